@@ -1,0 +1,5 @@
+export { commonEnv, type StoreEnv, type StoreSettings, serviceEnv, storeSettings } from './common-env.ts'
+export { ConfigError, type ConfigFault } from './config-error.ts'
+export { boolean, duration, port, positiveInteger, url } from './fields.ts'
+export { type Env, parseEnv } from './parse-env.ts'
+export { type SecretOptions, secret } from './secret.ts'

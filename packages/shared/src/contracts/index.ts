@@ -1,0 +1,7 @@
+export * from './claims.ts'
+export * from './errors.ts'
+export * from './events.ts'
+export * from './librechat-config.ts'
+export * from './queues.ts'
+export * from './quota.ts'
+export * from './text.ts'

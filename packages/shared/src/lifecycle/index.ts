@@ -1,0 +1,5 @@
+export { createOpsServer, type OpsServer } from './create-ops-server.ts'
+export { type OpsOptions, opsRoutes } from './ops-routes.ts'
+export type { Check, CheckResult } from './run-checks.ts'
+export { onSignals, runService, type ServiceOptions, type StartContext } from './run-service.ts'
+export type { Phases, Stage } from './shutdown.ts'

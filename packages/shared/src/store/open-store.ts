@@ -1,0 +1,28 @@
+import type { StoreSettings } from '../config/index.ts'
+import { createPgRpc } from './create-pg-rpc.ts'
+import { createSupabaseRpc } from './create-supabase-rpc.ts'
+import type { RpcStore } from './functions.ts'
+
+/** What a service says of its use of the store. */
+export interface StoreUse {
+  readonly applicationName: string
+  /** Connections at most (direct Postgres only). */
+  readonly maxConnections: number
+  readonly statementTimeoutMs: number
+  /** Told about connections that die while idle. */
+  readonly onError: (error: Error) => void
+}
+
+/** Opens the store over the transport that the configuration chose; connects at the first call. */
+export function openStore(settings: StoreSettings, use: StoreUse): RpcStore {
+  if (settings.transport === 'supabase') {
+    return createSupabaseRpc({ url: settings.url, secretKey: settings.secretKey, timeoutMs: use.statementTimeoutMs })
+  }
+  return createPgRpc({
+    connectionString: settings.connectionString,
+    max: use.maxConnections,
+    applicationName: use.applicationName,
+    statementTimeoutMs: use.statementTimeoutMs,
+    onError: use.onError,
+  })
+}
