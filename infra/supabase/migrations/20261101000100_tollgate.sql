@@ -1,0 +1,1288 @@
+-- Generated from infra/supabase/schemas by generate-migration.ts. Edit those files, not this one.
+-- Bodies are checked when all functions exist; the files stand in the order of their names.
+set check_function_bodies = off;
+
+-- schemas/10-roles/service_roles.sql
+-- One database role a service, without login: whoever operates the project gives it a password
+-- (`alter role … login password …`) or lets an own login role `set role` to it. Each may execute its own functions only.
+do $$
+declare
+  service text;
+begin
+  foreach service in array array['tollgate_token_api', 'tollgate_usage_worker', 'tollgate_quota_enforcer'] loop
+    if not exists (select from pg_roles where rolname = service) then
+      execute format('create role %I nologin', service);
+    end if;
+  end loop;
+end
+$$;
+
+create schema if not exists tollgate;
+grant usage on schema tollgate, public to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+grant usage on schema tollgate to authenticated; -- for the policy functions; no table of it is readable
+
+-- schemas/20-tables/accounts.sql
+-- What Tollgate keeps of an organization beside the project's own row.
+create table tollgate.organization_settings (
+  organization_id uuid primary key,
+  time_zone text not null default 'UTC',
+  updated_at timestamptz not null default now()
+);
+
+-- Defaults of a plan: fields that an organization's own librechat_config lacks, and the monthly limit.
+create table tollgate.plans (
+  plan_type text primary key,
+  librechat_config jsonb not null default '{}'
+);
+
+insert into tollgate.plans (plan_type, librechat_config) values
+  ('starter', '{"enabled_models": ["gpt-4o-mini"], "max_tokens": 1000000, "allowed_endpoints": ["openAI"],
+    "features": {"file_upload": false, "image_generation": false, "voice_chat": false, "code_interpreter": false}}'),
+  ('professional', '{"enabled_models": ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5"], "max_tokens": 10000000,
+    "allowed_endpoints": ["openAI", "anthropic"],
+    "features": {"file_upload": true, "image_generation": true, "voice_chat": false, "code_interpreter": false}}'),
+  ('enterprise', '{"enabled_models": ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-pro"], "max_tokens": null,
+    "allowed_endpoints": ["openAI", "anthropic", "google"],
+    "features": {"file_upload": true, "image_generation": true, "voice_chat": true, "code_interpreter": true}}');
+
+-- Keys for servers. Only the SHA-256 of a key is kept; organization_id null is the operator's.
+create table tollgate.service_keys (
+  id uuid primary key default gen_random_uuid(),
+  name text not null,
+  key_prefix text not null,
+  key_hash bytea not null unique check (length(key_hash) = 32),
+  scopes text[] not null,
+  organization_id uuid,
+  created_at timestamptz not null default now(),
+  revoked_at timestamptz
+);
+
+-- One row a sign-in (`sid` of the access token).
+create table tollgate.login_sessions (
+  id uuid primary key,
+  organization_id uuid not null,
+  user_id uuid not null,
+  started_at timestamptz,
+  expires_at timestamptz,
+  ended_at timestamptz,
+  end_reason text
+);
+create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
+
+-- schemas/20-tables/prices.sql
+-- Price book. US dollars per million LLM tokens, exact decimals. An operator's row wins over a seeded one.
+create table tollgate.model_prices (
+  id bigint generated always as identity primary key,
+  provider text not null,
+  model text not null,
+  origin text not null check (origin in ('genai-prices', 'operator')),
+  valid_from timestamptz not null default '-infinity',
+  valid_to timestamptz not null default 'infinity',
+  min_input_tokens bigint not null default 0, -- long-context tier: holds for calls with at least this much input
+  input_usd_per_mtok numeric(20, 6) not null check (input_usd_per_mtok >= 0 and input_usd_per_mtok < 1e9),
+  output_usd_per_mtok numeric(20, 6) not null check (output_usd_per_mtok >= 0 and output_usd_per_mtok < 1e9),
+  cache_read_usd_per_mtok numeric(20, 6) check (cache_read_usd_per_mtok >= 0),         -- null: as input
+  cache_creation_usd_per_mtok numeric(20, 6) check (cache_creation_usd_per_mtok >= 0), -- null: as input
+  check (valid_from < valid_to),
+  unique (provider, model, origin, valid_from, min_input_tokens)
+);
+create index model_prices_model_idx on tollgate.model_prices (model, provider);
+
+-- Other names of a model: whole, or the beginning of a dated or suffixed name.
+create table tollgate.model_aliases (
+  provider text not null,
+  alias text not null,
+  is_prefix boolean not null,
+  model text not null,
+  primary key (provider, alias, is_prefix)
+);
+create index model_aliases_alias_idx on tollgate.model_aliases (alias);
+
+-- schemas/20-tables/quota.sql
+-- An organization's own limit and ladder; without a row the limit of its librechat_config or plan holds.
+create table tollgate.quota_policies (
+  organization_id uuid primary key,
+  max_tokens bigint check (max_tokens >= 0), -- null: unlimited
+  policy jsonb,                              -- null: the default ladder
+  version bigint not null default 1,
+  updated_by text not null,
+  updated_at timestamptz not null default now()
+);
+
+-- Orders publications: rises with every change of an enforcement state.
+create sequence tollgate.enforcement_revision;
+
+-- Where the gate stands for an organization. Written by apply_enforcement alone.
+create table tollgate.enforcement_states (
+  organization_id uuid primary key,
+  state text not null check (state in ('active', 'warned', 'downgraded', 'revoked')),
+  version bigint not null default 0, -- rises when issued access tokens become stale
+  revision bigint not null default nextval('tollgate.enforcement_revision'),
+  reason text,
+  decision_id uuid,
+  period_start timestamptz not null,
+  period_end timestamptz not null,
+  reduced_config jsonb,              -- what a downgrade leaves; null: nothing is reduced
+  inputs_key text not null,          -- limit and policy this was decided from: another key means evaluate again
+  decided_at timestamptz not null default now()
+);
+
+-- Every change of a state, with what it was decided from. Never edited.
+create table tollgate.quota_decisions (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null,
+  decided_at timestamptz not null default now(),
+  from_state text not null,
+  to_state text not null,
+  version bigint not null,
+  reason text not null,
+  actor text not null,
+  inputs jsonb not null
+);
+create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
+
+-- schemas/20-tables/usage.sql
+-- Identities: (organization, source, id) counts once. A table of its own, because the ledger is partitioned by time
+-- and could not carry this key across months. digest = first 16 bytes of SHA-256 over source, NUL, id.
+create table tollgate.usage_event_identities (
+  organization_id uuid not null,
+  digest bytea not null,
+  counts_digest bytea not null, -- what was counted, to tell a repeat from a contradiction
+  seen_at timestamptz not null default now(),
+  primary key (organization_id, digest)
+) partition by hash (organization_id, digest);
+
+do $$
+begin
+  for remainder in 0..7 loop
+    execute format('create table tollgate.usage_event_identities_%s partition of tollgate.usage_event_identities
+      for values with (modulus 8, remainder %s)', remainder, remainder);
+  end loop;
+end
+$$;
+
+-- Ledger: one row an event that counted, never edited. Partitioned by month of the event's time.
+create table tollgate.usage_events (
+  organization_id uuid not null,
+  digest bytea not null,
+  source text not null,
+  event_id text not null,
+  time timestamptz not null,
+  received_at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  user_id uuid not null,
+  session_id text not null,
+  message_id text,
+  provider text,
+  model text not null,
+  input_tokens bigint not null check (input_tokens between 0 and 9007199254740991),
+  output_tokens bigint not null check (output_tokens between 0 and 9007199254740991),
+  cache_read_input_tokens bigint not null check (cache_read_input_tokens between 0 and 9007199254740991),
+  cache_creation_input_tokens bigint not null check (cache_creation_input_tokens between 0 and 9007199254740991),
+  reasoning_output_tokens bigint not null check (reasoning_output_tokens between 0 and 9007199254740991),
+  total_tokens bigint not null,
+  message_count integer not null check (message_count >= 0),
+  usage_date date not null,           -- in the organization's time zone, as of recording
+  period_start timestamptz not null,  -- likewise
+  price_id bigint,                    -- null: no price was known
+  cost_usd numeric(30, 12),           -- null: no price was known; never zero for that
+  check (cache_read_input_tokens + cache_creation_input_tokens <= input_tokens),
+  check (reasoning_output_tokens <= output_tokens),
+  check (total_tokens = input_tokens + output_tokens),
+  check ((price_id is null) = (cost_usd is null))
+) partition by range (time);
+
+-- Months are created ahead (ensure_usage_partitions); what no month takes lands here, so that counting never stops.
+create table tollgate.usage_events_default partition of tollgate.usage_events default;
+create index usage_events_organization_id_usage_date_idx on tollgate.usage_events (organization_id, usage_date);
+
+-- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
+-- update stays on its page and touches no index.
+create table public.usage_metrics (
+  organization_id uuid not null,
+  user_id uuid not null,
+  date date not null,
+  tokens_used bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0, -- of the priced events; unpriced_events says how many are missing
+  message_count bigint not null default 0,
+  event_count bigint not null default 0,
+  unpriced_events bigint not null default 0,
+  updated_at timestamptz not null default now(),
+  primary key (organization_id, user_id, date)
+) with (fillfactor = 60);
+create index usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
+create index usage_metrics_user_id_idx on public.usage_metrics (user_id);
+
+-- Rollup by organization, user, model and day, with the kinds of LLM tokens.
+create table tollgate.usage_by_model (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  user_id uuid not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, model, user_id)
+) with (fillfactor = 60);
+
+-- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
+create table public.chat_sessions (
+  organization_id uuid not null,
+  user_id uuid not null,
+  librechat_session_id text not null,
+  model_used text,
+  model_used_at timestamptz,
+  session_metadata jsonb not null default '{}', -- what the client said, beside `messages` and `tokens`
+  metadata_at timestamptz,
+  started_at timestamptz not null,
+  last_activity_at timestamptz not null,
+  ended_at timestamptz,
+  end_reason text,
+  status text generated always as
+    (case when ended_at is null or last_activity_at > ended_at then 'active' else 'ended' end) stored,
+  message_count bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  total_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0,
+  unpriced_events bigint not null default 0,
+  primary key (organization_id, user_id, librechat_session_id)
+) with (fillfactor = 60);
+create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+
+-- Total of an organization's period: what the quota is compared with.
+create table tollgate.period_totals (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  used_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0,
+  event_count bigint not null default 0,
+  unpriced_events bigint not null default 0,
+  evaluate_at bigint default 0, -- the next total that could change a decision; null: none
+  updated_at timestamptz not null default now(),
+  primary key (organization_id, period_start)
+);
+
+-- Accepted while Redis was away; the workers drain it like a queue.
+create table tollgate.event_inbox (
+  id bigint generated always as identity primary key,
+  received_at timestamptz not null default now(),
+  events jsonb not null
+);
+
+-- What could not be recorded, with its reason.
+create table tollgate.dead_letters (
+  id bigint generated always as identity primary key,
+  queue text not null,
+  reason text not null,
+  detail text,
+  payload text not null, -- text: what is in here may be what jsonb refused
+  created_at timestamptz not null default now()
+);
+-- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason.
+create type tollgate.judged_event as (
+  ordinal bigint,
+  type text,
+  organization_id uuid,
+  digest bytea,
+  counts_digest bytea,
+  source text,
+  event_id text,
+  time timestamptz,
+  received_at timestamptz,
+  user_id uuid,
+  session_id text,
+  message_id text,
+  provider text,
+  model text,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  total_tokens bigint,
+  message_count integer,
+  metadata jsonb,
+  login_session_id uuid,
+  expires_at timestamptz,
+  end_reason text,
+  usage_date date,
+  period_start timestamptz,
+  is_current_period boolean,
+  price_id bigint,
+  cost_usd numeric,
+  rejection text
+);
+
+-- schemas/30-views/directory.sql
+-- The two places where Tollgate reads the project's own organizations and profiles; adapt them to other column names.
+-- They run with their owner's rights on purpose (the services have no right on the tables themselves) and are
+-- granted to the services alone.
+create view tollgate.directory_organizations with (security_barrier) as
+  select o.id as organization_id, o.name, o.domain, o.plan_type, o.librechat_config
+  from public.organizations o;
+
+create view tollgate.directory_members with (security_barrier) as
+  select p.id as user_id, p.organization_id, p.role, p.email, p.full_name, p.username, p.avatar_url
+  from public.profiles p;
+
+-- schemas/30-views/quota_inputs.sql
+-- Purpose: the monthly limit that a stored librechat_config states. Parameters: config (may be null or malformed).
+-- Returns: 'unlimited', a whole number of LLM tokens as text, or null where the config does not say.
+-- Invariant: a malformed value never becomes a limit; the next source is asked.
+create function tollgate.stored_limit(config jsonb) returns text
+language sql immutable parallel safe
+return case
+  when jsonb_typeof(config) <> 'object' or not config ? 'max_tokens' then null
+  when jsonb_typeof(config -> 'max_tokens') = 'null' then 'unlimited'
+  when config ->> 'max_tokens' ~ '^\d{1,15}$' then config ->> 'max_tokens'
+end;
+
+grant execute on function tollgate.stored_limit to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- What an organization's quota is decided from, beside its usage. limit_tokens null = unlimited; policy null = the default
+-- ladder; inputs_key changes whenever limit, ladder or time zone do. Precedence: an own quota policy, then the
+-- organization's config, then its plan, then unlimited. Read with the caller's rights.
+create view tollgate.quota_inputs with (security_invoker = true) as
+  select i.organization_id, i.time_zone, i.limit_tokens, i.policy, i.policy_version,
+    md5(concat_ws('|', i.time_zone, coalesce(i.limit_tokens::text, 'unlimited'), coalesce(i.policy::text, 'default')))
+      as inputs_key
+  from (
+    select o.organization_id, coalesce(s.time_zone, 'UTC') as time_zone, q.policy, coalesce(q.version, 0) as policy_version,
+      case when q.organization_id is not null then q.max_tokens
+        else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
+          'unlimited')::bigint end as limit_tokens
+    from tollgate.directory_organizations o
+    left join tollgate.organization_settings s on s.organization_id = o.organization_id
+    left join tollgate.quota_policies q on q.organization_id = o.organization_id
+    left join tollgate.plans p on p.plan_type = o.plan_type
+  ) i;
+
+grant select on tollgate.quota_inputs to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/add_period_totals.sql
+-- Purpose: add events to the totals of their periods. Parameters: events that were claimed.
+-- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
+--   evaluate = this total has reached the next value that could change a decision.
+-- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
+-- Invariant: a period's total is the fold of the ledger. Late usage of a past period never wakes the enforcer.
+create function tollgate.add_period_totals(fresh tollgate.judged_event[]) returns jsonb
+language sql volatile security invoker set search_path = ''
+as $$
+  with added as (
+    select
+      f.organization_id, f.period_start, bool_or(f.is_current_period) as is_current,
+      sum(f.total_tokens) as used_tokens, coalesce(sum(f.cost_usd), 0) as cost_usd, count(*) as event_count,
+      count(*) filter (where f.cost_usd is null) as unpriced_events
+    from unnest(fresh) f
+    group by f.organization_id, f.period_start
+  ), total as (
+    insert into tollgate.period_totals as t (
+      organization_id, period_start, used_tokens, cost_usd, event_count, unpriced_events)
+    select a.organization_id, a.period_start, a.used_tokens, a.cost_usd, a.event_count, a.unpriced_events
+    from added a
+    order by a.organization_id, a.period_start
+    on conflict (organization_id, period_start) do update set
+      used_tokens = t.used_tokens + excluded.used_tokens,
+      cost_usd = t.cost_usd + excluded.cost_usd,
+      event_count = t.event_count + excluded.event_count,
+      unpriced_events = t.unpriced_events + excluded.unpriced_events,
+      updated_at = now()
+    returning t.organization_id, t.period_start, t.used_tokens, t.evaluate_at
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'organization_id', t.organization_id,
+    'period_start', t.period_start,
+    'used_tokens', t.used_tokens::text,
+    'evaluate', a.is_current and t.evaluate_at is not null and t.used_tokens >= t.evaluate_at)), '[]')
+  from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
+$$;
+
+grant execute on function tollgate.add_period_totals to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/append_ledger.sql
+-- Purpose: append events to the ledger. Parameters: events that were claimed. Returns: nothing.
+-- Invariant: the ledger is only ever appended to.
+create function tollgate.append_ledger(fresh tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.usage_events (
+    organization_id, digest, source, event_id, time, received_at, user_id, session_id, message_id, provider, model,
+    input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
+    total_tokens, message_count, usage_date, period_start, price_id, cost_usd)
+  select
+    f.organization_id, f.digest, f.source, f.event_id, f.time, f.received_at, f.user_id, f.session_id, f.message_id,
+    f.provider, f.model, f.input_tokens, f.output_tokens, f.cache_read_input_tokens, f.cache_creation_input_tokens,
+    f.reasoning_output_tokens, f.total_tokens, f.message_count, f.usage_date, f.period_start, f.price_id, f.cost_usd
+  from unnest(fresh) f
+$$;
+
+grant execute on function tollgate.append_ledger to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/apply_enforcement.sql
+-- Purpose: put a decision into force, if the state is still the one it was made from.
+-- Parameters: decision = { organization_id, expected_revision (text, null: no state yet), state, reason, actor,
+--   period_start, period_end, reduced_config (null: nothing reduced), inputs_key, evaluate_at (text, null: never),
+--   inputs (what it was decided from) }.
+-- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
+--   again (usage passed evaluate_at meanwhile: evaluate again), and the state that now holds.
+-- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
+--   when what issued tokens say is stale; every change of state has its decision.
+create function public.apply_enforcement(decision jsonb)
+returns table (
+  applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
+  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  wanted record;
+  held tollgate.enforcement_states;
+  used bigint;
+begin
+  select * into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
+    organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
+    period_end timestamptz, reduced_config jsonb, inputs_key text, evaluate_at bigint, inputs jsonb);
+
+  select * into held from tollgate.enforcement_states s where s.organization_id = wanted.organization_id for update;
+  if held.organization_id is null and wanted.expected_revision is null then
+    insert into tollgate.enforcement_states (organization_id, state, period_start, period_end, inputs_key)
+    values (wanted.organization_id, 'active', wanted.period_start, wanted.period_end, wanted.inputs_key)
+    on conflict do nothing
+    returning * into held;
+    applied := held.organization_id is not null;
+  else
+    applied := held.revision is not distinct from wanted.expected_revision;
+  end if;
+  changed := false;
+  again := not applied;
+
+  if applied then
+    -- A higher step of the same state is a change too: it has a reason of its own.
+    changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
+      or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
+    if changed then
+      held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
+        or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
+      insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
+      values (wanted.organization_id, held.state, wanted.state, held.version, wanted.reason, wanted.actor, wanted.inputs)
+      returning id into held.decision_id;
+      held.decided_at := now();
+    end if;
+    if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
+      held.revision := nextval('tollgate.enforcement_revision');
+    end if;
+    update tollgate.enforcement_states s set
+      state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
+      decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
+      reduced_config = wanted.reduced_config, inputs_key = wanted.inputs_key, decided_at = held.decided_at
+    where s.organization_id = wanted.organization_id
+    returning s.* into held;
+    insert into tollgate.period_totals as t (organization_id, period_start, evaluate_at)
+    values (wanted.organization_id, wanted.period_start, wanted.evaluate_at)
+    on conflict (organization_id, period_start) do update set evaluate_at = excluded.evaluate_at
+    returning t.used_tokens into used;
+    again := coalesce(used >= wanted.evaluate_at, false);
+  end if;
+
+  organization_id := wanted.organization_id; state := held.state; version := held.version::text;
+  revision := held.revision::text; reason := held.reason; decision_id := held.decision_id;
+  period_end := held.period_end; reduced_config := held.reduced_config;
+  return next;
+end
+$$;
+
+revoke execute on function public.apply_enforcement from public, anon, authenticated;
+grant execute on function public.apply_enforcement to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/bury_inbox_head.sql
+-- Purpose: set the oldest inbox row aside as a dead letter when it cannot be recorded, so that it blocks nothing.
+-- Parameters: failure = why. Returns: one row: buried (rows set aside, 0 or 1).
+-- Locks: the oldest unlocked inbox row. Invariant: nothing is lost: the row's events stand in dead_letters.
+create function public.bury_inbox_head(failure text) returns table (buried integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with head as (
+    delete from tollgate.event_inbox
+    where id = (select id from tollgate.event_inbox order by id limit 1 for update skip locked)
+    returning events
+  ), kept as (
+    insert into tollgate.dead_letters (queue, reason, detail, payload)
+    select 'event-inbox', 'not_recordable', failure, h.events::text from head h returning id
+  )
+  select count(*)::integer from kept
+$$;
+
+revoke execute on function public.bury_inbox_head from public, anon, authenticated;
+grant execute on function public.bury_inbox_head to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/claim_identities.sql
+-- Purpose: let each usage event count once: claim its identity, in the transaction that counts it.
+-- Parameters: judged events. Returns: those that are new, the first of each identity in the batch.
+-- Locks: identity rows in the order (organization_id, digest): unsorted inserts deadlock under redelivery.
+-- Invariant: (organization, source, id) counts once, whatever else the event says.
+create function tollgate.claim_identities(judged tollgate.judged_event[]) returns tollgate.judged_event[]
+language sql volatile security invoker set search_path = ''
+set enable_nestloop = off -- the planner cannot know how many events a batch has
+as $$
+  with first as materialized (
+    select distinct on (j.organization_id, j.digest) j as event, j.organization_id, j.digest, j.counts_digest
+    from unnest(judged) j
+    where j.type = 'usage.recorded' and j.rejection is null
+    order by j.organization_id, j.digest, j.ordinal
+  ), claimed as (
+    insert into tollgate.usage_event_identities (organization_id, digest, counts_digest)
+    select f.organization_id, f.digest, f.counts_digest from first f order by f.organization_id, f.digest
+    on conflict do nothing
+    returning organization_id, digest
+  )
+  select coalesce(array_agg(f.event), '{}')
+  from first f join claimed c on c.organization_id = f.organization_id and c.digest = f.digest
+$$;
+
+grant execute on function tollgate.claim_identities to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/drain_inbox.sql
+-- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
+-- Returns: one row: drained (inbox rows taken), recorded (events), totals and unpriced as of ingest_usage, rejected:
+--   jsonb array of { reason, event }.
+-- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
+-- Invariant: recording and removing from the inbox are one transaction.
+create function public.drain_inbox(max_rows integer)
+returns table (drained integer, recorded integer, totals jsonb, unpriced integer, rejected jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  ids bigint[];
+  events jsonb;
+  result record;
+begin
+  select array_agg(i.id), count(*) into ids, drained from (
+    select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
+  recorded := 0; totals := '[]'; unpriced := 0; rejected := '[]';
+  if drained > 0 then
+    select jsonb_agg(e.event) into events
+    from tollgate.event_inbox i cross join lateral jsonb_array_elements(i.events) e(event) where i.id = any(ids);
+    select * into result from public.ingest_usage(jsonb_build_object('events', events));
+    delete from tollgate.event_inbox where id = any(ids);
+    recorded := jsonb_array_length(events) - jsonb_array_length(result.outcomes);
+    totals := result.totals;
+    unpriced := result.unpriced;
+    rejected := coalesce((
+      select jsonb_agg(jsonb_build_object('reason', o -> 'reason', 'event', events -> (o ->> 'i')::int))
+      from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'rejected'), '[]');
+  end if;
+  return next;
+end
+$$;
+
+revoke execute on function public.drain_inbox from public, anon, authenticated;
+grant execute on function public.drain_inbox to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/ensure_usage_partitions.sql
+-- Purpose: create the ledger's monthly partitions ahead: from two months back to two months on.
+-- Parameters: none. Returns: one row: created (how many). Security definer: a service may add partitions, but not own tables.
+-- Locks: access exclusive on the default partition while one is created. Invariant: repeatable; months are UTC.
+create function public.ensure_usage_partitions() returns table (created integer)
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  month timestamptz;
+  partition text;
+begin
+  created := 0;
+  perform pg_advisory_xact_lock(hashtext('tollgate.ensure_usage_partitions'));
+  for month in select generate_series(
+    date_trunc('month', now()) - interval '2 months', date_trunc('month', now()) + interval '2 months', interval '1 month')
+  loop
+    partition := 'usage_events_' || to_char(month, 'YYYYMM');
+    if to_regclass('tollgate.' || partition) is null then
+      execute format('create table tollgate.%I partition of tollgate.usage_events for values from (%L) to (%L)',
+        partition, month, month + interval '1 month');
+      execute format('alter table tollgate.%I enable row level security', partition);
+      created := created + 1;
+    end if;
+  end loop;
+  return next;
+end
+$$;
+
+revoke execute on function public.ensure_usage_partitions from public, anon, authenticated;
+grant execute on function public.ensure_usage_partitions to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/find_login.sql
+-- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
+--   without an organization, else one; limit_tokens null = unlimited.
+-- Invariant: read in one statement, so that a token never mixes two states. Reads only.
+create function public.find_login(for_user uuid)
+returns table (
+  user_id uuid, email text, full_name text, username text, avatar_url text, role text,
+  organization_id uuid, name text, domain text, plan_type text, librechat_config jsonb, plan_config jsonb,
+  limit_tokens text, state text, version text, reduced_config jsonb, reason text, decision_id uuid, period_end timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
+    o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
+    i.limit_tokens::text, coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reduced_config, s.reason,
+    s.decision_id, s.period_end
+  from tollgate.directory_members m
+  join tollgate.directory_organizations o on o.organization_id = m.organization_id
+  join tollgate.quota_inputs i on i.organization_id = o.organization_id
+  left join tollgate.plans p on p.plan_type = o.plan_type
+  left join tollgate.enforcement_states s on s.organization_id = o.organization_id
+  where m.user_id = for_user
+$$;
+
+revoke execute on function public.find_login from public, anon, authenticated;
+grant execute on function public.find_login to tollgate_token_api, service_role;
+
+-- schemas/40-functions/find_members.sql
+-- Purpose: to which organizations users belong, and in what role. Parameters: users = { "ids": [uuid, …] }.
+-- Returns: a row a known user: user_id, organization_id (null: none), role. Reads only.
+create function public.find_members(users jsonb) returns table (user_id uuid, organization_id uuid, role text)
+language sql stable security invoker set search_path = ''
+as $$
+  select m.user_id, m.organization_id, m.role
+  from jsonb_array_elements_text(tollgate.unwrap(users) -> 'ids') u (id)
+  join tollgate.directory_members m on m.user_id = u.id::uuid
+$$;
+
+revoke execute on function public.find_members from public, anon, authenticated;
+grant execute on function public.find_members to tollgate_token_api, service_role;
+
+-- schemas/40-functions/find_service_key.sql
+-- Purpose: what a server's key may do. Parameters: key_sha256 = SHA-256 of the key, 64 hex digits.
+-- Returns: no row for an unknown or revoked key, else one; organization_id null = the operator's. Reads only.
+create function public.find_service_key(key_sha256 text) returns table (id uuid, scopes text[], organization_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select k.id, k.scopes, k.organization_id
+  from tollgate.service_keys k
+  where k.key_hash = decode(key_sha256, 'hex') and k.revoked_at is null
+$$;
+
+revoke execute on function public.find_service_key from public, anon, authenticated;
+grant execute on function public.find_service_key to tollgate_token_api, service_role;
+
+-- schemas/40-functions/ingest_usage.sql
+-- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
+-- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
+-- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
+--   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price.
+-- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
+create function public.ingest_usage(batch jsonb)
+returns table (outcomes jsonb, totals jsonb, unpriced integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  judged tollgate.judged_event[] := array(select j from tollgate.judge_events(tollgate.unwrap(batch)) j);
+  fresh tollgate.judged_event[];
+begin
+  fresh := tollgate.claim_identities(judged);
+  perform tollgate.append_ledger(fresh);
+  perform tollgate.roll_up_days(fresh);
+  perform tollgate.roll_up_sessions(fresh || array(
+    select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
+  perform tollgate.record_logins(array(
+    select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+  totals := tollgate.add_period_totals(fresh);
+  outcomes := tollgate.list_outcomes(judged, fresh);
+  unpriced := (select count(*) from unnest(fresh) f where f.cost_usd is null);
+  return next;
+end
+$$;
+
+revoke execute on function public.ingest_usage from public, anon, authenticated;
+grant execute on function public.ingest_usage to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/judge_events.sql
+-- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
+--   day and period in the organization's time zone, price in force at the event's time.
+-- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
+-- Returns: one row an event. `rejection` is null or a rejection reason.
+-- Invariant: an unknown price gives NULL, never zero. Reads only.
+create function tollgate.judge_events(batch jsonb) returns setof tollgate.judged_event
+language sql stable security invoker set search_path = ''
+set enable_nestloop = off -- the planner cannot know how many events a batch has; tables are reached by subqueries alone
+as $$
+  with event as materialized (
+    select e.*, coalesce(e.provider, '') as provider_key
+    from rows from (
+      jsonb_to_recordset(batch -> 'events') as (
+        type text, organization_id uuid, source text, id text, "time" timestamptz, received_at timestamptz,
+        member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
+        input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
+        cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text)
+    ) with ordinality as e (
+        type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
+        model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, ordinal)
+  ), zone as materialized (
+    select d.organization_id, coalesce((
+      select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone
+    from (select distinct e.organization_id from event e) d
+  ), candidate as materialized (
+    select n.provider_key, n.model as reported_model, p.*
+    from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
+    cross join lateral tollgate.resolve_model(n.provider, n.model) r
+    join tollgate.model_prices p on p.provider = r.provider and p.model = r.model
+  ), price as materialized (
+    select distinct on (e.ordinal)
+      e.ordinal, c.id,
+      ((e.input_tokens - e.cache_read_input_tokens - e.cache_creation_input_tokens) * c.input_usd_per_mtok
+        + e.cache_read_input_tokens * coalesce(c.cache_read_usd_per_mtok, c.input_usd_per_mtok)
+        + e.cache_creation_input_tokens * coalesce(c.cache_creation_usd_per_mtok, c.input_usd_per_mtok)
+        + e.output_tokens * c.output_usd_per_mtok) * 0.000001 as cost_usd
+    from event e
+    join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
+      and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
+    order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
+  )
+  select
+    e.ordinal, e.type, e.organization_id,
+    substring(sha256(convert_to(e.source, 'UTF8') || '\x00'::bytea || convert_to(e.id, 'UTF8')) for 16),
+    substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
+      e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
+      'UTF8')) for 16),
+    e.source, e.id, e.time, e.received_at, e.user_id, e.session_id, e.message_id, e.provider, e.model,
+    e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
+    e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
+    e.metadata, e.login_session_id, e.expires_at, e.reason,
+    (e.time at time zone z.time_zone)::date,
+    tollgate.period_start(e.time, z.time_zone),
+    tollgate.period_start(e.time, z.time_zone) = tollgate.period_start(now(), z.time_zone),
+    p.id, p.cost_usd,
+    case when not e.member then tollgate.membership_fault(e.organization_id, e.user_id) end
+  from event e
+  join zone z on z.organization_id = e.organization_id
+  left join price p on p.ordinal = e.ordinal
+$$;
+
+grant execute on function tollgate.judge_events to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/list_due_evaluations.sql
+-- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
+--   or limit, ladder or time zone changed. Parameters: max_rows. Returns: a row an organization: organization_id, reason.
+-- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
+create function public.list_due_evaluations(max_rows integer)
+returns table (organization_id uuid, reason text)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id,
+    case when s.period_end <= now() then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
+  from tollgate.quota_inputs i
+  left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  left join tollgate.period_totals t
+    on t.organization_id = i.organization_id and t.period_start = tollgate.period_start(now(), i.time_zone)
+  where s.period_end <= now() or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
+    or (s.organization_id is null and i.limit_tokens = 0) -- nothing may be used: do not wait for a first event
+  limit max_rows
+$$;
+
+revoke execute on function public.list_due_evaluations from public, anon, authenticated;
+grant execute on function public.list_due_evaluations to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/list_enforcement.sql
+-- Purpose: every enforcement state that a gate must know: the truth that Redis holds a copy of.
+-- Parameters: none. Returns: a row an organization that was ever decided upon. Reads only.
+create function public.list_enforcement()
+returns table (
+  organization_id uuid, state text, version text, revision text, reason text, decision_id uuid, period_end timestamptz,
+  reduced_config jsonb)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.organization_id, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end, s.reduced_config
+  from tollgate.enforcement_states s
+$$;
+
+revoke execute on function public.list_enforcement from public, anon, authenticated;
+grant execute on function public.list_enforcement to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/list_outcomes.sql
+-- Purpose: say which events of a batch were not simply recorded, and why.
+-- Parameters: judged (all events), fresh (those that were claimed).
+-- Returns: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict?, reason? }.
+-- Invariant: a duplicate whose user, session, model or counts differ from what was counted is a conflict;
+--   another time alone is none.
+create function tollgate.list_outcomes(judged tollgate.judged_event[], fresh tollgate.judged_event[]) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(o.outcome), '[]')
+  from (
+    select jsonb_build_object('i', j.ordinal - 1, 'outcome', 'rejected', 'reason', j.rejection) as outcome
+    from unnest(judged) j where j.rejection is not null
+    union all
+    select jsonb_build_object('i', j.ordinal - 1, 'outcome', 'duplicate', 'conflict', i.counts_digest <> j.counts_digest)
+    from unnest(judged) j
+    join tollgate.usage_event_identities i on i.organization_id = j.organization_id and i.digest = j.digest
+    where j.type = 'usage.recorded' and j.rejection is null
+      and cardinality(fresh) < cardinality(judged)
+      and not exists (select from unnest(fresh) f where f.ordinal = j.ordinal)
+  ) o
+$$;
+
+grant execute on function tollgate.list_outcomes to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/load_quota_position.sql
+-- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
+-- Parameters: for_organization. Returns: no row for an unknown organization, else one; amounts are LLM tokens of the
+--   current period as text; limit_tokens null = unlimited; state columns null or defaults where none was decided yet.
+-- Invariant: the period is the database's present, in the organization's time zone. Reads only.
+create function public.load_quota_position(for_organization uuid)
+returns table (
+  organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text,
+  policy jsonb, policy_version text, inputs_key text, used_tokens text, reserved_tokens text,
+  state text, version text, revision text, reason text, decision_id uuid, state_period_start timestamptz,
+  reduced_config jsonb, as_of timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id, i.time_zone, tollgate.period_start(now(), i.time_zone), tollgate.period_end(now(), i.time_zone),
+    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text, '0',
+    coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
+    s.reduced_config, now()
+  from tollgate.quota_inputs i
+  left join tollgate.period_totals t
+    on t.organization_id = i.organization_id and t.period_start = tollgate.period_start(now(), i.time_zone)
+  left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  where i.organization_id = for_organization
+$$;
+
+revoke execute on function public.load_quota_position from public, anon, authenticated;
+grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/membership_fault.sql
+-- Purpose: why a user's events may not count for an organization. Parameters: for_organization, for_user.
+-- Returns: null when the user belongs to it, else a rejection reason. Reads only.
+create function tollgate.membership_fault(for_organization uuid, for_user uuid) returns text
+language sql stable security invoker set search_path = ''
+as $$
+  select case
+    when not exists (select from tollgate.directory_organizations o where o.organization_id = for_organization)
+      then 'unknown_organization'
+    when not exists (select from tollgate.directory_members m where m.user_id = for_user) then 'unknown_user'
+    when not exists (
+      select from tollgate.directory_members m where m.user_id = for_user and m.organization_id = for_organization)
+      then 'user_not_in_organization'
+  end
+$$;
+
+grant execute on function tollgate.membership_fault to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/my_membership.sql
+-- Purpose: organization and role of the signed-in user, for policies. Parameters: none. Returns: a value, or null.
+-- Security definer: a policy on profiles could not read profiles; says nothing of anybody but the caller.
+create function tollgate.my_organization_id() returns uuid
+language sql stable security definer set search_path = ''
+as $$ select m.organization_id from tollgate.directory_members m where m.user_id = (select auth.uid()) $$;
+
+create function tollgate.my_role() returns text
+language sql stable security definer set search_path = ''
+as $$ select m.role from tollgate.directory_members m where m.user_id = (select auth.uid()) $$;
+
+revoke execute on function tollgate.my_organization_id, tollgate.my_role from public;
+grant execute on function tollgate.my_organization_id, tollgate.my_role to authenticated;
+
+-- schemas/40-functions/park_events.sql
+-- Purpose: accept events while Redis is away. Parameters: batch = { "events": [AcceptedEvent, …] }.
+-- Returns: one row: parked (events). Locks: none. Invariant: what this returned for is on disk.
+create function public.park_events(batch jsonb) returns table (parked integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.event_inbox (events) values (tollgate.unwrap(batch) -> 'events') returning jsonb_array_length(events)
+$$;
+
+revoke execute on function public.park_events from public, anon, authenticated;
+grant execute on function public.park_events to tollgate_token_api, service_role;
+
+-- schemas/40-functions/period_start.sql
+-- Purpose: start of the calendar month that holds `at`, in an organization's time zone.
+-- Parameters: at (instant), time_zone (IANA name). Returns: instant.
+-- Invariant: the session's own TimeZone has no part in it.
+create function tollgate.period_start(at timestamptz, time_zone text) returns timestamptz
+language sql stable parallel safe
+return pg_catalog.date_trunc('month', at at time zone time_zone) at time zone time_zone;
+
+-- Purpose: end of that month, which is the start of the next. Parameters, returns, invariant: as above.
+create function tollgate.period_end(at timestamptz, time_zone text) returns timestamptz
+language sql stable parallel safe
+return (pg_catalog.date_trunc('month', at at time zone time_zone) + interval '1 month') at time zone time_zone;
+
+grant execute on function tollgate.period_start, tollgate.period_end
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/record_dead_letters.sql
+-- Purpose: keep what could not be recorded. Parameters: batch = { "letters": [{ queue, reason, detail, payload }] }.
+-- Returns: one row: kept. Locks: none. Invariant: payload is kept as text, so that nothing is too odd to be kept.
+create function public.record_dead_letters(batch jsonb) returns table (kept integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with letter as (
+    insert into tollgate.dead_letters (queue, reason, detail, payload)
+    select l.queue, l.reason, l.detail, l.payload
+    from jsonb_to_recordset(tollgate.unwrap(batch) -> 'letters') as l (queue text, reason text, detail text, payload text)
+    returning id
+  )
+  select count(*)::integer from letter
+$$;
+
+revoke execute on function public.record_dead_letters from public, anon, authenticated;
+grant execute on function public.record_dead_letters to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/record_logins.sql
+-- Purpose: keep login sessions (`sid`). Parameters: judged events of type login.started and login.ended. Returns: nothing.
+-- Locks: rows of login_sessions in the order of their id. Invariant: commutative and repeatable: a login.started that
+--   comes twice or after its login.ended gives the same row.
+create function tollgate.record_logins(logins tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.login_sessions as t (id, organization_id, user_id, started_at, expires_at, ended_at, end_reason)
+  select
+    l.login_session_id, l.organization_id, l.user_id,
+    min(l.time) filter (where l.type = 'login.started'), max(l.expires_at),
+    min(l.time) filter (where l.type = 'login.ended'),
+    (array_agg(l.end_reason order by l.time) filter (where l.type = 'login.ended'))[1]
+  from unnest(logins) l
+  group by l.login_session_id, l.organization_id, l.user_id
+  order by l.login_session_id
+  on conflict (id) do update set
+    started_at = least(t.started_at, excluded.started_at),
+    expires_at = greatest(t.expires_at, excluded.expires_at),
+    end_reason = case when t.ended_at is null or excluded.ended_at < t.ended_at
+      then coalesce(excluded.end_reason, t.end_reason) else t.end_reason end,
+    ended_at = least(t.ended_at, excluded.ended_at)
+$$;
+
+grant execute on function tollgate.record_logins to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/resolve_model.sql
+-- Purpose: find under which provider and name the price book keeps a model.
+-- Parameters: reported_provider (null: the model's maker is assumed), reported_model.
+-- Returns: no row, or one (provider, model). Exact name, whole alias, name without its date, longest matching beginning, in this order.
+-- Invariant: a provider that was reported is never replaced by another one: their prices differ.
+create function tollgate.resolve_model(reported_provider text, reported_model text)
+returns table (provider text, model text)
+language sql stable security invoker set search_path = ''
+as $$
+  with named as (
+    select case lower(reported_provider)
+      when 'openai_responses' then 'openai'
+      when 'gcp.gemini' then 'google' when 'gcp.vertex_ai' then 'google' when 'gcp.gen_ai' then 'google'
+      when 'gemini' then 'google' when 'vertexai' then 'google'
+      when 'aws.bedrock' then 'aws' when 'bedrock' then 'aws'
+      when 'azure.ai.openai' then 'azure' when 'azure.ai.inference' then 'azure' when 'azureopenai' then 'azure'
+      when 'mistral_ai' then 'mistral' when 'mistralai' then 'mistral'
+      when 'x_ai' then 'x-ai' when 'xai' then 'x-ai'
+      else lower(reported_provider)
+    end as provider
+  ), candidate as (
+    select p.provider, p.model, 1 as rank, 0 as matched from tollgate.model_prices p where p.model = reported_model
+    union all
+    select a.provider, a.model, 2, 0 from tollgate.model_aliases a where a.alias = reported_model and not a.is_prefix
+    union all
+    -- A dated release without a price of its own costs what its model costs.
+    select p.provider, p.model, 3, 0 from tollgate.model_prices p
+    where p.model = regexp_replace(reported_model, '-(\d{8}|\d{4}-\d{2}-\d{2}|latest)$', '') and p.model <> reported_model
+    union all
+    select a.provider, a.model, 4, length(a.alias) from tollgate.model_aliases a
+    where a.is_prefix and starts_with(reported_model, a.alias)
+  )
+  select c.provider, c.model
+  from candidate c, named n
+  where n.provider is null or c.provider = n.provider
+  order by
+    array_position(array['openai', 'anthropic', 'google', 'mistral', 'deepseek', 'x-ai', 'cohere'], c.provider),
+    c.rank, c.matched desc, c.provider
+  limit 1
+$$;
+
+grant execute on function tollgate.resolve_model to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/roll_up_days.sql
+-- Purpose: add events to usage_metrics and usage_by_model. Parameters: events that were claimed. Returns: nothing.
+-- Locks: rows of usage_metrics, then of usage_by_model, each in the order of its primary key.
+-- Invariant: both rollups are the fold of the ledger.
+create function tollgate.roll_up_days(fresh tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into public.usage_metrics as t (
+    organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd, message_count, event_count,
+    unpriced_events)
+  select
+    f.organization_id, f.user_id, f.usage_date, sum(f.total_tokens), sum(f.input_tokens), sum(f.output_tokens),
+    coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*), count(*) filter (where f.cost_usd is null)
+  from unnest(fresh) f
+  group by f.organization_id, f.user_id, f.usage_date
+  order by f.organization_id, f.user_id, f.usage_date
+  on conflict (organization_id, user_id, date) do update set
+    tokens_used = t.tokens_used + excluded.tokens_used,
+    input_tokens = t.input_tokens + excluded.input_tokens,
+    output_tokens = t.output_tokens + excluded.output_tokens,
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    message_count = t.message_count + excluded.message_count,
+    event_count = t.event_count + excluded.event_count,
+    unpriced_events = t.unpriced_events + excluded.unpriced_events,
+    updated_at = now();
+
+  insert into tollgate.usage_by_model as t (
+    organization_id, date, model, user_id, input_tokens, output_tokens, cache_read_input_tokens,
+    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, message_count, event_count,
+    unpriced_events)
+  select
+    f.organization_id, f.usage_date, f.model, f.user_id, sum(f.input_tokens), sum(f.output_tokens),
+    sum(f.cache_read_input_tokens), sum(f.cache_creation_input_tokens), sum(f.reasoning_output_tokens),
+    sum(f.total_tokens), coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*),
+    count(*) filter (where f.cost_usd is null)
+  from unnest(fresh) f
+  group by f.organization_id, f.usage_date, f.model, f.user_id
+  order by f.organization_id, f.usage_date, f.model, f.user_id
+  on conflict (organization_id, date, model, user_id) do update set
+    input_tokens = t.input_tokens + excluded.input_tokens,
+    output_tokens = t.output_tokens + excluded.output_tokens,
+    cache_read_input_tokens = t.cache_read_input_tokens + excluded.cache_read_input_tokens,
+    cache_creation_input_tokens = t.cache_creation_input_tokens + excluded.cache_creation_input_tokens,
+    reasoning_output_tokens = t.reasoning_output_tokens + excluded.reasoning_output_tokens,
+    total_tokens = t.total_tokens + excluded.total_tokens,
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    message_count = t.message_count + excluded.message_count,
+    event_count = t.event_count + excluded.event_count,
+    unpriced_events = t.unpriced_events + excluded.unpriced_events;
+$$;
+
+grant execute on function tollgate.roll_up_days to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/roll_up_sessions.sql
+-- Purpose: add usage and session events to chat_sessions. Parameters: events (usage.recorded that were claimed,
+--   session.started, session.ended). Returns: nothing.
+-- Locks: rows of chat_sessions in the order of its primary key.
+-- Invariant: every column is a commutative fold (sum, least, greatest, newest wins with a fixed tie-break), so that
+--   any order of the same events, an end before its start included, gives the same row.
+create function tollgate.roll_up_sessions(events tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into public.chat_sessions as t (
+    organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
+    started_at, last_activity_at, ended_at, end_reason, message_count, input_tokens, output_tokens, total_tokens,
+    cost_usd, unpriced_events)
+  select
+    e.organization_id, e.user_id, e.session_id,
+    (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1],
+    max(e.time) filter (where e.model is not null),
+    coalesce((array_agg(e.metadata order by e.time desc, e.metadata desc) filter (where e.metadata is not null))[1], '{}')
+      || jsonb_build_object('messages', coalesce(sum(e.message_count), 0), 'tokens', coalesce(sum(e.total_tokens), 0)),
+    max(e.time) filter (where e.metadata is not null),
+    min(e.time), max(e.time),
+    max(e.time) filter (where e.type = 'session.ended'),
+    (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1],
+    coalesce(sum(e.message_count), 0), coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0),
+    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0),
+    count(*) filter (where e.type = 'usage.recorded' and e.cost_usd is null)
+  from unnest(events) e
+  group by e.organization_id, e.user_id, e.session_id
+  order by e.organization_id, e.user_id, e.session_id
+  on conflict (organization_id, user_id, librechat_session_id) do update set
+    model_used = case when (excluded.model_used_at, excluded.model_used) > (t.model_used_at, t.model_used)
+      or t.model_used is null then excluded.model_used else t.model_used end,
+    model_used_at = greatest(t.model_used_at, excluded.model_used_at),
+    session_metadata = case
+        when t.metadata_at is null or (excluded.metadata_at, excluded.session_metadata - '{messages,tokens}'::text[])
+          > (t.metadata_at, t.session_metadata - '{messages,tokens}'::text[]) then excluded.session_metadata
+        else t.session_metadata
+      end || jsonb_build_object('messages', t.message_count + excluded.message_count,
+                                'tokens', t.total_tokens + excluded.total_tokens),
+    metadata_at = greatest(t.metadata_at, excluded.metadata_at),
+    started_at = least(t.started_at, excluded.started_at),
+    last_activity_at = greatest(t.last_activity_at, excluded.last_activity_at),
+    end_reason = case when (excluded.ended_at, excluded.end_reason) > (t.ended_at, t.end_reason)
+      or t.ended_at is null then excluded.end_reason else t.end_reason end,
+    ended_at = greatest(t.ended_at, excluded.ended_at),
+    message_count = t.message_count + excluded.message_count,
+    input_tokens = t.input_tokens + excluded.input_tokens,
+    output_tokens = t.output_tokens + excluded.output_tokens,
+    total_tokens = t.total_tokens + excluded.total_tokens,
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    unpriced_events = t.unpriced_events + excluded.unpriced_events
+$$;
+
+grant execute on function tollgate.roll_up_sessions to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/set_quota.sql
+-- Purpose: set an organization's own monthly limit, and its ladder if one is given.
+-- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is), actor,
+--   only_lower (true: refuse to raise: an organization's own admin) }.
+-- Returns: no row for an unknown organization, else one: changed (false: it would raise the limit), limit_tokens, version.
+-- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+create function public.set_quota(change jsonb) returns table (changed boolean, limit_tokens text, version text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(change);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  wanted bigint := (asked ->> 'limit')::bigint;
+  held record;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tollgate.set_quota:' || organization, 0));
+  select i.limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
+  if not found then return; end if;
+  if (asked ->> 'only_lower')::boolean
+    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ? 'policy') then
+    changed := false; limit_tokens := held.limit_tokens::text; version := null;
+    return next;
+    return;
+  end if;
+  insert into tollgate.quota_policies as q (organization_id, max_tokens, policy, updated_by)
+  values (organization, wanted, asked -> 'policy', asked ->> 'actor')
+  on conflict (organization_id) do update set
+    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
+    updated_by = excluded.updated_by, updated_at = now()
+  returning true, q.max_tokens::text, q.version::text into changed, limit_tokens, version;
+  return next;
+end
+$$;
+
+revoke execute on function public.set_quota from public, anon, authenticated;
+grant execute on function public.set_quota to tollgate_token_api, service_role;
+
+-- schemas/40-functions/tollgate_ping.sql
+-- Purpose: readiness. Parameters: none. Returns: one row: ok, now (the database's clock). Reads nothing.
+create function public.tollgate_ping() returns table (ok boolean, now timestamptz)
+language sql stable security invoker set search_path = ''
+as $$ select true, now() $$;
+
+revoke execute on function public.tollgate_ping from public, anon, authenticated;
+grant execute on function public.tollgate_ping
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/unwrap.sql
+-- Purpose: read a jsonb argument that an HTTP layer has encoded twice: @supabase/lite hands over a JSON string that holds
+--   the object. Parameters: argument. Returns: the object. Invariant: an argument that is no string is returned as it is.
+create function tollgate.unwrap(argument jsonb) returns jsonb
+language sql immutable parallel safe
+return case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb else argument end;
+
+grant execute on function tollgate.unwrap
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/50-policies/services.sql
+-- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
+-- A right without a policy gives nothing: each table has row level security, forced.
+do $$
+declare
+  rule record;
+  tables text[] := array[
+    'public.usage_metrics', 'public.chat_sessions', 'tollgate.organization_settings', 'tollgate.plans',
+    'tollgate.service_keys', 'tollgate.login_sessions', 'tollgate.usage_event_identities', 'tollgate.usage_events',
+    'tollgate.usage_by_model', 'tollgate.period_totals', 'tollgate.event_inbox', 'tollgate.dead_letters',
+    'tollgate.model_prices', 'tollgate.model_aliases', 'tollgate.quota_policies', 'tollgate.enforcement_states',
+    'tollgate.quota_decisions'];
+  name text;
+begin
+  foreach name in array tables loop
+    execute format('alter table %s enable row level security', name);
+    execute format('alter table %s force row level security', name);
+    execute format('grant select, insert, update, delete on %s to service_role', name);
+    execute format('create policy service_role_all on %s for all to service_role using (true) with check (true)', name);
+  end loop;
+
+  for rule in
+    select * from (values
+      ('tollgate_token_api', 'select', 'tollgate.organization_settings'),
+      ('tollgate_token_api', 'select', 'tollgate.plans'),
+      ('tollgate_token_api', 'select', 'tollgate.service_keys'),
+      ('tollgate_token_api', 'select', 'tollgate.enforcement_states'),
+      ('tollgate_token_api', 'select', 'tollgate.period_totals'),
+      ('tollgate_token_api', 'select', 'tollgate.quota_policies'),
+      ('tollgate_token_api', 'insert', 'tollgate.quota_policies'),
+      ('tollgate_token_api', 'update', 'tollgate.quota_policies'),
+      ('tollgate_token_api', 'insert', 'tollgate.event_inbox'),
+      ('tollgate_token_api', 'select', 'tollgate.event_inbox'),
+      ('tollgate_usage_worker', 'select', 'tollgate.organization_settings'),
+      ('tollgate_usage_worker', 'select', 'tollgate.model_prices'),
+      ('tollgate_usage_worker', 'select', 'tollgate.model_aliases'),
+      ('tollgate_usage_worker', 'select', 'tollgate.usage_event_identities'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.usage_event_identities'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.usage_events'),
+      ('tollgate_usage_worker', 'select', 'public.usage_metrics'),
+      ('tollgate_usage_worker', 'insert', 'public.usage_metrics'),
+      ('tollgate_usage_worker', 'update', 'public.usage_metrics'),
+      ('tollgate_usage_worker', 'select', 'tollgate.usage_by_model'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.usage_by_model'),
+      ('tollgate_usage_worker', 'update', 'tollgate.usage_by_model'),
+      ('tollgate_usage_worker', 'select', 'public.chat_sessions'),
+      ('tollgate_usage_worker', 'insert', 'public.chat_sessions'),
+      ('tollgate_usage_worker', 'update', 'public.chat_sessions'),
+      ('tollgate_usage_worker', 'select', 'tollgate.login_sessions'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.login_sessions'),
+      ('tollgate_usage_worker', 'update', 'tollgate.login_sessions'),
+      ('tollgate_usage_worker', 'select', 'tollgate.period_totals'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.period_totals'),
+      ('tollgate_usage_worker', 'update', 'tollgate.period_totals'),
+      ('tollgate_usage_worker', 'select', 'tollgate.event_inbox'),
+      ('tollgate_usage_worker', 'update', 'tollgate.event_inbox'),
+      ('tollgate_usage_worker', 'delete', 'tollgate.event_inbox'),
+      ('tollgate_usage_worker', 'select', 'tollgate.dead_letters'),
+      ('tollgate_usage_worker', 'insert', 'tollgate.dead_letters'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.organization_settings'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.plans'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.quota_policies'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.period_totals'),
+      ('tollgate_quota_enforcer', 'insert', 'tollgate.period_totals'),
+      ('tollgate_quota_enforcer', 'update', 'tollgate.period_totals'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.enforcement_states'),
+      ('tollgate_quota_enforcer', 'insert', 'tollgate.enforcement_states'),
+      ('tollgate_quota_enforcer', 'update', 'tollgate.enforcement_states'),
+      ('tollgate_quota_enforcer', 'select', 'tollgate.quota_decisions'),
+      ('tollgate_quota_enforcer', 'insert', 'tollgate.quota_decisions')
+    ) as r (service, verb, tbl)
+  loop
+    execute format('grant %s on %s to %I', rule.verb, rule.tbl, rule.service);
+    execute format('create policy %I on %s for %s to %I %s',
+      rule.service || '_' || rule.verb, rule.tbl, rule.verb, rule.service,
+      case rule.verb
+        when 'insert' then 'with check (true)'
+        when 'update' then 'using (true) with check (true)'
+        else 'using (true)'
+      end);
+  end loop;
+end
+$$;
+
+-- PostgreSQL lets everybody execute a new function; here a grant has to say so.
+revoke execute on all functions in schema tollgate from public;
+
+grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+grant select on tollgate.directory_organizations, tollgate.directory_members
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+select public.ensure_usage_partitions();
+
+-- schemas/50-policies/tenants.sql
+-- What a signed-in user may read: own rows; an admin the organization's; super_admin all. Nobody of them writes.
+alter table public.usage_metrics enable row level security;
+alter table public.usage_metrics force row level security;
+alter table public.chat_sessions enable row level security;
+alter table public.chat_sessions force row level security;
+
+revoke all on public.usage_metrics, public.chat_sessions from public, anon, authenticated;
+grant select on public.usage_metrics, public.chat_sessions to authenticated;
+
+create policy usage_metrics_read on public.usage_metrics for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
+  or (select tollgate.my_role()) = 'super_admin');
+
+create policy chat_sessions_read on public.chat_sessions for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
+  or (select tollgate.my_role()) = 'super_admin');

@@ -1,0 +1,180 @@
+-- Identities: (organization, source, id) counts once. A table of its own, because the ledger is partitioned by time
+-- and could not carry this key across months. digest = first 16 bytes of SHA-256 over source, NUL, id.
+create table tollgate.usage_event_identities (
+  organization_id uuid not null,
+  digest bytea not null,
+  counts_digest bytea not null, -- what was counted, to tell a repeat from a contradiction
+  seen_at timestamptz not null default now(),
+  primary key (organization_id, digest)
+) partition by hash (organization_id, digest);
+
+do $$
+begin
+  for remainder in 0..7 loop
+    execute format('create table tollgate.usage_event_identities_%s partition of tollgate.usage_event_identities
+      for values with (modulus 8, remainder %s)', remainder, remainder);
+  end loop;
+end
+$$;
+
+-- Ledger: one row an event that counted, never edited. Partitioned by month of the event's time.
+create table tollgate.usage_events (
+  organization_id uuid not null,
+  digest bytea not null,
+  source text not null,
+  event_id text not null,
+  time timestamptz not null,
+  received_at timestamptz not null,
+  recorded_at timestamptz not null default now(),
+  user_id uuid not null,
+  session_id text not null,
+  message_id text,
+  provider text,
+  model text not null,
+  input_tokens bigint not null check (input_tokens between 0 and 9007199254740991),
+  output_tokens bigint not null check (output_tokens between 0 and 9007199254740991),
+  cache_read_input_tokens bigint not null check (cache_read_input_tokens between 0 and 9007199254740991),
+  cache_creation_input_tokens bigint not null check (cache_creation_input_tokens between 0 and 9007199254740991),
+  reasoning_output_tokens bigint not null check (reasoning_output_tokens between 0 and 9007199254740991),
+  total_tokens bigint not null,
+  message_count integer not null check (message_count >= 0),
+  usage_date date not null,           -- in the organization's time zone, as of recording
+  period_start timestamptz not null,  -- likewise
+  price_id bigint,                    -- null: no price was known
+  cost_usd numeric(30, 12),           -- null: no price was known; never zero for that
+  check (cache_read_input_tokens + cache_creation_input_tokens <= input_tokens),
+  check (reasoning_output_tokens <= output_tokens),
+  check (total_tokens = input_tokens + output_tokens),
+  check ((price_id is null) = (cost_usd is null))
+) partition by range (time);
+
+-- Months are created ahead (ensure_usage_partitions); what no month takes lands here, so that counting never stops.
+create table tollgate.usage_events_default partition of tollgate.usage_events default;
+create index usage_events_organization_id_usage_date_idx on tollgate.usage_events (organization_id, usage_date);
+
+-- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
+-- update stays on its page and touches no index.
+create table public.usage_metrics (
+  organization_id uuid not null,
+  user_id uuid not null,
+  date date not null,
+  tokens_used bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0, -- of the priced events; unpriced_events says how many are missing
+  message_count bigint not null default 0,
+  event_count bigint not null default 0,
+  unpriced_events bigint not null default 0,
+  updated_at timestamptz not null default now(),
+  primary key (organization_id, user_id, date)
+) with (fillfactor = 60);
+create index usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
+create index usage_metrics_user_id_idx on public.usage_metrics (user_id);
+
+-- Rollup by organization, user, model and day, with the kinds of LLM tokens.
+create table tollgate.usage_by_model (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  user_id uuid not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, model, user_id)
+) with (fillfactor = 60);
+
+-- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
+create table public.chat_sessions (
+  organization_id uuid not null,
+  user_id uuid not null,
+  librechat_session_id text not null,
+  model_used text,
+  model_used_at timestamptz,
+  session_metadata jsonb not null default '{}', -- what the client said, beside `messages` and `tokens`
+  metadata_at timestamptz,
+  started_at timestamptz not null,
+  last_activity_at timestamptz not null,
+  ended_at timestamptz,
+  end_reason text,
+  status text generated always as
+    (case when ended_at is null or last_activity_at > ended_at then 'active' else 'ended' end) stored,
+  message_count bigint not null default 0,
+  input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  total_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0,
+  unpriced_events bigint not null default 0,
+  primary key (organization_id, user_id, librechat_session_id)
+) with (fillfactor = 60);
+create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+
+-- Total of an organization's period: what the quota is compared with.
+create table tollgate.period_totals (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  used_tokens bigint not null default 0,
+  cost_usd numeric(30, 12) not null default 0,
+  event_count bigint not null default 0,
+  unpriced_events bigint not null default 0,
+  evaluate_at bigint default 0, -- the next total that could change a decision; null: none
+  updated_at timestamptz not null default now(),
+  primary key (organization_id, period_start)
+);
+
+-- Accepted while Redis was away; the workers drain it like a queue.
+create table tollgate.event_inbox (
+  id bigint generated always as identity primary key,
+  received_at timestamptz not null default now(),
+  events jsonb not null
+);
+
+-- What could not be recorded, with its reason.
+create table tollgate.dead_letters (
+  id bigint generated always as identity primary key,
+  queue text not null,
+  reason text not null,
+  detail text,
+  payload text not null, -- text: what is in here may be what jsonb refused
+  created_at timestamptz not null default now()
+);
+-- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason.
+create type tollgate.judged_event as (
+  ordinal bigint,
+  type text,
+  organization_id uuid,
+  digest bytea,
+  counts_digest bytea,
+  source text,
+  event_id text,
+  time timestamptz,
+  received_at timestamptz,
+  user_id uuid,
+  session_id text,
+  message_id text,
+  provider text,
+  model text,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  total_tokens bigint,
+  message_count integer,
+  metadata jsonb,
+  login_session_id uuid,
+  expires_at timestamptz,
+  end_reason text,
+  usage_date date,
+  period_start timestamptz,
+  is_current_period boolean,
+  price_id bigint,
+  cost_usd numeric,
+  rejection text
+);

@@ -1,0 +1,12 @@
+-- Purpose: what a server's key may do. Parameters: key_sha256 = SHA-256 of the key, 64 hex digits.
+-- Returns: no row for an unknown or revoked key, else one; organization_id null = the operator's. Reads only.
+create function public.find_service_key(key_sha256 text) returns table (id uuid, scopes text[], organization_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select k.id, k.scopes, k.organization_id
+  from tollgate.service_keys k
+  where k.key_hash = decode(key_sha256, 'hex') and k.revoked_at is null
+$$;
+
+revoke execute on function public.find_service_key from public, anon, authenticated;
+grant execute on function public.find_service_key to tollgate_token_api, service_role;

@@ -1,0 +1,30 @@
+-- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
+-- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
+-- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
+--   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price.
+-- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
+create function public.ingest_usage(batch jsonb)
+returns table (outcomes jsonb, totals jsonb, unpriced integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  judged tollgate.judged_event[] := array(select j from tollgate.judge_events(tollgate.unwrap(batch)) j);
+  fresh tollgate.judged_event[];
+begin
+  fresh := tollgate.claim_identities(judged);
+  perform tollgate.append_ledger(fresh);
+  perform tollgate.roll_up_days(fresh);
+  perform tollgate.roll_up_sessions(fresh || array(
+    select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
+  perform tollgate.record_logins(array(
+    select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+  totals := tollgate.add_period_totals(fresh);
+  outcomes := tollgate.list_outcomes(judged, fresh);
+  unpriced := (select count(*) from unnest(fresh) f where f.cost_usd is null);
+  return next;
+end
+$$;
+
+revoke execute on function public.ingest_usage from public, anon, authenticated;
+grant execute on function public.ingest_usage to tollgate_usage_worker, service_role;

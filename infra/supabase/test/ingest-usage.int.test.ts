@@ -1,0 +1,237 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createTestDatabase, type TestDatabase } from '@tollgate/local-stack/testing'
+import fc from 'fast-check'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readRollups } from './rollup-audit.ts'
+import { deliveries, eventOf, ORGANIZATIONS, type UsageEvent } from './usage-fixture.ts'
+
+let database: TestDatabase
+let admin: pg.Client
+let worker: pg.Client
+const now = Date.now()
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  admin = new pg.Client(database.databaseUrl)
+  worker = new pg.Client(database.urls['usage-worker'])
+  await Promise.all([admin.connect(), worker.connect()])
+})
+afterAll(async () => {
+  await Promise.all([admin.end(), worker.end()])
+  await database.drop()
+})
+beforeEach(emptyTables)
+
+async function emptyTables(): Promise<void> {
+  await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
+    tollgate.usage_by_model, public.chat_sessions, tollgate.period_totals, tollgate.event_inbox, tollgate.dead_letters`)
+}
+
+interface Ingested {
+  outcomes: { i: number; outcome: string; reason?: string; conflict?: boolean }[]
+  totals: { organization_id: string; used_tokens: string; evaluate: boolean }[]
+  unpriced: number
+}
+
+async function ingest(events: readonly object[]): Promise<Ingested> {
+  const { rows } = await worker.query<Ingested>('select * from public.ingest_usage(batch => $1)', [{ events }])
+  const [row] = rows
+  if (!row) throw new Error('ingest_usage returned no row')
+  return row
+}
+
+const event = (key: number, change: Partial<UsageEvent> = {}): UsageEvent => ({ ...eventOf(key, now), ...change })
+
+async function expectRollupsAreTheFold(keys: Iterable<number>): Promise<void> {
+  const { actual, expected } = await readRollups(
+    admin,
+    [...new Set(keys)].map((key) => event(key)),
+  )
+  expect(actual).toEqual(expected)
+}
+
+async function deliverAll(batches: number[][]): Promise<void> {
+  for (const batch of batches) await ingest(batch.map((key) => event(key)))
+}
+
+describe('ingest_usage', () => {
+  it('makes every rollup the fold of the distinct events, whatever the order, the batches and the repeats', async () => {
+    await fc.assert(
+      fc.asyncProperty(deliveries, async (batches) => {
+        await emptyTables()
+        await deliverAll(batches)
+        await expectRollupsAreTheFold(batches.flat())
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('is caught by this very audit when it updates the rollups before it looks for duplicates', async () => {
+    const path = join(import.meta.dirname, '../schemas/40-functions/ingest_usage.sql')
+    const sound = readFileSync(path, 'utf8').replaceAll('create function', 'create or replace function')
+    const broken = sound.replace('tollgate.roll_up_days(fresh)', 'tollgate.roll_up_days(judged)')
+    expect(broken).not.toBe(sound)
+    await admin.query(broken)
+    try {
+      await deliverAll([
+        [1, 2],
+        [2, 3],
+      ])
+      const { actual, expected } = await readRollups(
+        admin,
+        [1, 2, 3].map((key) => event(key)),
+      )
+      expect(actual.ledger).toEqual(expected.ledger)
+      expect(actual.usage_metrics).not.toEqual(expected.usage_metrics)
+    } finally {
+      await admin.query(sound)
+    }
+  })
+
+  it('counts an event once when eight connections deliver the same batches in different orders', async () => {
+    const clients = Array.from({ length: 8 }, () => new pg.Client(database.urls['usage-worker']))
+    await Promise.all(clients.map((client) => client.connect()))
+    const keys = Array.from({ length: 200 }, (_, key) => key)
+    await Promise.all(
+      clients.map(async (client, turn) => {
+        for (let from = 0; from < keys.length; from += 50) {
+          const start = (from + turn * 25) % keys.length
+          const batch = [...keys, ...keys].slice(start, start + 50)
+          const events = (turn % 2 ? batch.reverse() : batch).map((key) => event(key))
+          await client.query('select * from public.ingest_usage(batch => $1)', [{ events }])
+        }
+      }),
+    )
+    await Promise.all(clients.map((client) => client.end()))
+    await expectRollupsAreTheFold(keys)
+  })
+
+  it('tells a repeat from a contradiction', async () => {
+    const first = event(1)
+    await ingest([first])
+    const { outcomes } = await ingest([
+      first,
+      { ...first, time: new Date(now - 1_000).toISOString() },
+      { ...first, input_tokens: first.input_tokens + 1 },
+      { ...first, model: 'another' },
+    ])
+    expect(outcomes.map(({ i, outcome, conflict }) => [i, outcome, conflict])).toEqual([
+      [0, 'duplicate', false],
+      [1, 'duplicate', false],
+      [2, 'duplicate', true],
+      [3, 'duplicate', true],
+    ])
+    await expectRollupsAreTheFold([1])
+  })
+
+  it('keeps an unknown price as NULL and counts it as unpriced', async () => {
+    const { unpriced } = await ingest([event(1, { model: 'model-without-a-price' })])
+    expect(unpriced).toBe(1)
+    const { rows } = await admin.query('select cost_usd, price_id from tollgate.usage_events')
+    expect(rows).toEqual([{ cost_usd: null, price_id: null }])
+  })
+
+  it('lets an own price of the operator win over the seeded one', async () => {
+    await admin.query(`insert into tollgate.model_prices (provider, model, origin, input_usd_per_mtok, output_usd_per_mtok)
+      values ('openai', 'gpt-4o', 'operator', 1, 2)`)
+    try {
+      const tokens = { input_tokens: 10, output_tokens: 10, cache_read_input_tokens: 0, reasoning_output_tokens: 0 }
+      await ingest([event(1, { model: 'gpt-4o', ...tokens })])
+      const { rows } = await admin.query('select cost_usd from tollgate.usage_events')
+      expect(rows).toEqual([{ cost_usd: '0.000030000000' }])
+    } finally {
+      await admin.query(`delete from tollgate.model_prices where origin = 'operator'`)
+    }
+  })
+
+  it('judges the membership where the API could not, and rejects without touching the neighbours', async () => {
+    const { outcomes } = await ingest([event(1, { member: false }), event(2)])
+    expect(outcomes).toEqual([{ i: 0, outcome: 'rejected', reason: 'unknown_organization' }])
+    await expectRollupsAreTheFold([2])
+  })
+
+  it('puts day and period into the time zone of the organization', async () => {
+    const [organization] = ORGANIZATIONS
+    await admin.query(
+      `insert into tollgate.organization_settings (organization_id, time_zone) values ($1, 'Asia/Tokyo')`,
+      [organization],
+    )
+    try {
+      await ingest([event(1, { organization_id: organization, time: '2026-10-31T15:30:00Z' })])
+      const { rows } =
+        await admin.query(`select usage_date::text, period_start at time zone 'UTC' = '2026-10-31 15:00' as p
+        from tollgate.usage_events`)
+      expect(rows).toEqual([{ usage_date: '2026-11-01', p: true }])
+    } finally {
+      await admin.query('delete from tollgate.organization_settings')
+    }
+  })
+
+  it('gives the same session whatever order its start, its usage and its end arrive in', async () => {
+    const [organization_id] = ORGANIZATIONS
+    const base = { organization_id, source: 's', member: true, received_at: new Date(now).toISOString() }
+    const user_id = event(1).user_id
+    const own = { ...base, user_id, session_id: 'c' }
+    const story = [
+      {
+        ...own,
+        type: 'session.started',
+        id: 'a',
+        time: '2026-11-01T10:00:00Z',
+        model: 'gpt-4o',
+        metadata: { topic: 'x' },
+      },
+      event(1, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:05:00Z' }),
+      event(2, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:07:00Z' }),
+      { ...own, type: 'session.ended', id: 'b', time: '2026-11-01T11:00:00Z', reason: 'logout' },
+    ]
+    const rows: unknown[] = []
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray(story, { minLength: story.length }), fc.boolean(), async (order, inOne) => {
+        await emptyTables()
+        if (inOne) await ingest(order)
+        else for (const one of order) await ingest([one])
+        const found = await admin.query('select to_jsonb(c) as session from public.chat_sessions c')
+        rows.push(found.rows[0].session)
+        expect(found.rows[0].session).toEqual(rows[0])
+      }),
+      { numRuns: 30 },
+    )
+    expect(rows[0]).toMatchObject({ status: 'ended', end_reason: 'logout', session_metadata: { topic: 'x' } })
+  })
+
+  it('wakes the enforcer for the current period alone, and only from evaluate_at on', async () => {
+    const [organization_id] = ORGANIZATIONS
+    const current = { organization_id, time: new Date(now).toISOString() }
+    const { totals } = await ingest([event(1, current)])
+    expect(totals.map((total) => total.evaluate)).toEqual([true])
+    await admin.query('update tollgate.period_totals set evaluate_at = 1000000000')
+    expect((await ingest([event(2, current)])).totals.map((total) => total.evaluate)).toEqual([false])
+    const past = { organization_id, time: new Date(now - 33 * 86_400_000).toISOString() }
+    expect((await ingest([event(3, past)])).totals.map((total) => total.evaluate)).toEqual([false])
+  })
+
+  it('drains the inbox once, however many workers do it at a time', async () => {
+    const keys = Array.from({ length: 60 }, (_, key) => key)
+    for (let from = 0; from < 60; from += 5) {
+      const events = keys.slice(from, from + 5).map((key) => event(key))
+      await admin.query('select * from public.park_events(batch => $1)', [{ events }])
+    }
+    const other = new pg.Client(database.urls['usage-worker'])
+    await other.connect()
+    const drain = async (client: pg.Client): Promise<number> => {
+      let recorded = 0
+      for (;;) {
+        const { rows } = await client.query('select drained, recorded from public.drain_inbox(2)')
+        if (rows[0].drained === 0) return recorded
+        recorded += rows[0].recorded
+      }
+    }
+    const recorded = await Promise.all([drain(worker), drain(other)])
+    await other.end()
+    expect(recorded.reduce((sum, count) => sum + count)).toBe(60)
+    await expectRollupsAreTheFold(keys)
+  })
+})
