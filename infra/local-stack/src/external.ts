@@ -1,0 +1,71 @@
+import { join } from 'node:path'
+import { StackError } from './errors.ts'
+import { choosePorts } from './ports.ts'
+import { createService, type Service, serviceNames, serviceScripts } from './processes.ts'
+import type { ServiceName } from './provision.ts'
+import type { StackOptions } from './stack.ts'
+import { openStackDir } from './stack-dir.ts'
+import { createTeardown } from './teardown.ts'
+
+const required = ['SUPABASE_URL', 'REDIS_URL', 'DATABASE_URL'] as const
+
+/** Whether the environment names real servers: all of them, or none. Some without the others is a mistake that is named. */
+export const usesRealServers = (env: NodeJS.ProcessEnv): boolean => {
+  const missing = required.filter((name) => (env[name] ?? '') === '')
+  if (missing.length === required.length) return false
+  if (missing.length === 0) return true
+  const given = required.filter((name) => !missing.includes(name))
+  throw new StackError(
+    `${given.join(' and ')} ${given.length > 1 ? 'are' : 'is'} set but ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not. Set all three to use servers of your own, or none to start local ones.`,
+  )
+}
+
+/** The three services on servers that are not ours. */
+export type ServicesOnly = {
+  services: Record<ServiceName, Service>
+  stop(): Promise<void>
+  killAll(): void
+}
+
+/** Runs only the services; the environment reaches them unchanged, and nothing is migrated or seeded. */
+export const startServicesOnly = async (options: StackOptions): Promise<ServicesOnly> => {
+  const env = options.env ?? process.env
+  const teardown = createTeardown()
+  const interrupt = () => void teardown.run()
+  try {
+    const stackDir = await openStackDir({ dir: options.dir })
+    teardown.defer(() => stackDir.close())
+    options.signal?.addEventListener('abort', interrupt, { once: true })
+    const remembered = stackDir.readState().ports
+    const wish = (name: ServiceName) => ({ fixed: options.ports?.[name], remembered: remembered[name] })
+    const ports = await choosePorts({
+      'token-api': wish('token-api'),
+      'usage-worker': wish('usage-worker'),
+      'quota-enforcer': wish('quota-enforcer'),
+    })
+    stackDir.writeState({ ports: { ...remembered, ...ports } })
+    const create = (name: ServiceName) =>
+      createService({
+        name,
+        script: options.scripts?.[name] ?? serviceScripts[name],
+        port: ports[name],
+        logFile: join(stackDir.paths.logs, `${name}.log`),
+        env,
+        registry: stackDir.registry,
+        hooks: options.hooks ?? {},
+      })
+    const services = {
+      'token-api': create('token-api'),
+      'usage-worker': create('usage-worker'),
+      'quota-enforcer': create('quota-enforcer'),
+    }
+    for (const name of serviceNames) teardown.defer(() => services[name].stop())
+    await Promise.all(serviceNames.map((name) => services[name].start()))
+    options.signal?.removeEventListener('abort', interrupt)
+    return { services, stop: () => teardown.run(), killAll: stackDir.killAll }
+  } catch (error) {
+    await teardown.run()
+    if (options.signal?.aborted === true) throw new StackError('The start was interrupted.', { cause: error })
+    throw error
+  }
+}

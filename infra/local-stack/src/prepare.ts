@@ -1,0 +1,15 @@
+import { messageOf } from './errors.ts'
+import { embeddedPostgresDir } from './postgres-binaries.ts'
+import { findRedis, thisMachine } from './redis-binary.ts'
+
+/** Before the tests: makes sure that the real servers can be started, and says with what. */
+try {
+  const redis = findRedis(thisMachine(process.env, (line) => console.log(line)))
+  embeddedPostgresDir()
+  console.log(
+    `Tests use embedded PostgreSQL 18 and ${redis.kind === 'program' ? redis.path : `${redis.image} in Docker`}.`,
+  )
+} catch (error) {
+  console.error(messageOf(error))
+  process.exitCode = 1
+}

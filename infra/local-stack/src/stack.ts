@@ -1,0 +1,167 @@
+import { join } from 'node:path'
+import { demoOrganizations } from './demo-organizations.ts'
+import { StackError } from './errors.ts'
+import { choosePorts, type PortWish } from './ports.ts'
+import { createService, type Service, serviceNames, serviceScripts } from './processes.ts'
+import { provisionRoles, type ServiceName } from './provision.ts'
+import { type SeededUser, seedDemo } from './seed.ts'
+import type { ServerHooks } from './server.ts'
+import { type Servers, type ServersOptions, startServersIn } from './servers.ts'
+import { serviceEnv } from './service-env.ts'
+import { openStackDir, type StackDir } from './stack-dir.ts'
+import { type StackFile, writeStackFile } from './stack-file.ts'
+import { createTeardown, type Teardown } from './teardown.ts'
+
+/** A name in the stack that has a port. */
+export type PortName = ServiceName | 'postgres' | 'redis' | 'supabase'
+
+/** How the whole stack is started. */
+export type StackOptions = Omit<ServersOptions, 'ports'> & {
+  ports?: Partial<Record<PortName, number>> | undefined
+  /** Settings for the services besides those the stack sets itself; by default this process's environment. */
+  env?: NodeJS.ProcessEnv | undefined
+  /** Other programs in place of the services, for tests of the stack itself. */
+  scripts?: Partial<Record<ServiceName, string>> | undefined
+  /** Stops a start in progress: what is up is taken down in order and the start fails. */
+  signal?: AbortSignal | undefined
+}
+
+/** The running stack. `services['usage-worker'].kill()` and `.start()` are for fault tests. */
+export type Stack = Omit<Servers, 'stop'> & {
+  services: Record<ServiceName, Service>
+  /** Content of stack.json, with the process ids of this moment. */
+  describe(): StackFile
+  /** Takes everything down in order and removes stack.json. */
+  stop(): Promise<void>
+  /** Ends every process at once. */
+  killAll(): void
+}
+
+const chooseServicePorts = async (stackDir: StackDir, options: StackOptions): Promise<Record<ServiceName, number>> => {
+  const remembered = stackDir.readState().ports
+  const wish = (name: ServiceName): PortWish => ({ fixed: options.ports?.[name], remembered: remembered[name] })
+  const ports = await choosePorts({
+    'token-api': wish('token-api'),
+    'usage-worker': wish('usage-worker'),
+    'quota-enforcer': wish('quota-enforcer'),
+  })
+  stackDir.writeState({ ports: { ...remembered, ...ports } })
+  return ports
+}
+
+type Running = { servers: Omit<Servers, 'stop'>; services: Record<ServiceName, Service>; users: SeededUser[] }
+
+const describeStack = ({ secrets }: StackDir, { servers, services, users }: Running): StackFile => {
+  const { url, publishableKey, secretKey } = servers.supabase
+  const processes = [...Object.values(services), servers.redis, servers.postgres, servers.supabaseApi]
+  const pids = processes.flatMap(({ name, pid }) => (pid === null ? [] : [[name, pid] as const]))
+  return {
+    tokenApi: services['token-api'].url,
+    supabase: { url, publishableKey, secretKey },
+    databaseUrl: servers.databaseUrl,
+    redisUrl: servers.redisUrl,
+    ingestKey: secrets.ingestKey,
+    operatorKey: secrets.operatorKey,
+    pids: Object.fromEntries(pids),
+    organizations: demoOrganizations.map(({ id, domain, plan_type, max_tokens }) => ({
+      id,
+      domain,
+      plan_type,
+      max_tokens,
+    })),
+    users: users.map(({ id, email, password, role, organization_id }) => ({
+      id,
+      email,
+      password,
+      role,
+      organization_id,
+    })),
+  }
+}
+
+const seed = async (stackDir: StackDir, servers: Omit<Servers, 'stop'>, log: (line: string) => void) => {
+  const { demoPassword, ingestKey, operatorKey } = stackDir.secrets
+  const { databaseUrl, supabase } = servers
+  const users = await seedDemo({ databaseUrl, supabase, demoPassword, ingestKey, operatorKey })
+  if (users === null) log('No demo organizations: the migrations do not create their tables.')
+  return users ?? []
+}
+
+const createServices = async (
+  stackDir: StackDir,
+  options: StackOptions,
+  ports: Record<ServiceName, number>,
+  servers: Omit<Servers, 'stop'>,
+  hooks: ServerHooks,
+): Promise<Record<ServiceName, Service>> => {
+  const { secrets, paths, registry } = stackDir
+  const databaseUrls = await provisionRoles(servers.databaseUrl, secrets.rolePassword)
+  const base = options.env ?? process.env
+  const create = (name: ServiceName) =>
+    createService({
+      name,
+      script: options.scripts?.[name] ?? serviceScripts[name],
+      port: ports[name],
+      logFile: join(paths.logs, `${name}.log`),
+      env: serviceEnv(name, base, servers, databaseUrls[name], secrets),
+      registry,
+      hooks,
+    })
+  return {
+    'token-api': create('token-api'),
+    'usage-worker': create('usage-worker'),
+    'quota-enforcer': create('quota-enforcer'),
+  }
+}
+
+const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Teardown): Promise<Stack> => {
+  const log = options.log ?? (() => {})
+  let running: Running | null = null
+  // A process that was killed and started again has another pid: the file follows.
+  const rewrite = () => {
+    if (running !== null) writeStackFile(stackDir.paths, describeStack(stackDir, running))
+  }
+  const hooks = { ...options.hooks, onReady: rewrite }
+  const ports = await chooseServicePorts(stackDir, options)
+  const { postgres, redis, supabase } = options.ports ?? {}
+  const serverPorts = Object.fromEntries(
+    Object.entries({ postgres, redis, supabase }).filter(([, port]) => port !== undefined),
+  )
+  log('Starting PostgreSQL, Redis and the Supabase-compatible API …')
+  const servers = await startServersIn(stackDir, { ...options, ports: serverPorts, hooks }, teardown)
+  const users = await seed(stackDir, servers, log)
+  const services = await createServices(stackDir, options, ports, servers, hooks)
+  log('Starting token-api, usage-worker and quota-enforcer …')
+  for (const name of serviceNames) teardown.defer(() => services[name].stop())
+  await Promise.all(serviceNames.map((name) => services[name].start()))
+  running = { servers, services, users }
+  rewrite()
+  const current = running
+  return {
+    ...servers,
+    services,
+    describe: () => describeStack(stackDir, current),
+    stop: () => teardown.run(),
+    killAll: stackDir.killAll,
+  }
+}
+
+/** Starts the servers, the demo data and the three services, and writes stack.json. A failure leaves nothing running. */
+export const startStack = async (options: StackOptions = {}): Promise<Stack> => {
+  const teardown = createTeardown()
+  const { signal, dir, fresh, log } = options
+  const interrupt = () => void teardown.run()
+  try {
+    const stackDir = await openStackDir({ dir, fresh, ...(log ? { log } : {}) })
+    teardown.defer(() => stackDir.close())
+    signal?.addEventListener('abort', interrupt, { once: true })
+    signal?.throwIfAborted()
+    const stack = await bringUp(stackDir, options, teardown)
+    signal?.removeEventListener('abort', interrupt)
+    return stack
+  } catch (error) {
+    await teardown.run()
+    if (signal?.aborted === true) throw new StackError('The start was interrupted.', { cause: error })
+    throw error
+  }
+}
