@@ -1,0 +1,28 @@
+import type { EventOutcome, UsageEventsJob } from '@tollgate/shared/contracts'
+import { type Consumer, type ConsumerOptions, createConsumer, createGroupCommit } from '@tollgate/shared/queues'
+
+/** How jobs are gathered into transactions. */
+export interface BatchLimits {
+  readonly maxEvents: number
+  readonly maxDelayMs: number
+  readonly inFlight: number
+}
+
+/**
+ * Consumes the `usage-events-{n}` queues. Each job waits in the handler until the transaction that holds it has
+ * committed, so that BullMQ renews its lock meanwhile and acknowledges it after the commit, never before.
+ */
+export function consumeUsageEvents(
+  commit: (jobs: UsageEventsJob[]) => Promise<EventOutcome[][]>,
+  limits: BatchLimits,
+  options: ConsumerOptions,
+): Consumer {
+  const batches = createGroupCommit<UsageEventsJob, EventOutcome[]>({
+    maxItems: limits.maxEvents,
+    maxDelayMs: limits.maxDelayMs,
+    maxInFlight: limits.inFlight,
+    weigh: (job) => job.events.length,
+    flush: commit,
+  })
+  return createConsumer('usage-events', (job) => batches.submit(job), options)
+}

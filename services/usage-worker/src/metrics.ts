@@ -1,0 +1,28 @@
+import type { Metrics } from '@tollgate/shared/metrics'
+
+/** What the usage worker counts. Each has an alert rule and a line in docs/operations.md. */
+export function defineUsageMetrics(metrics: Metrics) {
+  return {
+    outcomes: metrics.counter('tollgate_usage_events_total', 'Events by what became of them', ['outcome']),
+    conflicts: metrics.counter(
+      'tollgate_usage_conflicts_total',
+      'Duplicates whose counts, user, session or model differ from what was counted',
+    ),
+    unpriced: metrics.counter('tollgate_unpriced_events_total', 'Recorded usage events without a known price'),
+    deadLetters: metrics.counter('tollgate_dead_letters_total', 'Events and jobs set aside as not recordable'),
+    retries: metrics.counter('tollgate_usage_commit_retries_total', 'Transactions repeated after a passing fault'),
+    announceFailures: metrics.counter(
+      'tollgate_quota_announce_failures_total',
+      'Wake-ups of the enforcer that Redis did not take; its sweep finds the organization',
+    ),
+    batchEvents: metrics.histogram('tollgate_usage_batch_events', 'Events of a transaction', {
+      buckets: [1, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000],
+    }),
+    commitSeconds: metrics.histogram('tollgate_usage_commit_seconds', 'Time of a transaction'),
+    lagSeconds: metrics.histogram(
+      'tollgate_usage_lag_seconds',
+      'Age of the oldest event of a transaction at its commit',
+    ),
+  }
+}
+export type UsageMetrics = ReturnType<typeof defineUsageMetrics>

@@ -1,0 +1,125 @@
+import { storeSettings } from '@tollgate/shared/config'
+import type { UsageEventsJob } from '@tollgate/shared/contracts'
+import { createOpsServer, type StartContext } from '@tollgate/shared/lifecycle'
+import type { Logger } from '@tollgate/shared/logging'
+import { createMetrics } from '@tollgate/shared/metrics'
+import {
+  createProducer,
+  createProducerConnection,
+  createWorkerConnection,
+  type DeadLetter,
+  disconnectAll,
+} from '@tollgate/shared/queues'
+import { openStore, type Rpc } from '@tollgate/shared/store'
+import { createAnnounce } from './announce.ts'
+import { commitJobs } from './commit.ts'
+import type { UsageWorkerConfig } from './config.ts'
+import { consumeUsageEvents } from './consume.ts'
+import { keepInboxDrained } from './drain-inbox.ts'
+import { keepPartitions } from './keep-partitions.ts'
+import { defineUsageMetrics, type UsageMetrics } from './metrics.ts'
+import { checkProgress } from './readiness.ts'
+
+interface UsageWorkerOptions extends StartContext {
+  readonly config: UsageWorkerConfig
+  readonly logger: Logger
+  readonly now: () => number
+  readonly newId: () => string
+}
+
+// Inbox, partitions, dead letters and readiness, beside the transactions that record.
+const SPARE_CONNECTIONS = 2
+const DRAIN_TIMEOUT_MS = 6_000
+
+/** Opens everything that the usage worker needs and starts consuming. */
+export async function startUsageWorker(options: UsageWorkerOptions): Promise<void> {
+  const { config, logger, phases, stopping, now } = options
+  const onError = (error: unknown): void => logger.warn({ err: error }, 'a dependency is away')
+  const metrics = createMetrics({ service: 'usage-worker' })
+  const usage = defineUsageMetrics(metrics)
+
+  const store = openStore(storeSettings(config), {
+    applicationName: 'tollgate-usage-worker',
+    maxConnections: config.BATCHES_IN_FLIGHT + SPARE_CONNECTIONS,
+    statementTimeoutMs: 15_000,
+    onError,
+  })
+  phases.add('close', 'store', 1_000, store.close)
+
+  const announce = openAnnounce(options, usage, onError)
+  const connection = createWorkerConnection(config.REDIS_URL, { onError, name: 'usage-worker' })
+  phases.add('close', 'redis', 500, () => disconnectAll(connection))
+  const commit = (jobs: UsageEventsJob[]) =>
+    commitJobs(jobs, { rpc: store.rpc, metrics: usage, announce, now, stopping })
+  const limits = {
+    maxEvents: config.BATCH_MAX_EVENTS,
+    maxDelayMs: config.BATCH_MAX_DELAY_MS,
+    inFlight: config.BATCHES_IN_FLIGHT,
+  }
+  const consumer = consumeUsageEvents(commit, limits, {
+    connection,
+    shards: config.SHARDS,
+    onError,
+    onExhausted: (letter) => keepDeadLetter(store.rpc, usage, letter),
+  })
+  phases.add('drain', 'usage-events', DRAIN_TIMEOUT_MS, () => consumer.close(DRAIN_TIMEOUT_MS - 500))
+
+  const drained = keepInboxDrained(
+    { rpc: store.rpc, metrics: usage, announce, onError },
+    config.INBOX_POLL_MS,
+    stopping,
+  )
+  const partitioned = keepPartitions(store.rpc, onError, stopping)
+  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, partitioned]))
+
+  defineBacklogGauges(metrics, consumer)
+  const checks = {
+    postgres: () => store.rpc('tollgate_ping', {}),
+    redis: () => connection.ping(),
+    progress: checkProgress(consumer, now),
+  }
+  const ops = createOpsServer({ host: config.HOST, port: config.PORT, checks, metrics, stopping })
+  phases.add('close', 'ops server', 500, ops.close)
+  logger.info({ address: await ops.listen() }, 'operations server listens')
+}
+
+function openAnnounce(
+  { config, phases, newId }: UsageWorkerOptions,
+  usage: UsageMetrics,
+  onError: (e: unknown) => void,
+) {
+  const connection = createProducerConnection(config.REDIS_URL, { onError, name: 'usage-worker-announce' })
+  phases.add('close', 'announce connection', 500, () => connection.disconnect())
+  const evaluations = createProducer('quota-evaluations', { connection, shards: config.SHARDS })
+  phases.add('close', 'quota-evaluations', 500, evaluations.close)
+  return createAnnounce({
+    evaluations,
+    newId,
+    onFailure: (error) => {
+      usage.announceFailures.inc()
+      onError(error)
+    },
+  })
+}
+
+async function keepDeadLetter(rpc: Rpc, usage: UsageMetrics, { queue, reason, data }: DeadLetter): Promise<void> {
+  usage.deadLetters.inc()
+  const letter = { queue, reason: 'job_failed', detail: reason, payload: JSON.stringify(data) }
+  await rpc('record_dead_letters', { batch: { letters: [letter] } })
+}
+
+function defineBacklogGauges(
+  metrics: ReturnType<typeof createMetrics>,
+  consumer: ReturnType<typeof consumeUsageEvents>,
+): void {
+  const waiting = metrics.gauge('tollgate_usage_jobs_waiting', 'Jobs of usage-events that wait')
+  const failed = metrics.gauge('tollgate_usage_jobs_failed', 'Jobs of usage-events that Redis keeps as failed')
+  metrics.gauge('tollgate_usage_oldest_job_seconds', 'Age of the oldest waiting job of usage-events', {
+    collect: async (gauge) => {
+      const backlog = await consumer.backlog()
+      waiting.set(backlog.waiting)
+      failed.set(backlog.failed)
+      gauge.set(backlog.oldestWaitingMs / 1_000)
+    },
+  })
+}

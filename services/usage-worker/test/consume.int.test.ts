@@ -1,0 +1,198 @@
+import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
+import type { AcceptedEvent, UsageEventsJob } from '@tollgate/shared/contracts'
+import { createMetrics } from '@tollgate/shared/metrics'
+import {
+  type Consumer,
+  createProducer,
+  createProducerConnection,
+  createResultWaiter,
+  createWorkerConnection,
+  disconnectAll,
+  type Producer,
+  type ResultWaiter,
+} from '@tollgate/shared/queues'
+import { createPgRpc, type Rpc, type RpcStore, StoreError } from '@tollgate/shared/store'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { commitJobs } from '../src/commit.ts'
+import { consumeUsageEvents } from '../src/consume.ts'
+import { drainInbox } from '../src/drain-inbox.ts'
+import { defineUsageMetrics } from '../src/metrics.ts'
+
+const ORGANIZATION = '00000000-0000-4000-8000-000000000001'
+const onError = (): void => undefined
+const metrics = defineUsageMetrics(createMetrics({ service: 'test' }))
+
+let database: TestDatabase
+let redis: TestRedis
+let admin: pg.Client
+let store: RpcStore
+let connections: ReturnType<typeof createWorkerConnection>[]
+let producer: Producer<'usage-events'>
+let waiter: ResultWaiter
+let consumer: Consumer | undefined
+let jobs = 0
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  redis = await createTestRedis()
+  admin = new pg.Client(database.databaseUrl)
+  await admin.connect()
+  store = createPgRpc({
+    connectionString: database.urls['usage-worker'],
+    max: 4,
+    applicationName: 'test',
+    statementTimeoutMs: 10_000,
+    onError,
+  })
+  const adding = createProducerConnection(redis.redisUrl, { onError })
+  const waiting = createWorkerConnection(redis.redisUrl, { onError })
+  connections = [adding, waiting]
+  await new Promise((resolve) => adding.once('ready', resolve))
+  producer = createProducer('usage-events', { connection: adding, shards: 1 })
+  waiter = createResultWaiter('usage-events', { connection: waiting, shards: 1, onError })
+})
+afterAll(async () => {
+  await Promise.allSettled([producer.close(), waiter.close(), store.close(), admin.end()])
+  for (const connection of connections) disconnectAll(connection)
+  await database.drop()
+})
+beforeEach(async () => {
+  await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
+    tollgate.usage_by_model, public.chat_sessions, tollgate.period_totals, tollgate.event_inbox, tollgate.dead_letters`)
+})
+afterEach(async () => {
+  await consumer?.close(5_000)
+  consumer = undefined
+})
+
+const usage = (id: string, change: object = {}): AcceptedEvent => {
+  const now = new Date().toISOString()
+  const counts = { input_tokens: 10, output_tokens: 1, message_count: 1 }
+  const none = { cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 }
+  const where = { organization_id: ORGANIZATION, user_id: '00000000-0000-4000-8000-0000000000a1', session_id: 'c' }
+  const envelope = { source: 's', id, time: now, received_at: now, member: true }
+  return { type: 'usage.recorded', ...envelope, ...where, model: 'gpt-4o', ...counts, ...none, ...change }
+}
+
+const jobOf = (...events: AcceptedEvent[]): UsageEventsJob => ({ v: 1, events })
+
+function consume(rpc: Rpc, announce: (totals: { evaluate: boolean }[]) => void = onError): void {
+  const connection = createWorkerConnection(redis.redisUrl, { onError })
+  connections.push(connection)
+  consumer = consumeUsageEvents(
+    (batch) => commitJobs(batch, { rpc, metrics, announce, now: Date.now }),
+    { maxEvents: 1_000, maxDelayMs: 5, inFlight: 2 },
+    { connection, shards: 1, onError },
+  )
+}
+
+async function add(job: UsageEventsJob): Promise<string> {
+  const jobId = `job-${++jobs}`
+  await producer.add(job, { jobId })
+  return jobId
+}
+
+async function addAndWait(job: UsageEventsJob) {
+  const jobId = await add(job)
+  return waiter.waitForResult(jobId, 0, 30_000)
+}
+
+async function counted(): Promise<{ events: number; tokens: number }> {
+  const { rows } = await admin.query(`select (select count(*)::int from tollgate.usage_events) as events,
+    (select coalesce(sum(tokens_used), 0)::int from public.usage_metrics) as tokens`)
+  return rows[0]
+}
+
+describe('the usage worker', () => {
+  it('records many jobs and gives each its own outcomes', async () => {
+    consume(store.rpc)
+    const first = await addAndWait(jobOf(usage('a'), usage('b')))
+    expect(first).toEqual({ status: 'completed', result: [{ outcome: 'recorded' }, { outcome: 'recorded' }] })
+    const second = await addAndWait(jobOf(usage('b'), usage('c'), usage('c', { input_tokens: 99 })))
+    expect(second).toMatchObject({
+      result: [
+        { outcome: 'duplicate', conflict: false },
+        { outcome: 'recorded' },
+        { outcome: 'duplicate', conflict: true },
+      ],
+    })
+    expect(await counted()).toEqual({ events: 3, tokens: 33 })
+  })
+
+  it('sets a poison event aside and records its 999 neighbours', async () => {
+    consume(store.rpc)
+    const events = Array.from({ length: 1_000 }, (_, index) =>
+      usage(`n${index}`, index === 617 ? { time: 'no time' } : {}),
+    )
+    const outcome = await addAndWait(jobOf(...events))
+    expect(outcome).toMatchObject({ status: 'completed' })
+    expect(await counted()).toEqual({ events: 999, tokens: 999 * 11 })
+    const { rows } = await admin.query(`select reason, payload::jsonb ->> 'id' as id from tollgate.dead_letters`)
+    expect(rows).toEqual([{ reason: 'not_recordable', id: 'n617' }])
+  })
+
+  it('acknowledges nothing while Postgres is away, and counts once when it is back', async () => {
+    let isAway = true
+    const flaky: Rpc = (fn, args) =>
+      isAway ? Promise.reject(new StoreError('away', { code: 'unavailable', retryable: true })) : store.rpc(fn, args)
+    consume(flaky)
+    const jobId = await add(jobOf(usage('a')))
+    expect(await waiter.waitForResult(jobId, 0, 500)).toEqual({ status: 'timeout' })
+    isAway = false
+    expect(await waiter.waitForResult(jobId, 0, 30_000)).toMatchObject({ result: [{ outcome: 'recorded' }] })
+    expect(await counted()).toEqual({ events: 1, tokens: 11 })
+  })
+
+  it('counts once when the answer of a commit is lost', async () => {
+    let isFirst = true
+    const lossy: Rpc = async (fn, args) => {
+      const rows = await store.rpc(fn, args)
+      if (!isFirst) return rows
+      isFirst = false
+      throw new StoreError('connection lost after COMMIT', { code: 'unavailable', retryable: true })
+    }
+    consume(lossy)
+    expect(await addAndWait(jobOf(usage('a')))).toMatchObject({ result: [{ outcome: 'duplicate', conflict: false }] })
+    expect(await counted()).toEqual({ events: 1, tokens: 11 })
+  })
+
+  it('makes a dead letter of a job that cannot be read, and goes on', async () => {
+    const exhausted: string[] = []
+    const connection = createWorkerConnection(redis.redisUrl, { onError })
+    connections.push(connection)
+    consumer = consumeUsageEvents(
+      (batch) => commitJobs(batch, { rpc: store.rpc, metrics, announce: onError, now: Date.now }),
+      { maxEvents: 1_000, maxDelayMs: 5, inFlight: 2 },
+      { connection, shards: 1, onError, onExhausted: ({ reason }) => void exhausted.push(reason) },
+    )
+    const { Queue } = await import('bullmq')
+    const raw = new Queue('usage-events-0', { connection, prefix: '{tollgate-0}' })
+    await raw.add('usage-events-0', { v: 7, nonsense: true }, { jobId: 'odd', attempts: 5 })
+    expect(await addAndWait(jobOf(usage('a')))).toMatchObject({ status: 'completed' })
+    await expect.poll(() => exhausted.length, { timeout: 10_000 }).toBe(1)
+    expect(exhausted[0]).toContain('unreadable job')
+    await raw.close()
+  })
+
+  it('announces the organizations whose total passed evaluate_at', async () => {
+    const announced: boolean[] = []
+    consume(store.rpc, (totals) => announced.push(...totals.map((total) => total.evaluate)))
+    await addAndWait(jobOf(usage('a')))
+    await admin.query('update tollgate.period_totals set evaluate_at = 1000')
+    await addAndWait(jobOf(usage('b')))
+    expect(announced).toEqual([true, false])
+  })
+
+  it('drains the inbox and buries the one row that cannot be recorded', async () => {
+    const park = (...events: AcceptedEvent[]) => admin.query('select public.park_events($1)', [{ events }])
+    await park(usage('a'))
+    await park(usage('b', { time: 'no time' }))
+    await park(usage('c'), usage('a'))
+    await drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })
+    expect(await counted()).toEqual({ events: 2, tokens: 22 })
+    const { rows } = await admin.query('select queue from tollgate.dead_letters')
+    expect(rows).toEqual([{ queue: 'event-inbox' }])
+    expect((await admin.query('select from tollgate.event_inbox')).rowCount).toBe(0)
+  })
+})
