@@ -1,0 +1,18 @@
+import { positiveInteger, serviceEnv } from '@tollgate/shared/config'
+import { z } from 'zod'
+
+/** The environment of quota-enforcer. */
+export const quotaEnforcerEnv = serviceEnv({
+  // One word: it becomes the first part of a Redis key and of a channel.
+  REDIS_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/i, { error: 'must be letters, digits, - and _' })
+    .default('tollgate'),
+  // The longest that a lost wake-up, a changed limit or the end of a period goes unnoticed.
+  SWEEP_INTERVAL_MS: positiveInteger()
+    .refine((ms) => ms >= 50 && ms <= 60_000, { error: 'must lie between 50 and 60000' })
+    .prefault('2000'),
+})
+
+/** What quota-enforcer is told by its environment. */
+export type QuotaEnforcerConfig = z.output<typeof quotaEnforcerEnv>

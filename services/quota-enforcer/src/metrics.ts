@@ -1,0 +1,52 @@
+import type { Metrics } from '@tollgate/shared/metrics'
+import type { Backlog } from '@tollgate/shared/queues'
+
+/** What quota-enforcer counts. */
+export type EnforcerMetrics = ReturnType<typeof defineEnforcerMetrics>
+
+/** Registers the service's own metrics. */
+export function defineEnforcerMetrics(metrics: Metrics) {
+  return {
+    decisions: metrics.counter('tollgate_quota_decisions_total', 'Changes of enforcement put on record, by new state', [
+      'state',
+    ]),
+    evaluations: metrics.counter(
+      'tollgate_quota_evaluations_total',
+      'Evaluations by outcome: changed, unchanged, unknown_organization (dropped), contended (left to the sweep), failed',
+      ['outcome'],
+    ),
+    evaluationSeconds: metrics.histogram(
+      'tollgate_quota_evaluation_seconds',
+      'Time to load, decide, apply and publish',
+    ),
+    unreadablePolicies: metrics.counter(
+      'tollgate_quota_unreadable_policies_total',
+      'Evaluations that took the default ladder because the stored one could not be read',
+    ),
+    publishFailures: metrics.counter(
+      'tollgate_enforcement_publish_failures_total',
+      'States that did not reach Redis; the next rebuild brings them',
+    ),
+    healed: metrics.counter(
+      'tollgate_sweep_healed_total',
+      'What the sweep put right: period, limit_changed, sweep (a lost wake-up), redis (a missing or old copy)',
+      ['reason'],
+    ),
+    deadLetters: metrics.counter(
+      'tollgate_quota_evaluations_dead_letters_total',
+      'Wake-ups given up; the sweep takes over',
+    ),
+  }
+}
+
+/** Registers what is read from the queue at each scrape. */
+export function defineBacklogGauges(metrics: Metrics, readBacklog: () => Promise<Backlog>): void {
+  const waiting = metrics.gauge('tollgate_quota_evaluations_waiting', 'Wake-ups that wait')
+  metrics.gauge('tollgate_quota_evaluations_oldest_seconds', 'Age of the wake-up that has waited longest', {
+    collect: async (gauge) => {
+      const backlog = await readBacklog()
+      waiting.set(backlog.waiting)
+      gauge.set(backlog.oldestWaitingMs / 1_000)
+    },
+  })
+}

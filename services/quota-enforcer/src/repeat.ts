@@ -1,0 +1,54 @@
+/** What is repeated, and how often. */
+export interface RepeatOptions {
+  /** Aborted by `stop`; a long run should look at it. */
+  readonly run: (signal: AbortSignal) => Promise<void>
+  /** From the end of a run to the beginning of the next. */
+  readonly intervalMs: number
+  readonly onError: (error: unknown) => void
+  readonly now: () => number
+}
+
+/** A task that is repeated until it is stopped, never two runs at a time. */
+export interface Repetition {
+  /** Runs at once; after the present run, if there is one. */
+  wake(): void
+  /** End of the last run that succeeded (epoch ms); undefined before the first. */
+  lastSuccessAt(): number | undefined
+  /** No run begins any more; resolves when the present one has ended. */
+  stop(): Promise<void>
+}
+
+/** Starts with a run at once; a run that fails is reported and tried again after the interval. */
+export function startRepeating({ run, intervalMs, onError, now }: RepeatOptions): Repetition {
+  const stopping = new AbortController()
+  let wakeUp = Promise.withResolvers<void>()
+  let successAt: number | undefined
+
+  async function loop(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      // Renewed before the run: a wake-up during it is answered by another run.
+      wakeUp = Promise.withResolvers<void>()
+      try {
+        await run(stopping.signal)
+        successAt = now()
+      } catch (error) {
+        onError(error)
+      }
+      if (stopping.signal.aborted) return
+      const timer = setTimeout(wakeUp.resolve, intervalMs)
+      await wakeUp.promise
+      clearTimeout(timer)
+    }
+  }
+
+  const ended = loop()
+  return {
+    wake: () => wakeUp.resolve(),
+    lastSuccessAt: () => successAt,
+    stop: () => {
+      stopping.abort()
+      wakeUp.resolve()
+      return ended
+    },
+  }
+}

@@ -1,0 +1,139 @@
+import type { Enforcement } from '@tollgate/shared/contracts'
+import type { Check } from '@tollgate/shared/lifecycle'
+import type { Logger } from '@tollgate/shared/logging'
+import { type Backlog, type Consumer, createConsumer } from '@tollgate/shared/queues'
+import type { Rpc } from '@tollgate/shared/store'
+import type { Redis } from 'ioredis'
+import { createChecks } from './create-checks.ts'
+import { createEvaluate, type Evaluate } from './evaluate.ts'
+import { handleEvaluation } from './handle-evaluation.ts'
+import type { EnforcerMetrics } from './metrics.ts'
+import { createPublish, type Publish } from './publish.ts'
+import { rebuildRedis } from './rebuild-redis.ts'
+import { type Repetition, startRepeating } from './repeat.ts'
+import { sweep } from './sweep.ts'
+
+/** What the enforcer stands on; connections stay the caller's to close. */
+export interface EnforcerDependencies {
+  readonly rpc: Rpc
+  /** From `createProducerConnection`: publishing fails fast. */
+  readonly redis: Redis
+  /** From `createWorkerConnection`: the queue waits for Redis. */
+  readonly queueConnection: Redis
+  readonly namespace: string
+  readonly sweepIntervalMs: number
+  /** How often Redis is compared with Postgres when nothing happens. Default 10 s. */
+  readonly rebuildIntervalMs?: number
+  readonly metrics: EnforcerMetrics
+  readonly logger: Logger
+  readonly now: () => number
+}
+
+/** A running enforcer; stop the consumer first, then the loops. */
+export interface Enforcer {
+  readonly checks: Readonly<Record<string, Check>>
+  /** What stands in the queue; rejects while Redis is away. */
+  backlog(): Promise<Backlog>
+  stopConsuming(timeoutMs: number): Promise<void>
+  stopSweeping(): Promise<void>
+}
+
+const REBUILD_INTERVAL_MS = 10_000
+
+/** Starts consumer, sweep and rebuild. None of them needs Redis or Postgres to be there yet. */
+export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
+  const { rpc, redis, queueConnection, sweepIntervalMs, logger, metrics, now } = dependencies
+  const publish = countFailures(createPublish(redis, dependencies.namespace), metrics)
+  const announce = async (state: Enforcement): Promise<void> => {
+    try {
+      await publish([state])
+    } catch (error) {
+      logger.warn({ err: error, organization_id: state.organization_id }, 'state not published; the rebuild brings it')
+    }
+  }
+  const evaluate = createEvaluate({ rpc, announce, metrics, logger })
+  const sweeping = startSweeping(dependencies, evaluate)
+  const rebuilding = startRebuilding(dependencies, publish)
+  const consumer = startConsuming(dependencies, evaluate)
+  const backlog = async () => {
+    // Commands of this connection wait for Redis: asking again and again would pile them up.
+    if (queueConnection.status !== 'ready') throw new Error(`Redis is away (${queueConnection.status})`)
+    return consumer.backlog()
+  }
+  const maxSweepAgeMs = Math.max(10_000, 5 * sweepIntervalMs)
+  return {
+    checks: createChecks({ rpc, redis, backlog, lastSweepAt: sweeping.lastSuccessAt, maxSweepAgeMs, now }),
+    backlog,
+    stopConsuming: async (timeoutMs) => {
+      const end = await consumer.close(timeoutMs)
+      if (end === 'abandoned') logger.warn('evaluations under way were abandoned; the sweep takes over')
+    },
+    stopSweeping: async () => {
+      redis.off('ready', rebuilding.wake)
+      await Promise.all([sweeping.stop(), rebuilding.stop()])
+    },
+  }
+}
+
+function countFailures(publish: Publish, metrics: EnforcerMetrics): Publish {
+  return (states) =>
+    publish(states).catch((error: unknown) => {
+      metrics.publishFailures.inc()
+      throw error
+    })
+}
+
+function startSweeping(dependencies: EnforcerDependencies, evaluate: Evaluate): Repetition {
+  const { rpc, sweepIntervalMs, metrics, logger, now } = dependencies
+  const sweepDependencies = {
+    rpc,
+    evaluate,
+    onHealed: (reason: string) => metrics.healed.inc({ reason }),
+    onFault: (error: unknown, organizationId: string) =>
+      logger.warn({ err: error, organization_id: organizationId }, 'evaluation failed; it stays due'),
+  }
+  const sweeping = startRepeating({
+    run: async (signal) => {
+      const isMoreDue = await sweep(sweepDependencies, signal)
+      if (isMoreDue) sweeping.wake()
+    },
+    intervalMs: sweepIntervalMs,
+    onError: (error) => logger.warn({ err: error }, 'sweep failed'),
+    now,
+  })
+  return sweeping
+}
+
+function startRebuilding(dependencies: EnforcerDependencies, publish: Publish): Repetition {
+  const { rpc, redis, rebuildIntervalMs = REBUILD_INTERVAL_MS, metrics, logger, now } = dependencies
+  const rebuilding = startRepeating({
+    run: async () => {
+      // The event below starts the rebuild when Redis comes.
+      if (redis.status !== 'ready') return
+      const healed = await rebuildRedis(rpc, publish)
+      if (healed === 0) return
+      metrics.healed.inc({ reason: 'redis' }, healed)
+      logger.info({ healed }, 'Redis brought up to date from Postgres')
+    },
+    intervalMs: rebuildIntervalMs,
+    onError: (error) => logger.warn({ err: error }, 'Redis could not be compared with Postgres'),
+    now,
+  })
+  // A Redis that was away may have come back empty or old.
+  redis.on('ready', rebuilding.wake)
+  return rebuilding
+}
+
+function startConsuming(dependencies: EnforcerDependencies, evaluate: Evaluate): Consumer {
+  const { queueConnection, metrics, logger, now } = dependencies
+  return createConsumer('quota-evaluations', (job) => handleEvaluation(job, evaluate), {
+    connection: queueConnection,
+    shards: 1,
+    onError: (error) => logger.warn({ err: error }, 'queue quota-evaluations'),
+    onExhausted: ({ jobId, reason, attempts }) => {
+      metrics.deadLetters.inc()
+      logger.error({ job_id: jobId, reason, attempts }, 'wake-up given up; the sweep takes over')
+    },
+    now,
+  })
+}

@@ -1,0 +1,54 @@
+import { type EvaluationReason, evaluationReason } from '@tollgate/shared/contracts'
+import type { Rpc } from '@tollgate/shared/store'
+import { StoreError } from '@tollgate/shared/store'
+import type { Evaluate } from './evaluate.ts'
+import { forEachBounded } from './for-each-bounded.ts'
+
+/** What a sweep needs. */
+export interface SweepDependencies {
+  readonly rpc: Rpc
+  readonly evaluate: Evaluate
+  /** Told of each organization whose evaluation the sweep has made up for. */
+  readonly onHealed: (reason: EvaluationReason) => void
+  /** Told of each organization that could not be evaluated; it is due again next time. */
+  readonly onFault: (error: unknown, organizationId: string) => void
+}
+
+const MAX_ROWS = 500
+const CONCURRENCY = 8
+// So many unanswered evaluations mean that Postgres is away, not that an organization is odd.
+const MAX_UNAVAILABLE = 10
+
+/**
+ * Evaluates organizations that are due though nobody announced them: lost wake-ups, changed limits, ended periods.
+ * One that fails does not hold up the others. Gives whether more are due (a month ends for everybody at once), so that
+ * the caller goes on without waiting. Rejects when Postgres is away.
+ */
+export async function sweep(dependencies: SweepDependencies, signal: AbortSignal): Promise<boolean> {
+  const due = await dependencies.rpc('list_due_evaluations', { max_rows: MAX_ROWS })
+  const settled = await evaluateAll(dependencies, due, signal)
+  return due.length === MAX_ROWS && settled > 0
+}
+
+async function evaluateAll(
+  { evaluate, onHealed, onFault }: SweepDependencies,
+  due: readonly { organization_id: string; reason: string }[],
+  signal: AbortSignal,
+): Promise<number> {
+  let settled = 0
+  let unavailable = 0
+  const work = async ({ organization_id, reason: text }: { organization_id: string; reason: string }) => {
+    const reason = evaluationReason.catch('sweep').parse(text)
+    try {
+      const outcome = await evaluate(organization_id, reason)
+      if (outcome === 'contended') return
+      settled++
+      onHealed(reason)
+    } catch (error) {
+      onFault(error, organization_id)
+      if (error instanceof StoreError && error.code === 'unavailable' && ++unavailable >= MAX_UNAVAILABLE) throw error
+    }
+  }
+  await forEachBounded(due, CONCURRENCY, work, signal)
+  return settled
+}

@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { enforcementKey } from '../src/publish.ts'
+import { openWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await openWorld()
+})
+afterAll(() => world.close())
+
+const until = (check: () => Promise<void>) => vi.waitFor(check, { timeout: 10_000, interval: 20 })
+
+test('a lost wake-up is healed by the sweep', async () => {
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  await world.use(id, 1_500)
+  const enforcer = world.start({ sweepIntervalMs: 100 })
+  await until(async () => {
+    expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
+  })
+  expect((await world.readDecisions(id))[0]?.inputs).toMatchObject({ trigger: 'sweep' })
+  expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'sweep' })).toBe(1)
+  await enforcer.stop()
+})
+
+test('the sweep evaluates more organizations than one page holds', async () => {
+  const ids = Array.from({ length: 520 }, () => crypto.randomUUID())
+  await world.admin.query(
+    'insert into public.organizations (id, name, domain) select i, i::text, i::text from unnest($1::uuid[]) i',
+    [ids],
+  )
+  await world.admin.query(
+    `insert into tollgate.period_totals (organization_id, period_start, used_tokens)
+     select i, tollgate.period_start(now(), 'UTC'), 1 from unnest($1::uuid[]) i`,
+    [ids],
+  )
+  const enforcer = world.start()
+  await until(async () => {
+    const due = await world.rpcOf.enforcer('list_due_evaluations', { max_rows: 1_000 })
+    expect(due).toEqual([])
+    expect(await world.redis.hlen(enforcementKey(world.namespace))).toBeGreaterThanOrEqual(520)
+  })
+  await enforcer.stop()
+})
+
+test('a wiped Redis is rebuilt from Postgres, and the gates are told', async () => {
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  await world.use(id, 1_500)
+  await world.evaluate(id, 'usage')
+  const enforcer = world.start({ rebuildIntervalMs: 100 })
+  await until(async () => {
+    expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
+  })
+  const listener = world.redis.duplicate()
+  const told: string[] = []
+  listener.on('message', (_, message) => told.push(message))
+  await listener.subscribe(enforcementKey(world.namespace))
+  await world.redis.flushdb()
+  await until(async () => {
+    expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
+    expect(told.some((message) => message.includes(id))).toBe(true)
+  })
+  expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'redis' })).toBeGreaterThan(0)
+  listener.disconnect()
+  await enforcer.stop()
+})
+
+test('an evaluation reaches Postgres though it cannot be published, and the rebuild publishes it', async () => {
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  // A key of another type makes the script fail as a broken Redis would.
+  const key = enforcementKey(world.namespace)
+  await world.redis.del(key)
+  await world.redis.set(key, 'not a hash')
+  const enforcer = world.start({ rebuildIntervalMs: 100 })
+  await world.use(id, 1_500)
+  await world.wake(id)
+  await until(async () => {
+    expect(await world.readPosition(id)).toMatchObject({ state: 'revoked' })
+    expect(await enforcer.readMetric('tollgate_enforcement_publish_failures_total')).toBeGreaterThan(0)
+  })
+  await world.redis.del(key)
+  await until(async () => {
+    expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
+  })
+  await enforcer.stop()
+})
