@@ -1,0 +1,120 @@
+import type { AccessTokenClaims } from '@tollgate/shared/contracts'
+import type { Store } from './bind-store.ts'
+import type { Config } from './config.ts'
+import { type CheckAccessToken, createAccessCheck } from './gate/check-access-token.ts'
+import type { GatedClaims, GateVerdict } from './gate/gate.ts'
+import type { Admission } from './ingest/admit-events.ts'
+import { type AuthenticateServiceKey, createServiceKeyAuthenticator } from './ingest/authenticate-service-key.ts'
+import type { WaitForResult } from './ingest/await-outcomes.ts'
+import { createMembershipCheck } from './ingest/check-membership.ts'
+import type { Meters } from './meters.ts'
+import type { App } from './routes/app.ts'
+import { getLibreChatAuth } from './routes/get-librechat-auth.ts'
+import { getQuota } from './routes/get-quota.ts'
+import { getVerify } from './routes/get-verify.ts'
+import { postEvents } from './routes/post-events.ts'
+import { postLibreChatAuth } from './routes/post-librechat-auth.ts'
+import { putQuota } from './routes/put-quota.ts'
+import { issueAccessToken } from './tokens/issue-access-token.ts'
+import { issueHandoff } from './tokens/issue-handoff.ts'
+import type { TokenKeys } from './tokens/keys.ts'
+import { startLogin } from './tokens/start-login.ts'
+import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
+import { createSupabaseTokenVerifier, type VerifySupabaseToken } from './tokens/verify-supabase-token.ts'
+
+/** All that the routes stand on. */
+export interface RouteDependencies {
+  readonly config: Pick<
+    Config,
+    | 'SUPABASE_URL'
+    | 'SUPABASE_PUBLISHABLE_KEY'
+    | 'SUPABASE_JWT_SECRET'
+    | 'SUPABASE_JWT_ISSUER'
+    | 'LIBRECHAT_URL'
+    | 'JWT_ACCESS_TOKEN_EXPIRY'
+    | 'URL_TOKEN'
+  >
+  readonly keys: TokenKeys
+  readonly store: Store
+  readonly admit: Admission['admit']
+  readonly judge: (claims: GatedClaims) => GateVerdict
+  readonly waitForResult: WaitForResult
+  /** Never rejects. */
+  readonly wakeEnforcer: (organizationId: string) => Promise<void>
+  readonly meters: Meters
+  readonly now: () => number
+  readonly newId: () => string
+}
+
+/** What several routes share. */
+interface Checks {
+  readonly verifySupabase: VerifySupabaseToken
+  readonly authenticateKey: AuthenticateServiceKey
+  readonly check: CheckAccessToken
+}
+
+/** Adds the routes, each with what it needs and no more. */
+export function addRoutes(app: App, dependencies: RouteDependencies): void {
+  const { config, keys, store, judge, meters, now } = dependencies
+  const checks: Checks = {
+    verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
+    authenticateKey: createServiceKeyAuthenticator({ findKey: store.findKey, now }),
+    check: createAccessCheck({
+      verify: createAccessTokenVerifier(keys.access, now),
+      judge,
+      onRefusal: (reason) => meters.refusals.inc({ reason }),
+    }),
+  }
+  addLoginRoutes(app, dependencies, checks)
+  getVerify(app, checks.check)
+  addEventRoutes(app, dependencies, checks)
+  addQuotaRoutes(app, dependencies, checks)
+}
+
+function supabaseTokens(config: RouteDependencies['config'], now: () => number) {
+  const authUrl = `${config.SUPABASE_URL.replace(/\/+$/, '')}/auth/v1`
+  const keys =
+    config.SUPABASE_JWT_SECRET === undefined
+      ? { jwksUrl: `${authUrl}/.well-known/jwks.json`, apiKey: config.SUPABASE_PUBLISHABLE_KEY }
+      : { jwtSecret: config.SUPABASE_JWT_SECRET }
+  return { issuer: config.SUPABASE_JWT_ISSUER ?? authUrl, keys, now }
+}
+
+function addLoginRoutes(app: App, dependencies: RouteDependencies, { verifySupabase }: Checks): void {
+  const { config, keys, store, admit, meters, now, newId } = dependencies
+  const start = async (userId: string): Promise<AccessTokenClaims> => {
+    const ttlSeconds = config.JWT_ACCESS_TOKEN_EXPIRY
+    const claims = await startLogin(userId, { findLogin: store.findLogin, admit, ttlSeconds, now, newId })
+    meters.logins.inc()
+    return claims
+  }
+  const issueToken = (claims: AccessTokenClaims) => issueAccessToken(claims, keys.access)
+  const issueUrlToken =
+    config.URL_TOKEN === 'access' ? issueToken : (claims: AccessTokenClaims) => issueHandoff(claims, keys.handoff)
+  getLibreChatAuth(app, { verifySupabase, startLogin: start, issueUrlToken, libreChatUrl: config.LIBRECHAT_URL })
+  postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken })
+}
+
+function addEventRoutes(app: App, dependencies: RouteDependencies, { authenticateKey, check }: Checks): void {
+  const { store, admit, waitForResult, meters, now } = dependencies
+  postEvents(app, {
+    authenticateKey,
+    check,
+    checkMembership: createMembershipCheck({ ...store, now }),
+    admit: async (events) => {
+      const stop = meters.admission.startTimer()
+      return admit(events).finally(stop)
+    },
+    waitForResult,
+    onRejected: (reason) => meters.rejected.inc({ reason }),
+    now,
+  })
+}
+
+function addQuotaRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {
+  const { store, wakeEnforcer } = dependencies
+  const { findMember, loadPosition, setQuota } = store
+  const access = { verifySupabase, authenticateKey, findMember }
+  getQuota(app, { access, loadPosition })
+  putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
+}

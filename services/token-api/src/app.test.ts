@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { createLogger } from '@tollgate/shared/logging'
+import { createMetrics } from '@tollgate/shared/metrics'
+import { StoreError } from '@tollgate/shared/store'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { type AppDependencies, buildApp } from './app.ts'
+import { bindStore } from './bind-store.ts'
+import { readConfig } from './config.ts'
+import { defineMeters } from './meters.ts'
+import { importKeys } from './tokens/keys.ts'
+
+const OPERATOR_KEY = 'tg_0123456789abcdef0123456789abcdef'
+const ORGANIZATION = 'ac3e0000-0000-4000-8000-000000000001'
+const config = readConfig({
+  REDIS_URL: 'redis://127.0.0.1:9',
+  DATABASE_URL: 'postgres://127.0.0.1:9/none',
+  SUPABASE_URL: 'http://127.0.0.1:9',
+  SUPABASE_JWT_SECRET: 'super-secret-jwt-token-with-at-least-32-characters-long',
+  LIBRECHAT_JWT_SECRET: 'kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U',
+  CORS_ORIGINS: 'https://app.example',
+})
+
+let fault: Error
+let lines: string[]
+let dependencies: AppDependencies
+
+beforeEach(async () => {
+  fault = new Error('boom')
+  lines = []
+  const metrics = createMetrics({ service: 'token-api' })
+  const store = bindStore(async () => {
+    throw fault
+  })
+  const findKey = async () => ({ id: 'key-1', scopes: ['quota:read', 'events:write'], organization_id: null })
+  dependencies = {
+    config,
+    keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
+    store: { ...store, findKey },
+    admit: async () => [],
+    judge: () => ({ accepted: true }),
+    waitForResult: async () => ({ status: 'timeout' }),
+    wakeEnforcer: async () => undefined,
+    meters: defineMeters(metrics, () => true),
+    now: Date.now,
+    newId: randomUUID,
+    logger: createLogger({
+      service: 'token-api',
+      level: 'info',
+      destination: { write: (line: string) => void lines.push(line) },
+    }),
+    metrics,
+    checks: {},
+  }
+})
+
+const getQuota = () =>
+  buildApp(dependencies).inject({
+    url: `/v1/organizations/${ORGANIZATION}/quota`,
+    headers: { authorization: `Bearer ${OPERATOR_KEY}` },
+  })
+
+describe('a fault on our side', () => {
+  test('is a 500 that says nothing of what is inside, and a log line that does', async () => {
+    const answer = await getQuota()
+    expect(answer.statusCode).toBe(500)
+    expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/)
+    expect(answer.json()).toEqual({
+      type: 'https://tollgate.dev/problems/internal',
+      title: 'Something went wrong on our side',
+      status: 500,
+      detail: 'The request could not be handled.',
+    })
+    expect(lines.join()).toContain('boom')
+    expect(lines.join()).not.toContain(OPERATOR_KEY)
+  })
+
+  test('that will pass is a 503 with Retry-After', async () => {
+    fault = new StoreError('connect ECONNREFUSED 10.0.0.7', { code: 'unavailable', retryable: true })
+    const answer = await getQuota()
+    expect(answer.statusCode).toBe(503)
+    expect(answer.headers['retry-after']).toBe('1')
+    expect(answer.body).not.toContain('10.0.0.7')
+  })
+})
+
+describe('the API describes itself', () => {
+  test('with every route that others call', async () => {
+    const document = (await buildApp(dependencies).inject('/openapi.json')).json()
+    expect(document.openapi).toBe('3.1.0')
+    const routes = Object.entries<object>(document.paths).flatMap(([path, verbs]) =>
+      Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path}`),
+    )
+    expect(routes.toSorted()).toEqual([
+      'GET /api/auth/verify',
+      'GET /api/librechat/auth',
+      'GET /livez',
+      'GET /metrics',
+      'GET /readyz',
+      'GET /v1/organizations/{id}/quota',
+      'POST /api/librechat/auth',
+      'POST /v1/events',
+      'PUT /v1/organizations/{id}/quota',
+    ])
+    const { requestBody } = document.paths['/v1/events'].post
+    expect(Object.keys(requestBody.content)).toContain('application/cloudevents-batch+json')
+    expect(JSON.stringify(requestBody)).toContain('cache_read_input_tokens')
+  })
+})
+
+describe('every answer', () => {
+  test('names its request, and a harmless name of the caller is kept', async () => {
+    const app = buildApp(dependencies)
+    const idOf = async (id: string) =>
+      (await app.inject({ url: '/x', headers: { 'x-request-id': id } })).headers['x-request-id']
+    expect(await idOf('req-1.a')).toBe('req-1.a')
+    expect(await idOf('{"a":1}')).toMatch(/^[\da-f-]{36}$/)
+    expect(await idOf('x'.repeat(129))).toMatch(/^[\da-f-]{36}$/)
+  })
+
+  test('forbids framing, sniffing and caching', async () => {
+    const { headers } = await buildApp(dependencies).inject('/api/auth/verify')
+    expect(headers).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+      'www-authenticate': 'Bearer realm="tollgate"',
+    })
+  })
+
+  test('may be read by the named origins alone', async () => {
+    const app = buildApp(dependencies)
+    const preflight = (origin: string) =>
+      app.inject({
+        method: 'OPTIONS',
+        url: '/api/librechat/auth',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+      })
+    expect((await preflight('https://app.example')).headers['access-control-allow-origin']).toBe('https://app.example')
+    expect((await preflight('https://evil.example')).headers).not.toHaveProperty('access-control-allow-origin')
+  })
+})
+
+test('an access token longer than 16 KiB passes', async () => {
+  const app = buildApp(dependencies)
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  try {
+    const response = await fetch(`${url}/api/auth/verify`, {
+      headers: { authorization: `Bearer ${'a'.repeat(40_000)}` },
+    })
+    expect(response.status).toBe(401)
+    expect(await response.json()).toMatchObject({ reason: 'malformed' })
+  } finally {
+    await app.close()
+  }
+})

@@ -1,0 +1,55 @@
+import { type Check, opsRoutes } from '@tollgate/shared/lifecycle'
+import type { Logger } from '@tollgate/shared/logging'
+import type { Metrics } from '@tollgate/shared/metrics'
+import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { addRoutes, type RouteDependencies } from './add-routes.ts'
+import type { Config } from './config.ts'
+import { parseJsonBodies } from './plugins/json-body.ts'
+import { documentRoutes } from './plugins/openapi.ts'
+import { answerProblems, sendProblem } from './plugins/problems.ts'
+import { markAnswers, takeRequestId } from './plugins/request-ids.ts'
+import { secure } from './plugins/security.ts'
+import type { App } from './routes/app.ts'
+
+/** All that the HTTP API stands on. */
+export interface AppDependencies extends RouteDependencies {
+  readonly config: RouteDependencies['config'] & Pick<Config, 'CORS_ORIGINS' | 'TRUST_PROXY'>
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly checks: Readonly<Record<string, Check>>
+  readonly stopping?: AbortSignal
+}
+
+const MAX_HEADER_BYTES = 64 * 1024
+const JSON_LIMIT_BYTES = 64 * 1024
+
+/** Builds the HTTP API without listening; it opens nothing. */
+export function buildApp(dependencies: AppDependencies): App {
+  const { config, logger, newId, checks, metrics, stopping } = dependencies
+  const app = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    // One line a request would cost more than most requests, and its URL may hold a token.
+    logController: new LogController({ disableRequestLogging: true }),
+    // A HEAD of a login would start one.
+    exposeHeadRoutes: false,
+    genReqId: takeRequestId(newId),
+    trustProxy: config.TRUST_PROXY,
+    requestTimeout: 15_000,
+    bodyLimit: JSON_LIMIT_BYTES,
+    // An access token carries the organization's instructions and may be longer than Node's 16 KiB.
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.removeAllContentTypeParsers()
+  parseJsonBodies(app, ['application/json'], JSON_LIMIT_BYTES)
+  answerProblems(app)
+  markAnswers(app)
+  secure(app, config.CORS_ORIGINS)
+  documentRoutes(app)
+  app.register(async (scope: App) => addRoutes(scope, dependencies))
+  app.register(opsRoutes, { checks, metrics, ...(stopping ? { stopping } : {}) })
+  return app
+}

@@ -1,0 +1,27 @@
+import type { Rpc } from '@tollgate/shared/store'
+
+/** The SQL functions of the token API, each as the question that it answers. All throw StoreError. */
+export type Store = ReturnType<typeof bindStore>
+
+/** Binds the questions to a transport. */
+export function bindStore(rpc: Rpc) {
+  const loadPosition = async (organizationId: string) =>
+    (await rpc('load_quota_position', { for_organization: organizationId }))[0]
+  const findMembers = (ids: string[]) => rpc('find_members', { users: { ids } })
+  return {
+    findLogin: async (userId: string) => (await rpc('find_login', { for_user: userId }))[0],
+    findKey: async (sha256: string) => (await rpc('find_service_key', { key_sha256: sha256 }))[0],
+    findMembers,
+    findMember: async (userId: string) => (await findMembers([userId]))[0],
+    loadPosition,
+    organizationExists: async (organizationId: string) => (await loadPosition(organizationId)) !== undefined,
+    setQuota: async (change: Parameters<typeof rpc<'set_quota'>>[1]['change']) =>
+      (await rpc('set_quota', { change }))[0],
+    park: async (events: readonly unknown[]) => {
+      await rpc('park_events', { batch: { events: [...events] } })
+    },
+    ping: async () => {
+      await rpc('tollgate_ping', {})
+    },
+  }
+}

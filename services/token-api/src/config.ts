@@ -1,0 +1,59 @@
+import { duration, type Env, parseEnv, secret, serviceEnv, url } from '@tollgate/shared/config'
+import { z } from 'zod'
+
+// Older names under which the same value is known; an alias counts only where the name itself is not set.
+const ALIASES = { LIBRECHAT_JWT_SECRET: 'JWT_SECRET', LIBRECHAT_URL: 'NEXT_PUBLIC_LIBRECHAT_URL' } as const
+
+const origins = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ''),
+  )
+  .refine((list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), {
+    error: 'must be origins such as https://app.example.com, separated by commas',
+  })
+
+/** `false`, `true`, a number of hops, or a comma list of addresses, as Fastify's trustProxy takes them. */
+const trustProxy = z.string().transform((text): boolean | string | ((address: string, hop: number) => boolean) => {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^\d{1,2}$/.test(text) ? (_address, hop) => hop < Number(text) : text
+})
+
+const schema = serviceEnv({
+  LIBRECHAT_JWT_SECRET: secret(),
+  SUPABASE_URL: url(['http', 'https']),
+  // Optional: the JWKS of a hosted project is public; some gateways in front of a self-hosted one ask for it.
+  SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
+  // Optional: set for a project that signs with HS256, else its public keys are read.
+  SUPABASE_JWT_SECRET: secret({ allowWellKnown: true }).optional(),
+  // Optional: only where users reach Supabase under another address than this service does.
+  SUPABASE_JWT_ISSUER: z.string().optional(),
+  LIBRECHAT_URL: url(['http', 'https']).default('http://localhost:3080'),
+  JWT_ACCESS_TOKEN_EXPIRY: duration().prefault('24h'),
+  URL_TOKEN: z.enum(['handoff', 'access']).default('handoff'),
+  GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
+  CORS_ORIGINS: origins.prefault(''),
+  TRUST_PROXY: trustProxy.prefault('false'),
+  REDIS_NAMESPACE: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, { error: 'must be letters, digits, - and _' })
+    .default('tollgate'),
+}).superRefine((env, context) => {
+  // Whoever verifies tokens with Supabase's secret would take ours for its own, and our `role` for a database role.
+  for (const other of ['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY'] as const) {
+    if (env.LIBRECHAT_JWT_SECRET !== env[other]) continue
+    context.addIssue({ code: 'custom', path: ['LIBRECHAT_JWT_SECRET'], message: `must differ from ${other}` })
+  }
+})
+
+/** The settings of the token API, checked. */
+export type Config = z.output<typeof schema>
+
+/** Reads the environment once. @throws ConfigError with all faults together */
+export function readConfig(env: Env): Config {
+  const named = Object.entries(ALIASES).map(([name, alias]) => [name, env[name] || env[alias]])
+  return parseEnv(schema, { ...env, ...Object.fromEntries(named) })
+}

@@ -1,0 +1,48 @@
+import { type Enforcement, ProblemError } from '@tollgate/shared/contracts'
+import type { Refusal } from './check-access-token.ts'
+
+const SENTENCES = {
+  missing: 'Send an access token as "Authorization: Bearer <token>".',
+  malformed: 'The credential is not an access token of this service.',
+  bad_signature: 'The signature of the access token is not good.',
+  expired: 'The access token has expired; sign in or refresh.',
+  revoked: 'The access token was revoked.',
+  session_ended: 'The login session of the access token has ended.',
+  gate_unavailable: 'Whether the organization has access cannot be told at present; try again in a second.',
+} as const
+
+/** Turns a refusal into the problem that explains it to whoever holds the token. */
+export function explainRefusal({ reason, enforcement }: Refusal): ProblemError {
+  if (reason === 'organization_revoked' || reason === 'superseded') return explainEnforcement(reason, enforcement)
+  if (reason === 'gate_unavailable') {
+    return new ProblemError('unavailable', SENTENCES[reason], { extensions: { reason }, retryAfterSeconds: 1 })
+  }
+  return new ProblemError('token-refused', SENTENCES[reason], { extensions: { reason } })
+}
+
+/** The problem of a revoked organization, from its row or its message. */
+export function explainRevocation(enforcement: ExplainedState): ProblemError {
+  return explainEnforcement('organization_revoked', enforcement)
+}
+
+type ExplainedState = Pick<Enforcement, 'state' | 'reason' | 'decision_id'> & { readonly period_end: string | null }
+
+function explainEnforcement(
+  reason: 'organization_revoked' | 'superseded',
+  enforcement: ExplainedState | undefined,
+): ProblemError {
+  const why = enforcement?.reason ? ` Reason on record: ${enforcement.reason}.` : ''
+  const extensions = {
+    reason,
+    state: enforcement?.state,
+    decision_id: enforcement?.decision_id,
+    period_end: enforcement?.period_end,
+  }
+  if (reason === 'superseded') {
+    const detail = `What the organization may use has changed since this access token was issued: get a new one.${why}`
+    return new ProblemError('token-refused', detail, { extensions })
+  }
+  const until = enforcement?.period_end ? ` until ${enforcement.period_end}` : ''
+  const detail = `The organization has no access${until}, unless its limit is raised.${why}`
+  return new ProblemError('organization-revoked', detail, { extensions })
+}

@@ -1,0 +1,31 @@
+import { enforcement } from '@tollgate/shared/contracts'
+import type { Rpc } from '@tollgate/shared/store'
+import type { Redis } from 'ioredis'
+import type { EnforcementCopy, GateState } from './enforcement-copy.ts'
+
+/** Redis hash and pub/sub channel of the organizations' enforcement; the quota-enforcer writes both. */
+export const enforcementKey = (namespace: string): string => `${namespace}:enforcement`
+
+// The gate does not look at what a downgrade leaves; a row with a bad one must not stop the others from being read.
+const gateState = enforcement.omit({ reduced_config: true })
+
+/** Takes over everything that Postgres says. @throws StoreError */
+export async function loadFromPostgres(rpc: Rpc, copy: EnforcementCopy): Promise<void> {
+  const rows = await rpc('list_enforcement', {})
+  for (const row of rows) copy.apply(gateState.parse({ ...row, version: Number(row.version) }))
+}
+
+/**
+ * Takes over the read copy in Redis, for the time that Postgres is away.
+ * @throws Error when it is empty: a Redis that was wiped knows nothing, which is not the same as nobody revoked
+ */
+export async function loadFromRedis(redis: Redis, namespace: string, copy: EnforcementCopy): Promise<void> {
+  const entries = Object.values(await redis.hgetall(enforcementKey(namespace)))
+  if (entries.length === 0) throw new Error(`the hash ${enforcementKey(namespace)} is empty`)
+  for (const entry of entries) copy.apply(parseEnforcement(entry))
+}
+
+/** Reads one message or hash field. @throws SyntaxError, ZodError */
+export function parseEnforcement(json: string): GateState {
+  return gateState.parse(JSON.parse(json))
+}

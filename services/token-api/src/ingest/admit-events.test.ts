@@ -1,0 +1,161 @@
+import type { AcceptedEvent, EventOutcome } from '@tollgate/shared/contracts'
+import { QueueError, shardOf } from '@tollgate/shared/queues'
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { createAdmission } from './admit-events.ts'
+import { awaitOutcomes } from './await-outcomes.ts'
+
+const SHARDS = 4
+
+let nowMs: number
+let jobs: Map<string, AcceptedEvent[]>
+let parked: AcceptedEvent[]
+let redis: 'up' | 'unavailable' | 'ambiguous' | 'invalid'
+let isPostgresAway: boolean
+let adds: number
+let errors: unknown[]
+
+beforeEach(() => {
+  nowMs = 1_000
+  jobs = new Map()
+  parked = []
+  redis = 'up'
+  isPostgresAway = false
+  adds = 0
+  errors = []
+})
+
+const open = () =>
+  createAdmission({
+    producer: {
+      add: async (data, { jobId, shard }) => {
+        adds++
+        if (redis !== 'up') throw new QueueError(redis, 'no')
+        const events = data.events as AcceptedEvent[]
+        for (const event of events) expect(shardOf(event.organization_id, SHARDS)).toBe(shard)
+        jobs.set(jobId, events)
+      },
+    },
+    park: async (events) => {
+      if (isPostgresAway) throw new Error('away')
+      parked.push(...events)
+    },
+    shards: SHARDS,
+    now: () => nowMs,
+    newId: () => `job-${adds}-${Math.random()}`,
+    onAccepted: () => undefined,
+    onError: (error) => errors.push(error),
+  })
+
+const event = (id: string, organization = 0): AcceptedEvent => ({
+  type: 'session.ended',
+  source: 'test',
+  id,
+  time: '2026-11-23T10:00:00.000Z',
+  received_at: '2026-11-23T10:00:00.000Z',
+  member: true,
+  organization_id: `organization-${organization}`,
+  user_id: 'user-1',
+  session_id: 'session-1',
+  reason: 'closed',
+})
+
+/** Tells each event's own id as its outcome. */
+const tellIds = async (jobId: string) => ({
+  status: 'completed' as const,
+  result: (jobs.get(jobId) ?? []).map(({ id }): EventOutcome => {
+    return Number(id) % 2 === 0 ? { outcome: 'recorded' } : { outcome: 'duplicate', conflict: Number(id) % 3 === 0 }
+  }),
+})
+
+test('each of many merged requests gets the outcomes of its own events, in its own order', async () => {
+  const requests = fc.array(fc.array(fc.nat(9), { minLength: 1, maxLength: 30 }), { minLength: 1, maxLength: 20 })
+  await fc.assert(
+    fc.asyncProperty(requests, async (organizations) => {
+      jobs = new Map()
+      const admission = open()
+      let next = 0
+      const sent = organizations.map((list) => list.map((organization) => event(String(next++), organization)))
+      await Promise.all(
+        sent.map(async (events) => {
+          const receipts = await admission.admit(events)
+          const outcomes = await awaitOutcomes(receipts, tellIds, 1_000)
+          const expected = events.map(({ id }) => (Number(id) % 2 === 0 ? 'recorded' : 'duplicate'))
+          expect(outcomes?.map(({ outcome }) => outcome)).toEqual(expected)
+        }),
+      )
+      const stored = [...jobs.values()].flat().map(({ id }) => id)
+      expect(stored.toSorted()).toEqual(
+        sent
+          .flat()
+          .map(({ id }) => id)
+          .toSorted(),
+      )
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('concurrent requests are merged into few jobs, of a thousand events at most', async () => {
+  const admission = open()
+  const batch = Array.from({ length: 30 }, (_, index) => event(String(index)))
+  await Promise.all(Array.from({ length: 100 }, () => admission.admit(batch)))
+  expect(jobs.size).toBeLessThanOrEqual(6)
+  for (const events of jobs.values()) expect(events.length).toBeLessThanOrEqual(1_000)
+})
+
+describe('when Redis does not take a batch', () => {
+  test.each(['unavailable', 'ambiguous'] as const)('(%s) it is parked', async (state) => {
+    redis = state
+    const receipts = await open().admit([event('1'), event('2')])
+    expect(receipts).toEqual([{ path: 'inbox', positions: [0, 1] }])
+    expect(parked.map(({ id }) => id)).toEqual(['1', '2'])
+    expect(await awaitOutcomes(receipts, tellIds, 1_000)).toBeUndefined()
+  })
+
+  test('it is asked once a second, and used again as soon as it answers', async () => {
+    const admission = open()
+    redis = 'unavailable'
+    await admission.admit([event('1')])
+    for (let round = 0; round < 10; round++) await admission.admit([event('2')])
+    expect(adds).toBe(1)
+    nowMs += 1_000
+    redis = 'up'
+    expect(await admission.admit([event('3')])).toMatchObject([{ path: 'redis' }])
+    expect(await admission.admit([event('4')])).toMatchObject([{ path: 'redis' }])
+    expect(adds).toBe(3)
+    expect(errors).toHaveLength(1)
+  })
+
+  test('nor Postgres, nothing is called accepted', async () => {
+    redis = 'unavailable'
+    isPostgresAway = true
+    await expect(open().admit([event('1')])).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 })
+  })
+
+  test('because the job is wrong, it is not parked either', async () => {
+    redis = 'invalid'
+    await expect(open().admit([event('1')])).rejects.toMatchObject({ code: 'unavailable' })
+    expect(parked).toEqual([])
+  })
+})
+
+test('too many waiting events are refused, not piled up', async () => {
+  const admission = open()
+  const batch = Array.from({ length: 1_000 }, (_, index) => event(String(index)))
+  const settled = await Promise.allSettled(Array.from({ length: 60 }, () => admission.admit(batch)))
+  const refused = settled.filter(({ status }) => status === 'rejected')
+  expect(refused.length).toBeGreaterThan(0)
+  expect(refused[0]).toMatchObject({ reason: { code: 'unavailable' } })
+  await admission.drain()
+})
+
+test.each([
+  [{ status: 'timeout' } as const],
+  [{ status: 'failed', reason: 'dead letter' } as const],
+  [{ status: 'completed', result: 'what an older worker said' } as const],
+  [{ status: 'completed', result: [] } as const],
+])('%j gives no outcomes', async (ended) => {
+  const receipts = await open().admit([event('1')])
+  expect(await awaitOutcomes(receipts, async () => ended, 1)).toBeUndefined()
+})

@@ -1,0 +1,163 @@
+import { type AcceptedEvent, ProblemError } from '@tollgate/shared/contracts'
+import { createGroupCommit, type GroupCommit, type Producer, QueueError, shardOf } from '@tollgate/shared/queues'
+
+/** Where some events of a request came to lie on disk. `positions` are their places in what was handed to `admit`. */
+export type Receipt =
+  | {
+      readonly path: 'redis'
+      readonly jobId: string
+      readonly shard: number
+      /** Index of the first of them in the job; the others follow it. */
+      readonly offset: number
+      readonly positions: readonly number[]
+    }
+  | { readonly path: 'inbox'; readonly positions: readonly number[] }
+
+/** Takes events in. */
+export interface Admission {
+  /** Resolves when all events are on disk. @throws ProblemError `unavailable` when that cannot be said */
+  admit(events: readonly AcceptedEvent[]): Promise<Receipt[]>
+  /** Resolves when nothing is left under way. */
+  drain(): Promise<void>
+}
+
+/** What admission stands on. */
+export interface AdmissionOptions {
+  readonly producer: Pick<Producer<'usage-events'>, 'add'>
+  /** Stores events in the inbox. @throws StoreError */
+  readonly park: (events: readonly AcceptedEvent[]) => Promise<void>
+  readonly shards: number
+  readonly now: () => number
+  readonly newId: () => string
+  readonly onAccepted: (path: Receipt['path'], events: number) => void
+  /** Told when Redis has not taken a batch. */
+  readonly onError: (error: unknown) => void
+}
+
+const MAX_JOB_EVENTS = 1_000
+const MAX_DELAY_MS = 3
+const MAX_IN_FLIGHT = 2
+const MAX_WAITING_EVENTS = 20_000
+const ADD_TIMEOUT_MS = 800
+const SHORT_CIRCUIT_MS = 1_000
+
+interface Slice {
+  readonly events: readonly AcceptedEvent[]
+  readonly positions: readonly number[]
+}
+
+/** Shared by the shards: until when Redis is taken to be away. */
+interface Circuit {
+  awayUntilMs: number
+}
+
+/**
+ * Makes the admission. Concurrent requests are merged per shard for some milliseconds into one job; when Redis does
+ * not take it, the events are parked in Postgres. Both may hold them then, which is harmless: an event counts once.
+ */
+export function createAdmission(options: AdmissionOptions): Admission {
+  const circuit: Circuit = { awayUntilMs: Number.NEGATIVE_INFINITY }
+  const commits = Array.from({ length: options.shards }, (_, shard) =>
+    createGroupCommit<Slice, Receipt>({
+      maxItems: MAX_JOB_EVENTS,
+      maxDelayMs: MAX_DELAY_MS,
+      maxInFlight: MAX_IN_FLIGHT,
+      maxWaiting: MAX_WAITING_EVENTS,
+      weigh: (slice) => slice.events.length,
+      flush: (slices) => store(slices, shard, circuit, options),
+    }),
+  )
+  return {
+    admit: async (events) => {
+      const slices = sliceByShard(events, options.shards)
+      return Promise.all([...slices].map(([shard, slice]) => submit(commits[shard], slice)))
+    },
+    drain: async () => {
+      await Promise.all(commits.map((commit) => commit.drain()))
+    },
+  }
+}
+
+function sliceByShard(events: readonly AcceptedEvent[], shards: number): Map<number, Slice> {
+  const slices = new Map<number, { events: AcceptedEvent[]; positions: number[] }>()
+  for (const [position, event] of events.entries()) {
+    const shard = shardOf(event.organization_id, shards)
+    const slice = slices.get(shard) ?? { events: [], positions: [] }
+    slice.events.push(event)
+    slice.positions.push(position)
+    slices.set(shard, slice)
+  }
+  return slices
+}
+
+async function submit(commit: GroupCommit<Slice, Receipt> | undefined, slice: Slice): Promise<Receipt> {
+  if (commit === undefined) throw new RangeError('an event fell on a shard that does not exist')
+  try {
+    return await commit.submit(slice)
+  } catch (error) {
+    if (error instanceof ProblemError) throw error
+    throw unavailable(error)
+  }
+}
+
+async function store(
+  slices: readonly Slice[],
+  shard: number,
+  circuit: Circuit,
+  options: AdmissionOptions,
+): Promise<Receipt[]> {
+  const events = slices.flatMap((slice) => slice.events)
+  const jobId = await enqueue(events, shard, circuit, options)
+  if (jobId === undefined) {
+    await park(events, options)
+    return slices.map(({ positions }) => ({ path: 'inbox', positions }))
+  }
+  let next = 0
+  return slices.map(({ positions }) => {
+    const offset = next
+    next += positions.length
+    return { path: 'redis', jobId, shard, offset, positions }
+  })
+}
+
+/** The id of the stored job; undefined when Redis did not take it, or has just been found to be away. */
+async function enqueue(
+  events: AcceptedEvent[],
+  shard: number,
+  circuit: Circuit,
+  { producer, now, newId, onAccepted, onError }: AdmissionOptions,
+): Promise<string | undefined> {
+  const startedAtMs = now()
+  if (startedAtMs < circuit.awayUntilMs) return undefined
+  // While Redis is away one batch a second finds out whether it still is; the others need not wait for that.
+  if (circuit.awayUntilMs > 0) circuit.awayUntilMs = startedAtMs + SHORT_CIRCUIT_MS
+  const jobId = newId()
+  try {
+    await producer.add({ v: 1, events }, { jobId, shard, timeoutMs: ADD_TIMEOUT_MS })
+    circuit.awayUntilMs = Number.NEGATIVE_INFINITY
+    onAccepted('redis', events.length)
+    return jobId
+  } catch (error) {
+    // Our own mistake: the inbox would only carry it further.
+    if (error instanceof QueueError && error.code === 'invalid') throw error
+    circuit.awayUntilMs = now() + SHORT_CIRCUIT_MS
+    onError(error)
+    return undefined
+  }
+}
+
+async function park(events: readonly AcceptedEvent[], { park, onAccepted }: AdmissionOptions): Promise<void> {
+  try {
+    await park(events)
+    onAccepted('inbox', events.length)
+  } catch (error) {
+    throw unavailable(error)
+  }
+}
+
+function unavailable(cause: unknown): ProblemError {
+  return new ProblemError('unavailable', 'Nothing could be stored: neither the queue nor the inbox answers.', {
+    cause,
+    retryAfterSeconds: 1,
+  })
+}

@@ -1,0 +1,99 @@
+import {
+  MAX_BATCH_EVENTS,
+  MAX_EARLY_MS,
+  MAX_LATE_MS,
+  ProblemError,
+  type PublicEvent,
+  publicEvent,
+  type RejectionReason,
+} from '@tollgate/shared/contracts'
+import type { z } from 'zod'
+
+/** An event of the request that was not taken. */
+export interface Rejection {
+  readonly index: number
+  /** Null where the event has none that could be read. */
+  readonly id: string | null
+  readonly reason: RejectionReason
+  readonly detail?: string
+}
+
+/** An event of the request that was understood. */
+export interface ParsedEvent {
+  readonly index: number
+  readonly event: PublicEvent
+  /** The event's time, or that of its arrival; UTC with milliseconds. */
+  readonly time: string
+}
+
+/** The events of a request, each on one of the two lists. */
+export interface ParsedBatch {
+  readonly events: ParsedEvent[]
+  readonly rejected: Rejection[]
+}
+
+const KNOWN_TYPES: ReadonlySet<unknown> = new Set(publicEvent.options.map((option) => option.shape.type.value))
+const MAX_DETAIL = 300
+const MAX_ID = 256
+
+/**
+ * Takes the body of `POST /v1/events` apart: an object is one event, an array a batch (CloudEvents 1.0 JSON format,
+ * structured and batched mode). A bad event never fails its neighbours.
+ * @throws ProblemError `bad-request` for a body that is neither, `payload-too-large` for more than 1,000 events
+ */
+export function parseEvents(body: unknown, contentType: string, nowMs: number): ParsedBatch {
+  const list = toList(body, contentType)
+  if (list.length > MAX_BATCH_EVENTS) {
+    throw new ProblemError('payload-too-large', `A request takes at most ${MAX_BATCH_EVENTS} events.`)
+  }
+  const batch: ParsedBatch = { events: [], rejected: [] }
+  for (const [index, item] of list.entries()) {
+    const parsed = parseEvent(item, index, nowMs)
+    if ('event' in parsed) batch.events.push(parsed)
+    else batch.rejected.push(parsed)
+  }
+  return batch
+}
+
+function toList(body: unknown, contentType: string): unknown[] {
+  const isBatch = Array.isArray(body)
+  const isOne = typeof body === 'object' && body !== null && !isBatch
+  if (!isBatch && !isOne) throw new ProblemError('bad-request', 'The body must be an event or an array of events.')
+  if (isOne && contentType.startsWith('application/cloudevents-batch+json')) {
+    throw new ProblemError('bad-request', 'A body of application/cloudevents-batch+json is an array of events.')
+  }
+  if (isBatch && contentType.startsWith('application/cloudevents+json')) {
+    throw new ProblemError('bad-request', 'A body of application/cloudevents+json is one event.')
+  }
+  return isBatch ? body : [body]
+}
+
+function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | Rejection {
+  const rejection = (reason: RejectionReason, detail: string): Rejection => ({ index, id: idOf(item), reason, detail })
+  const type = property(item, 'type')
+  if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
+    return rejection('unsupported_type', `the supported types are ${[...KNOWN_TYPES].join(', ')}`)
+  }
+  const parsed = publicEvent.safeParse(item)
+  if (!parsed.success) return rejection('invalid_event', describe(parsed.error))
+  const event = parsed.data
+  const timeMs = event.time === undefined ? nowMs : Date.parse(event.time)
+  if (nowMs - timeMs > MAX_LATE_MS) return rejection('too_late', 'time lies more than 35 days in the past')
+  if (timeMs - nowMs > MAX_EARLY_MS) return rejection('too_early', 'time lies more than 5 minutes in the future')
+  return { index, event, time: new Date(timeMs).toISOString() }
+}
+
+function describe(error: z.ZodError): string {
+  const lines = error.issues.map(({ path, message }) => `${path.map(String).join('.') || 'event'}: ${message}`)
+  return lines.join('; ').slice(0, MAX_DETAIL)
+}
+
+/** The id as it was sent, so that a client finds its event again; shortened, since it may be anything. */
+function idOf(item: unknown): string | null {
+  const id = property(item, 'id')
+  return typeof id === 'string' ? id.slice(0, MAX_ID).toWellFormed() : null
+}
+
+function property(item: unknown, name: string): unknown {
+  return typeof item === 'object' && item !== null ? Reflect.get(item, name) : undefined
+}

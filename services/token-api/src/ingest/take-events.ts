@@ -1,0 +1,57 @@
+import type { AcceptedEvent } from '@tollgate/shared/contracts'
+import type { Receipt } from './admit-events.ts'
+import type { CheckMembership } from './check-membership.ts'
+import { forbidEvent, type Submitter } from './identify-submitter.ts'
+import type { ParsedBatch, ParsedEvent, Rejection } from './parse-events.ts'
+import { toAcceptedEvent } from './to-accepted-event.ts'
+
+/** What became of a request's events at the door. */
+export interface Taken {
+  /** The events on disk; a receipt's positions point into this list. */
+  readonly events: readonly ParsedEvent[]
+  readonly receipts: readonly Receipt[]
+  readonly rejected: readonly Rejection[]
+}
+
+/** What taking events needs from outside. */
+export interface TakeOptions {
+  readonly checkMembership: CheckMembership
+  readonly admit: (events: readonly AcceptedEvent[]) => Promise<Receipt[]>
+  readonly now: () => number
+}
+
+/**
+ * Takes what is good of a parsed batch: allowed to its submitter, of a member of the organization, and then stored.
+ * @throws ProblemError `unavailable` when the events could not be stored; none was counted then
+ */
+export async function takeEvents(batch: ParsedBatch, submitter: Submitter, options: TakeOptions): Promise<Taken> {
+  const rejected = [...batch.rejected]
+  const allowed = batch.events.filter((parsed) => {
+    const reason = forbidEvent(submitter, parsed.event)
+    if (reason !== undefined) rejected.push({ index: parsed.index, id: parsed.event.id, reason })
+    return reason === undefined
+  })
+  const verdicts = await judgeMembers(allowed, submitter, options.checkMembership)
+  const receivedAt = new Date(options.now()).toISOString()
+  const events: ParsedEvent[] = []
+  const accepted: AcceptedEvent[] = []
+  for (const [position, parsed] of allowed.entries()) {
+    const verdict = verdicts[position] ?? { member: false }
+    if ('reason' in verdict) {
+      rejected.push({ index: parsed.index, id: parsed.event.id, reason: verdict.reason })
+      continue
+    }
+    events.push(parsed)
+    accepted.push(toAcceptedEvent(parsed, receivedAt, verdict.member))
+  }
+  const receipts = accepted.length === 0 ? [] : await options.admit(accepted)
+  return { events, receipts, rejected: rejected.sort((one, other) => one.index - other.index) }
+}
+
+// A user's own token says where its user belongs.
+async function judgeMembers(events: readonly ParsedEvent[], submitter: Submitter, checkMembership: CheckMembership) {
+  if (submitter.kind === 'user') return events.map(() => ({ member: true }))
+  return checkMembership(
+    events.map(({ event }) => ({ organizationId: event.data.organization_id, userId: event.data.user_id })),
+  )
+}

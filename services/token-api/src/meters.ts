@@ -1,0 +1,18 @@
+import type { Metrics } from '@tollgate/shared/metrics'
+
+/** What the token API counts. */
+export type Meters = ReturnType<typeof defineMeters>
+
+/** Registers the service's metrics; once per registry. */
+export function defineMeters(metrics: Metrics, isLeased: () => boolean) {
+  metrics.gauge('tollgate_gate_lease', 'Whether the gate may believe its copy (1) or follows GATE_FAIL_MODE (0)', {
+    collect: (gauge) => gauge.set(isLeased() ? 1 : 0),
+  })
+  return {
+    accepted: metrics.counter('tollgate_events_accepted_total', 'Events on disk, by where', ['path']),
+    rejected: metrics.counter('tollgate_events_rejected_total', 'Events not taken at the door, by reason', ['reason']),
+    admission: metrics.histogram('tollgate_events_admission_seconds', 'Time until the events of a request are on disk'),
+    refusals: metrics.counter('tollgate_gate_refusals_total', 'Access tokens refused, by reason', ['reason']),
+    logins: metrics.counter('tollgate_logins_total', 'Login sessions started'),
+  }
+}

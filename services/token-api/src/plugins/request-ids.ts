@@ -1,0 +1,20 @@
+import type { IncomingMessage } from 'node:http'
+import type { App } from '../routes/app.ts'
+
+const ID = /^[\w.-]{1,128}$/
+
+/** The caller's `x-request-id` where it is harmless in a log, else a new one. */
+export function takeRequestId(newId: () => string): (request: IncomingMessage) => string {
+  return (request) => {
+    const given = request.headers['x-request-id']
+    return typeof given === 'string' && ID.test(given) ? given : newId()
+  }
+}
+
+/** Says the request's id in each answer, and forbids caches to keep what is about one caller. */
+export function markAnswers(app: App): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('cache-control', 'no-store')
+  })
+}

@@ -1,0 +1,64 @@
+import { ProblemError, type Role } from '@tollgate/shared/contracts'
+import { type AuthenticateServiceKey, looksLikeServiceKey } from '../ingest/authenticate-service-key.ts'
+import { requireScope } from '../ingest/identify-submitter.ts'
+import { readBearer } from '../tokens/read-bearer.ts'
+import { requireUser } from '../tokens/require-user.ts'
+import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
+
+/** What a caller may do with an organization's quota. `actor` goes on record. */
+export type QuotaRight =
+  | { readonly may: 'read' }
+  | { readonly may: 'lower'; readonly actor: string }
+  | { readonly may: 'change'; readonly actor: string }
+
+/** What the decision needs from outside. */
+export interface QuotaAccess {
+  readonly verifySupabase: VerifySupabaseToken
+  readonly authenticateKey: AuthenticateServiceKey
+  /** The organization and role of a user, read anew. @throws StoreError */
+  readonly findMember: (userId: string) => Promise<{ organization_id: string | null; role: Role } | undefined>
+}
+
+type Verb = 'read' | 'write'
+
+/** The caller's right on one organization. @throws ProblemError `unauthenticated`, `forbidden`, `unavailable` */
+export async function authorizeQuota(
+  authorization: string | undefined,
+  organizationId: string,
+  verb: Verb,
+  access: QuotaAccess,
+): Promise<QuotaRight> {
+  const bearer = readBearer(authorization)
+  const right =
+    'token' in bearer && looksLikeServiceKey(bearer.token)
+      ? await rightOfKey(bearer.token, organizationId, verb, access)
+      : await rightOfUser(authorization, organizationId, access)
+  // The same answer for an organization that does not exist: nobody can try out ids.
+  if (right === undefined || (verb === 'write' && right.may === 'read')) {
+    throw new ProblemError('forbidden', `The credential does not allow to ${verb} this organization's quota.`)
+  }
+  return right
+}
+
+async function rightOfKey(
+  token: string,
+  organizationId: string,
+  verb: Verb,
+  { authenticateKey }: QuotaAccess,
+): Promise<QuotaRight | undefined> {
+  const key = await requireScope(token, `quota:${verb}`, authenticateKey)
+  if (key.organization_id === null) return { may: 'change', actor: `key:${key.id}` }
+  return key.organization_id === organizationId ? { may: 'read' } : undefined
+}
+
+async function rightOfUser(
+  authorization: string | undefined,
+  organizationId: string,
+  { verifySupabase, findMember }: QuotaAccess,
+): Promise<QuotaRight | undefined> {
+  const userId = await requireUser(authorization, verifySupabase)
+  const member = await findMember(userId)
+  if (member?.role === 'super_admin') return { may: 'change', actor: `user:${userId}` }
+  if (member === undefined || member.organization_id !== organizationId) return undefined
+  return member.role === 'admin' ? { may: 'lower', actor: `user:${userId}` } : { may: 'read' }
+}

@@ -1,0 +1,36 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+
+/** The Fastify instance as routes get it: schemas are zod's. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>
+
+/** RFC 9457 problem details, for the documentation. */
+const problem = z.looseObject({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string().optional(), // the title may say all
+  reason: z.string().optional(), // where the code alone does not say enough
+})
+
+/** Documents the problems that a route answers, by status. */
+export function problems<Status extends number>(...statuses: Status[]) {
+  const answer = { description: 'Problem', content: { 'application/problem+json': { schema: problem } } }
+  return Object.fromEntries(statuses.map((status) => [status, answer])) as Record<Status, typeof answer>
+}
+
+/** `Authorization: Bearer`, for the documentation. */
+export const bearer = [{ bearer: [] }]

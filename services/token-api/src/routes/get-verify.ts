@@ -1,0 +1,26 @@
+import { accessTokenClaims } from '@tollgate/shared/contracts'
+import { z } from 'zod'
+import type { CheckAccessToken } from '../gate/check-access-token.ts'
+import { explainRefusal } from '../gate/explain-refusal.ts'
+import { type App, bearer, problems } from './app.ts'
+
+const { sub, email, name, username, role, organization, exp, sid, ver } = accessTokenClaims.shape
+const active = z.object({
+  active: z.literal(true),
+  ...{ sub, email, name, username, role, organization, exp, sid, ver },
+})
+
+/** `GET /api/auth/verify`: whether an access token is good now. It asks neither Postgres nor Redis. */
+export function getVerify(app: App, check: CheckAccessToken): void {
+  const schema = {
+    summary: 'Whether an access token is good now',
+    security: bearer,
+    response: { 200: active, ...problems(401, 403, 503) },
+  }
+  app.get('/api/auth/verify', { schema }, async (request) => {
+    const verdict = await check(request.headers.authorization)
+    if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
+    const { sub, email, name, username, role, organization, exp, sid, ver } = verdict.claims
+    return { active: true as const, sub, email, name, username, role, organization, exp, sid, ver }
+  })
+}

@@ -1,0 +1,156 @@
+import { storeSettings } from '@tollgate/shared/config'
+import type { StartContext } from '@tollgate/shared/lifecycle'
+import type { Logger } from '@tollgate/shared/logging'
+import { createMetrics, type Metrics } from '@tollgate/shared/metrics'
+import {
+  createProducer,
+  createProducerConnection,
+  createResultWaiter,
+  createWorkerConnection,
+  disconnectAll,
+} from '@tollgate/shared/queues'
+import { openStore } from '@tollgate/shared/store'
+import type { Redis } from 'ioredis'
+import { buildApp } from './app.ts'
+import { bindStore } from './bind-store.ts'
+import type { Config } from './config.ts'
+import { type Gate, openGate } from './gate/open-gate.ts'
+import { createAdmission } from './ingest/admit-events.ts'
+import type { WaitForResult } from './ingest/await-outcomes.ts'
+import { defineMeters } from './meters.ts'
+import { createChecks, refuseEviction } from './readiness.ts'
+import { importKeys } from './tokens/keys.ts'
+
+/** What the service is started with. */
+export interface TokenApiOptions extends StartContext {
+  readonly config: Config
+  readonly logger: Logger
+  readonly now: () => number
+  readonly monotonicNow: () => number
+  readonly newId: () => string
+}
+
+/** A listening service. */
+export interface RunningTokenApi {
+  readonly url: string
+}
+
+const MAX_CONNECTIONS = 10
+// What needs Postgres is answered 503 within two seconds.
+const STATEMENT_TIMEOUT_MS = 1_000
+
+/** Opens everything that the token API needs and listens; neither Redis nor Postgres has to be there. */
+export async function startTokenApi(options: TokenApiOptions): Promise<RunningTokenApi> {
+  const { config, logger, phases, stopping, now, monotonicNow, newId } = options
+  if (config.URL_TOKEN === 'access') {
+    logger.warn('URL_TOKEN=access puts access tokens into URLs, where logs and Referer headers keep them')
+  }
+  const connections = openConnections(options)
+  const { redis, rpc, onError } = connections
+  const store = bindStore(rpc)
+  await refuseEviction(redis)
+
+  const metrics = createMetrics({ service: 'token-api' })
+  const gate = openGateOver(options, connections, metrics)
+  const meters = defineMeters(metrics, gate.isLeased)
+  const waitForResult = openWaiter(options, connections)
+  const admission = createAdmission({
+    producer: createProducer('usage-events', { connection: redis, shards: config.SHARDS }),
+    park: store.park,
+    shards: config.SHARDS,
+    now: monotonicNow,
+    newId,
+    onAccepted: (path, events) => meters.accepted.inc({ path }, events),
+    onError,
+  })
+  const app = buildApp({
+    config,
+    keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
+    store,
+    admit: admission.admit,
+    judge: gate.judge,
+    waitForResult,
+    wakeEnforcer: wakeEnforcer(redis, newId, onError),
+    meters,
+    now,
+    newId,
+    logger,
+    metrics,
+    checks: createChecks(redis, store.ping, gate.isLeased, config.GATE_FAIL_MODE),
+    stopping,
+  })
+  phases.add('drain', 'http', 4_000, () => app.close())
+  phases.add('drain', 'admission', 3_000, admission.drain)
+  const url = await app.listen({ host: config.HOST, port: config.PORT })
+  logger.info({ url }, 'token-api listens')
+  return { url }
+}
+
+function openConnections({ config, logger, phases }: TokenApiOptions) {
+  const onError = (error: unknown): void => logger.warn({ err: error }, 'a dependency is away')
+  const { rpc, close } = openStore(storeSettings(config), {
+    applicationName: 'tollgate-token-api',
+    maxConnections: MAX_CONNECTIONS,
+    statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    onError,
+  })
+  phases.add('close', 'store', 1_000, close)
+  const keep = (name: string, connection: Redis): Redis => {
+    phases.add('close', name, 500, () => disconnectAll(connection))
+    return connection
+  }
+  const open = (name: string) => keep(name, createProducerConnection(config.REDIS_URL, { onError, name }))
+  return {
+    onError,
+    rpc,
+    redis: open('token-api'),
+    subscriber: open('token-api-gate'),
+    waiting: keep(
+      'token-api-results',
+      createWorkerConnection(config.REDIS_URL, { onError, name: 'token-api-results' }),
+    ),
+  }
+}
+
+function openGateOver(
+  { config, phases, monotonicNow, newId }: TokenApiOptions,
+  { subscriber, redis, rpc, onError }: ReturnType<typeof openConnections>,
+  metrics: Metrics,
+): Gate {
+  const reloads = metrics.counter('tollgate_gate_reloads_total', 'Full reads of the enforcement states', ['source'])
+  const gate = openGate({
+    subscriber,
+    redis,
+    rpc,
+    namespace: config.REDIS_NAMESPACE,
+    instanceId: newId(),
+    failMode: config.GATE_FAIL_MODE,
+    monotonicNow,
+    onReload: (source) => reloads.inc({ source }),
+    onError,
+  })
+  phases.add('close', 'gate', 100, gate.stop)
+  return gate
+}
+
+/** `Prefer: wait`; a shutdown ends the waiting, and the request is answered 202. */
+function openWaiter(
+  { config, phases, stopping }: TokenApiOptions,
+  { waiting, onError }: ReturnType<typeof openConnections>,
+): WaitForResult {
+  const waiter = createResultWaiter('usage-events', { connection: waiting, shards: config.SHARDS, onError })
+  phases.add('drain', 'waiting requests', 1_500, waiter.close)
+  return async (jobId, shard, ttlMs) =>
+    stopping.aborted ? { status: 'timeout' } : waiter.waitForResult(jobId, shard, ttlMs)
+}
+
+function wakeEnforcer(redis: Redis, newId: () => string, onError: (error: unknown) => void) {
+  const evaluations = createProducer('quota-evaluations', { connection: redis, shards: 1 })
+  return async (organizationId: string): Promise<void> => {
+    // keepLastIfActive: a wake-up during an evaluation runs after it and is not lost.
+    const deduplication = { id: organizationId, keepLastIfActive: true }
+    const job = { v: 1, organization_id: organizationId, reason: 'limit_changed' } as const
+    // The enforcer's sweep finds the change all the same.
+    await evaluations.add(job, { jobId: newId(), deduplication }).catch(onError)
+  }
+}

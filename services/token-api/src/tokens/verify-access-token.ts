@@ -1,0 +1,66 @@
+import { hash } from 'node:crypto'
+import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
+import { errors, jwtVerify } from 'jose'
+import { setBounded } from '../set-bounded.ts'
+import type { TokenKeys } from './keys.ts'
+import { ACCESS_TOKEN } from './token-profile.ts'
+
+/** The claims of a good token, or why it is none. Whether its organization has access is the gate's to say. */
+export type TokenVerdict =
+  | { readonly claims: AccessTokenClaims }
+  | { readonly reason: Extract<RefusalReason, 'malformed' | 'bad_signature' | 'expired'> }
+
+/** Verifies access tokens. An expected refusal is a value; it never throws for what a client sent. */
+export type VerifyAccessToken = (token: string) => Promise<TokenVerdict>
+
+const MAX_REMEMBERED = 2_000
+const MAX_TOKEN_LENGTH = 60_000
+
+/**
+ * Makes a verifier for one key. It remembers, by digest, tokens whose signature it has seen to be good; what changes
+ * with time is looked at each time.
+ */
+export function createAccessTokenVerifier(key: TokenKeys['access'], now: () => number): VerifyAccessToken {
+  const remembered = new Map<string, AccessTokenClaims>()
+
+  return async (token) => {
+    if (token.length > MAX_TOKEN_LENGTH) return { reason: 'malformed' }
+    const digest = hash('sha256', token, 'base64')
+    const known = remembered.get(digest)
+    if (known !== undefined) return known.exp * 1_000 > now() ? { claims: known } : { reason: 'expired' }
+    const verdict = await verify(token, key, now())
+    if ('claims' in verdict) setBounded(remembered, MAX_REMEMBERED, digest, verdict.claims)
+    return verdict
+  }
+}
+
+async function verify(token: string, key: TokenKeys['access'], nowMs: number): Promise<TokenVerdict> {
+  if (!isCanonical(token)) return { reason: 'malformed' }
+  try {
+    const { payload } = await jwtVerify(token, key, {
+      algorithms: [ACCESS_TOKEN.alg],
+      typ: ACCESS_TOKEN.typ,
+      issuer: ACCESS_TOKEN.iss,
+      audience: ACCESS_TOKEN.aud,
+      requiredClaims: ['sub', 'iat', 'exp', 'jti', 'sid', 'ver'],
+      currentDate: new Date(nowMs),
+    })
+    const claims = accessTokenClaims.safeParse(payload)
+    return claims.success ? { claims: claims.data } : { reason: 'malformed' }
+  } catch (error) {
+    return { reason: reasonOf(error) }
+  }
+}
+
+// One token would otherwise have several spellings: the last character of a part has bits that base64 ignores.
+function isCanonical(token: string): boolean {
+  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+}
+
+function reasonOf(error: unknown): 'malformed' | 'bad_signature' | 'expired' {
+  if (error instanceof errors.JWTExpired) return 'expired'
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'bad_signature'
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'bad_signature'
+  if (error instanceof errors.JOSEError || error instanceof TypeError) return 'malformed'
+  throw error
+}

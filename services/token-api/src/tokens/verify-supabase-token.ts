@@ -1,0 +1,88 @@
+import { createSecretKey } from 'node:crypto'
+import { ProblemError } from '@tollgate/shared/contracts'
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { z } from 'zod'
+
+/** The signed-in user, or why the token is refused. */
+export type SupabaseVerdict =
+  | { readonly userId: string }
+  | { readonly reason: 'malformed' | 'bad_signature' | 'expired' | 'anonymous' }
+
+/** Verifies a Supabase access token. @throws ProblemError `unavailable` when its public keys cannot be read */
+export type VerifySupabaseToken = (token: string) => Promise<SupabaseVerdict>
+
+/** How a project signs its users' tokens. */
+export interface SupabaseTokenOptions {
+  /** `iss` of the tokens, `${SUPABASE_URL}/auth/v1`. */
+  readonly issuer: string
+  /** The project signs with HS256 and this secret (`jwtSecret`), or with a key pair whose public half is at `jwksUrl`. */
+  readonly keys: { readonly jwtSecret: string } | { readonly jwksUrl: string; readonly apiKey?: string | undefined }
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+const TOLERANCE_SECONDS = 5
+const subject = z.guid()
+
+/** One family of keys with the algorithms that belong to it: neither is ever tried with those of the other. */
+interface KeySource {
+  readonly algorithms: string[]
+  readonly getKey: JWTVerifyGetKey
+  readonly isIssuerRequired: boolean
+}
+
+/** Makes a verifier for one project. */
+export function createSupabaseTokenVerifier(options: SupabaseTokenOptions): VerifySupabaseToken {
+  const source = openKeys(options.keys)
+  return async (token) => {
+    try {
+      const { payload } = await jwtVerify(token, source.getKey, {
+        algorithms: source.algorithms,
+        audience: 'authenticated',
+        requiredClaims: ['sub', 'exp', ...(source.isIssuerRequired ? ['iss'] : [])],
+        clockTolerance: TOLERANCE_SECONDS,
+        currentDate: new Date(options.now()),
+      })
+      return judge(payload, options.issuer)
+    } catch (error) {
+      return { reason: reasonOf(error) }
+    }
+  }
+}
+
+function openKeys(keys: SupabaseTokenOptions['keys']): KeySource {
+  if ('jwtSecret' in keys) {
+    const secret = createSecretKey(Buffer.from(keys.jwtSecret))
+    // @supabase/lite writes no `iss`. The secret belongs to one project, so that it says who issued the token.
+    return { algorithms: ['HS256'], getKey: () => secret, isIssuerRequired: false }
+  }
+  const headers = keys.apiKey === undefined ? {} : { headers: { apikey: keys.apiKey } }
+  const getKey = createRemoteJWKSet(new URL(keys.jwksUrl), { timeoutDuration: 1_500, ...headers })
+  return { algorithms: ['ES256', 'RS256'], getKey, isIssuerRequired: true }
+}
+
+function judge(payload: JWTPayload, issuer: string): SupabaseVerdict {
+  if (payload.iss !== undefined && payload.iss !== issuer) return { reason: 'malformed' }
+  if (payload.is_anonymous !== undefined && payload.is_anonymous !== false) return { reason: 'anonymous' }
+  const userId = subject.safeParse(payload.sub)
+  return userId.success ? { userId: userId.data.toLowerCase() } : { reason: 'malformed' }
+}
+
+const BAD_SIGNATURE = [
+  errors.JWSSignatureVerificationFailed,
+  errors.JOSEAlgNotAllowed,
+  errors.JWKSNoMatchingKey,
+  errors.JWKSMultipleMatchingKeys,
+]
+const TOKEN_FAULTS = [errors.JWTInvalid, errors.JWTClaimValidationFailed, errors.JWSInvalid, errors.JOSENotSupported]
+
+function reasonOf(error: unknown): 'malformed' | 'bad_signature' | 'expired' {
+  if (error instanceof errors.JWTExpired) return 'expired'
+  if (BAD_SIGNATURE.some((type) => error instanceof type)) return 'bad_signature'
+  if (TOKEN_FAULTS.some((type) => error instanceof type)) return 'malformed'
+  // What is left is not the token's fault: the endpoint of the public keys did not answer, or not with keys.
+  throw new ProblemError('unavailable', 'The public keys of the Supabase project cannot be read at present.', {
+    cause: error,
+    retryAfterSeconds: 2,
+  })
+}

@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import type { QuotaReport } from '@tollgate/shared/contracts'
+import { createConsumer, createWorkerConnection, disconnectAll } from '@tollgate/shared/queues'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { call } from './support/http.ts'
+import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
+import { type Bench, openBench } from './support/start-api.ts'
+
+let bench: Bench
+beforeAll(async () => {
+  bench = await openBench()
+})
+afterAll(() => bench.stop())
+
+let organization: string
+let other: string
+beforeEach(async () => {
+  organization = await addOrganization(bench.db, { max_tokens: 100_000 })
+  other = await addOrganization(bench.db, { max_tokens: 100_000 })
+})
+
+const userOf = async (role: string, home: string | null) =>
+  signSupabaseToken(await addUser(bench.db, home, role), bench.secrets.supabase)
+const read = (token: string, id = organization) =>
+  call<QuotaReport>(bench.api.url, `/v1/organizations/${id}/quota`, { token })
+const write = (token: string, json: unknown, id = organization) =>
+  call<QuotaReport>(bench.api.url, `/v1/organizations/${id}/quota`, { method: 'PUT', token, json })
+
+describe('reading', () => {
+  test.each(['user', 'admin', 'super_admin'])('%s of the organization sees it', async (role) => {
+    const { status, body } = await read(await userOf(role, organization))
+    expect(status).toBe(200)
+    expect(body).toMatchObject({
+      limit: 100_000,
+      used: 0,
+      reserved: 0,
+      remaining: 100_000,
+      state: 'active',
+      version: 0,
+      period: { time_zone: 'UTC' },
+    })
+    expect(body.period.start).toMatch(/^\d{4}-\d\d-01T00:00:00\.000Z$/)
+  })
+
+  test('of another organization is for super_admins and operators alone', async () => {
+    expect((await read(await userOf('user', other))).status).toBe(403)
+    expect((await read(await userOf('admin', other))).status).toBe(403)
+    expect((await read(await userOf('user', null))).status).toBe(403)
+    expect((await read(await userOf('super_admin', other))).status).toBe(200)
+    expect((await read(await addKey(bench.db, ['quota:read']))).status).toBe(200)
+    expect((await read(await addKey(bench.db, ['quota:read'], organization))).status).toBe(200)
+    expect((await read(await addKey(bench.db, ['quota:read'], other))).status).toBe(403)
+    expect((await read(await addKey(bench.db, ['events:write'], organization))).status).toBe(403)
+  })
+
+  test('an organization that does not exist looks like a foreign one, except to operators', async () => {
+    expect((await read(await userOf('admin', organization), randomUUID())).status).toBe(403)
+    expect((await read(await userOf('super_admin', organization), randomUUID())).status).toBe(404)
+    expect((await read(await addKey(bench.db, ['quota:read']), randomUUID())).status).toBe(404)
+  })
+
+  test('needs a credential and an id', async () => {
+    expect((await read('')).status).toBe(401)
+    expect((await read('tg_unknownunknownunknown')).status).toBe(401)
+    expect(await read(await userOf('user', organization), 'not-a-uuid')).toMatchObject({
+      status: 400,
+      body: { type: 'https://tollgate.dev/problems/bad-request', errors: [{ pointer: '#/id' }] },
+    })
+  })
+})
+
+describe('writing', () => {
+  test('super_admin and operator key raise, lower, lift and set the ladder', async () => {
+    for (const token of [await userOf('super_admin', other), await addKey(bench.db, ['quota:write'])]) {
+      const policy = { steps: [{ at_percent: 80, state: 'warned' }], downgrade_to: {} }
+      expect(await write(token, { limit: 5_000_000, policy })).toMatchObject({
+        status: 200,
+        body: { limit: 5_000_000 },
+      })
+      expect(await write(token, { limit: null })).toMatchObject({ status: 200, body: { limit: null, remaining: null } })
+      const { rows } = await bench.db.query('select policy from tollgate.quota_policies where organization_id = $1', [
+        organization,
+      ])
+      expect(rows).toEqual([{ policy }])
+      expect((await write(token, { limit: 1_000 })).body.limit).toBe(1_000)
+    }
+  })
+
+  test("the organization's own admin only lowers the limit", async () => {
+    const admin = await userOf('admin', organization)
+    expect((await write(admin, { limit: 50_000 })).body.limit).toBe(50_000)
+    const refused = { status: 403, body: { reason: 'only_lower' } }
+    expect(await write(admin, { limit: 50_001 })).toMatchObject(refused)
+    expect(await write(admin, { limit: null })).toMatchObject(refused)
+    expect(await write(admin, { limit: 10, policy: { steps: [], downgrade_to: {} } })).toMatchObject(refused)
+    expect((await read(admin)).body.limit).toBe(50_000)
+  })
+
+  test('nobody else writes', async () => {
+    const change = { limit: 1 }
+    expect((await write(await userOf('user', organization), change)).status).toBe(403)
+    expect((await write(await userOf('admin', other), change)).status).toBe(403)
+    expect((await write(await addKey(bench.db, ['quota:write'], organization), change)).status).toBe(403)
+    expect((await write(await addKey(bench.db, ['quota:read']), change)).status).toBe(403)
+    expect((await write(await addKey(bench.db, ['quota:write']), change, randomUUID())).status).toBe(404)
+    expect((await read(await addKey(bench.db, ['quota:read']))).body.limit).toBe(100_000)
+  })
+
+  test('what is no limit is refused, and unknown members too', async () => {
+    const token = await addKey(bench.db, ['quota:write'])
+    const bodies = [
+      {},
+      { limit: -1 },
+      { limit: 1.5 },
+      { limit: '1' },
+      { limit: 2 ** 53 },
+      { limit: 1, role: 'admin' },
+      [],
+      1,
+    ]
+    for (const body of bodies) expect((await write(token, body)).status, JSON.stringify(body)).toBe(400)
+    expect((await write(token, '{"limit":1,"__proto__":{"a":1}}')).status).toBe(400)
+    const ladder = { limit: 1, policy: { steps: [{ at_percent: 0, state: 'active' }], downgrade_to: {} } }
+    expect((await write(token, ladder)).status).toBe(400)
+  })
+
+  test('a change wakes the enforcer', async () => {
+    await write(await addKey(bench.db, ['quota:write']), { limit: 7 })
+    const seen: unknown[] = []
+    const connection = createWorkerConnection(bench.env.REDIS_URL ?? '', { onError: () => undefined })
+    const consumer = createConsumer('quota-evaluations', async (job) => seen.push(job), {
+      connection,
+      shards: 1,
+      onError: () => undefined,
+    })
+    try {
+      const job = { v: 1, organization_id: organization, reason: 'limit_changed' }
+      await vi.waitFor(() => expect(seen).toContainEqual(job), { timeout: 10_000 })
+    } finally {
+      await consumer.close(2_000)
+      disconnectAll(connection)
+    }
+  })
+})
