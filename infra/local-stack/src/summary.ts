@@ -43,7 +43,7 @@ export const summarizeStack = (stack: Stack, dir: string | undefined, seconds: n
     ...userRows(stack),
     '',
     'Next, in another terminal:  npx -y pnpm@12 demo',
-    `API documentation:          ${stack.services['token-api'].url}/docs`,
+    `API, as OpenAPI:            ${stack.services['token-api'].url}/openapi.json`,
     'Ctrl-C stops everything and keeps the data; start --fresh begins again without it.',
     '',
   ].join('\n')

@@ -10,7 +10,7 @@ import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { markAnswers, takeRequestId } from './plugins/request-ids.ts'
 import { secure } from './plugins/security.ts'
-import type { App } from './routes/app.ts'
+import type { App } from './routes/typed-app.ts'
 
 /** All that the HTTP API stands on. */
 export interface AppDependencies extends RouteDependencies {

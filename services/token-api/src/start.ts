@@ -92,6 +92,7 @@ function openConnections({ config, logger, phases }: TokenApiOptions) {
     applicationName: 'tollgate-token-api',
     maxConnections: MAX_CONNECTIONS,
     statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    connectTimeoutMs: STATEMENT_TIMEOUT_MS,
     onError,
   })
   phases.add('close', 'store', 1_000, close)

@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { sampleClaims } from '../src/testing/claims.ts'
-import { issueAccessToken } from '../src/tokens/issue-access-token.ts'
-import { importKeys } from '../src/tokens/keys.ts'
 import { type Answer, call } from './support/http.ts'
 import { addKey, addOrganization, addUser, usageEvent } from './support/seed.ts'
 import { type Bench, openBench } from './support/start-api.ts'
@@ -250,70 +247,6 @@ describe('bad input gets a clear problem and changes nothing', () => {
     expectProblem(await call(bench.api.url, '/v1/nothing'), 404, 'not-found')
     expectProblem(await call(bench.api.url, '/v1/events'), 404, 'not-found')
     expectProblem(await call(bench.api.url, '/%zz'), 400, 'bad-request')
-  })
-})
-
-describe("a user's own access token", () => {
-  let keys: Awaited<ReturnType<typeof importKeys>>
-  let token: string
-  beforeAll(async () => {
-    keys = await importKeys(bench.secrets.libreChat)
-    token = await tokenFor({})
-  })
-
-  const nowSeconds = () => Math.floor(Date.now() / 1_000)
-  const tokenFor = (changes: object) => {
-    const base = sampleClaims({ sub: user, iat: nowSeconds(), exp: nowSeconds() + 600, ver: 0 })
-    const claims = { ...base, organization: { ...base.organization, id: organization }, ...changes }
-    return issueAccessToken(claims, keys.access)
-  }
-  const session = (userId: string, organizationId = organization, type = 'started') =>
-    usageEvent(
-      organizationId,
-      userId,
-      { reason: 'closed', metadata: { messages: 10 } },
-      {
-        type: `tollgate.session.${type}.v1`,
-      },
-    )
-
-  test('starts and ends the own chat sessions', async () => {
-    const answer = await post([session(user), session(user, organization, 'ended')], { token })
-    expect(answer).toMatchObject({ status: 200, body: { accepted: 2, recorded: 2 } })
-    const { rows } = await bench.db.query('select status from public.chat_sessions where user_id = $1', [user])
-    expect(rows.length).toBeGreaterThan(0)
-  })
-
-  test('reports no usage, and nothing for others', async () => {
-    const { status, body } = await post(
-      [usage(), session(otherUser), session(user, otherOrganization), session(user)],
-      { token },
-    )
-    expect(status).toBe(200)
-    expect(body.accepted).toBe(1)
-    expect(body.rejected?.map(({ reason }) => reason)).toEqual([
-      'type_not_allowed',
-      'organization_not_allowed',
-      'organization_not_allowed',
-    ])
-  })
-
-  test('is refused when it has expired, was tampered with, or is not signed', async () => {
-    const before = await counted()
-    const [, payload = ''] = token.split('.')
-    const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')
-    const cases: [string, string][] = [
-      [await tokenFor({ exp: nowSeconds() - 1 }), 'expired'],
-      [`${token.slice(0, -8)}AAAAAAAA`, 'bad_signature'],
-      [`${none}.${payload}.`, 'bad_signature'],
-      [`${none}.${payload}`, 'malformed'],
-    ]
-    for (const [refused, reason] of cases) {
-      const answer = await post(session(user), { token: refused })
-      expectProblem(answer, 401, 'token-refused')
-      expect(answer.body.reason).toBe(reason)
-    }
-    expect(await counted()).toEqual(before)
   })
 })
 

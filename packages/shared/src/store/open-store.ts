@@ -9,6 +9,8 @@ export interface StoreUse {
   /** Connections at most (direct Postgres only). */
   readonly maxConnections: number
   readonly statementTimeoutMs: number
+  /** Direct Postgres only. Default 2000. */
+  readonly connectTimeoutMs?: number
   /** Told about connections that die while idle. */
   readonly onError: (error: Error) => void
 }
@@ -24,5 +26,6 @@ export function openStore(settings: StoreSettings, use: StoreUse): RpcStore {
     applicationName: use.applicationName,
     statementTimeoutMs: use.statementTimeoutMs,
     onError: use.onError,
+    ...(use.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: use.connectTimeoutMs }),
   })
 }

@@ -103,7 +103,7 @@ async function subscribe(state: State, options: FollowOptions, stop: AbortSignal
   while (state.epoch === epoch && !stop.aborted) {
     try {
       await options.subscriber.subscribe(enforcementKey(options.namespace), heartbeatChannel(options))
-
+      await loadAnywhere(state, options)
       if (state.epoch !== epoch) return
       state.isSynced = true
       beat(state, options)
@@ -138,7 +138,8 @@ function receive(state: State, options: FollowOptions, channel: string, message:
   if (channel === heartbeatChannel(options)) {
     const sentAtMs = state.beats.get(message)
     state.beats.delete(message)
-    if (sentAtMs === undefined || !state.isSynced) return
+    // Beats are sent only when all is loaded, and those of an earlier connection are forgotten.
+    if (sentAtMs === undefined) return
     state.heardAtMs = sentAtMs
     options.lease.renew(sentAtMs)
     return

@@ -1,5 +1,5 @@
 import { ProblemError } from '@tollgate/shared/contracts'
-import type { App } from '../routes/app.ts'
+import type { App } from '../routes/typed-app.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
-import type { App } from '../routes/app.ts'
+import type { App } from '../routes/typed-app.ts'
 
 /** `/openapi.json`, made from the routes' zod schemas. Must be called before the routes are added. */
 export function documentRoutes(app: App): void {

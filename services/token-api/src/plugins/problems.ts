@@ -3,7 +3,7 @@ import { BackpressureError, QueueError } from '@tollgate/shared/queues'
 import { StoreError } from '@tollgate/shared/store'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
-import type { App } from '../routes/app.ts'
+import type { App } from '../routes/typed-app.ts'
 
 /** Turns every error and every unknown route into problem+json (RFC 9457). */
 export function answerProblems(app: App): void {

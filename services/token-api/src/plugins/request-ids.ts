@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { App } from '../routes/app.ts'
+import type { App } from '../routes/typed-app.ts'
 
 const ID = /^[\w.-]{1,128}$/
 

@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import helmet from '@fastify/helmet'
-import type { App } from '../routes/app.ts'
+import type { App } from '../routes/typed-app.ts'
 
 /** Security headers, and CORS for the named origins alone. */
 export function secure(app: App, origins: string[]): void {

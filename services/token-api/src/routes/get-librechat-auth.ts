@@ -2,7 +2,7 @@ import { type AccessTokenClaims, organizationSummary } from '@tollgate/shared/co
 import { z } from 'zod'
 import { requireUser } from '../tokens/require-user.ts'
 import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
-import { type App, bearer, problems } from './app.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface GetLibreChatAuth {

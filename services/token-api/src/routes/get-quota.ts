@@ -3,7 +3,7 @@ import type { RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
 import { reportQuota } from '../quota/report-quota.ts'
-import { type App, bearer, problems } from './app.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface GetQuota {

@@ -2,7 +2,7 @@ import { accessTokenClaims } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
 import { explainRefusal } from '../gate/explain-refusal.ts'
-import { type App, bearer, problems } from './app.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 const { sub, email, name, username, role, organization, exp, sid, ver } = accessTokenClaims.shape
 const active = z.object({

@@ -11,7 +11,7 @@ import { parseEvents } from '../ingest/parse-events.ts'
 import { readWaitSeconds } from '../ingest/read-prefer.ts'
 import { takeEvents } from '../ingest/take-events.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
-import { type App, bearer, problems } from './app.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostEvents {

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { requireUser } from '../tokens/require-user.ts'
 import { toIsoTime } from '../tokens/start-login.ts'
 import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
-import { type App, bearer, problems } from './app.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostLibreChatAuth {

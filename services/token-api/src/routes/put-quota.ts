@@ -3,8 +3,8 @@ import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import { authorizeQuota } from '../quota/authorize-quota.ts'
 import { reportQuota } from '../quota/report-quota.ts'
-import { type App, bearer, problems } from './app.ts'
 import type { GetQuota } from './get-quota.ts'
+import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PutQuota extends GetQuota {
