@@ -1,0 +1,44 @@
+import { resolve } from 'node:path'
+import { StackError } from '@tollgate/local-stack'
+import { BenchError } from './bench-error.ts'
+import { readOptions, usage } from './read-options.ts'
+import { renderMarkdown } from './report/render-markdown.ts'
+import { runBench } from './run-bench.ts'
+import { SCENARIOS } from './scenarios/index.ts'
+import { openBenchStack } from './stack/open-bench-stack.ts'
+import { writeResults } from './write-results.ts'
+
+const RESULTS = resolve(import.meta.dirname, '../results')
+const abort = new AbortController()
+// What is going on goes to stderr, so that stdout is the result alone.
+const log = (line: string): void => console.error(line)
+
+/** Runs what was asked for; an interrupt takes the stack down and leaves no result. */
+async function bench(): Promise<void> {
+  const names = SCENARIOS.map(({ name }) => name)
+  const options = readOptions(process.argv.slice(2), names)
+  if (options.help) return console.log(usage(names))
+  const chosen = SCENARIOS.filter(({ name }) => options.names.includes(name))
+  const stack = await openBenchStack(abort.signal, log)
+  const interrupted = new Promise<never>((_, reject) => {
+    abort.signal.addEventListener('abort', () => reject(new BenchError('Interrupted.')))
+  })
+  try {
+    const result = await Promise.race([runBench(stack, chosen, options, log), interrupted])
+    const markdown = renderMarkdown(result)
+    writeResults(RESULTS, result, markdown)
+    console.log(options.json ? JSON.stringify(result, null, 2) : markdown)
+  } finally {
+    await stack.stop()
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => abort.abort())
+
+bench().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error instanceof BenchError || error instanceof StackError ? error.message : error)
+    process.exit(1)
+  },
+)

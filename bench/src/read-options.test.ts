@@ -1,0 +1,23 @@
+import { describe, expect, test } from 'vitest'
+import { BenchError } from './bench-error.ts'
+import { readOptions } from './read-options.ts'
+
+const scenarios = ['one', 'two', 'three']
+
+describe('readOptions', () => {
+  test('runs everything for three rounds of three seconds unless told otherwise', () => {
+    expect(readOptions([], scenarios)).toEqual({ names: scenarios, json: false, seconds: 3, rounds: 3, help: false })
+  })
+
+  test('takes names in the order of the catalog, and what pnpm hands on', () => {
+    const options = readOptions(['--', 'three', 'one', '--json', '--seconds', '0.5', '--rounds=1'], scenarios)
+    expect(options).toEqual({ names: ['one', 'three'], json: true, seconds: 0.5, rounds: 1, help: false })
+  })
+
+  test.each([[['four']], [['--seconds', '0']], [['--seconds', 'x']], [['--rounds', '1.5']], [['--fast']]])(
+    'refuses %j',
+    (args) => {
+      expect(() => readOptions(args, scenarios)).toThrow(BenchError)
+    },
+  )
+})

@@ -1,0 +1,60 @@
+import { parseArgs } from 'node:util'
+import { BenchError } from './bench-error.ts'
+
+/** What was asked for on the command line. */
+export interface BenchOptions {
+  /** Scenarios to run, in the order of the catalog; all when none was named. */
+  readonly names: readonly string[]
+  /** Print JSON instead of tables. */
+  readonly json: boolean
+  /** Length of a measurement. */
+  readonly seconds: number
+  /** Measurements of each contender. */
+  readonly rounds: number
+  readonly help: boolean
+}
+
+const MAX_SECONDS = 20
+const MAX_ROUNDS = 50
+
+/** Says how the bench is used. */
+export function usage(scenarios: readonly string[]): string {
+  return `Usage: bench [name…] [--json] [--seconds N] [--rounds N]
+  name       ${scenarios.join(', ')} (default: all)
+  --json     print JSON instead of tables
+  --seconds  length of each measurement (3)
+  --rounds   measurements of each contender, taken in turn (3)`
+}
+
+/** Reads the command line. @throws BenchError for what it does not understand */
+export function readOptions(args: readonly string[], scenarios: readonly string[]): BenchOptions {
+  const { values, positionals } = parse(args, scenarios)
+  const unknown = positionals.filter((name) => !scenarios.includes(name))
+  if (unknown.length > 0) throw new BenchError(`There is no scenario ${unknown.join(', ')}.\n${usage(scenarios)}`)
+  const seconds = Number(values.seconds)
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) throw new BenchError(`--seconds must lie between 0 and ${MAX_SECONDS}.`)
+  const rounds = Number(values.rounds)
+  if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= MAX_ROUNDS)) {
+    throw new BenchError(`--rounds must be a whole number from 1 to ${MAX_ROUNDS}.`)
+  }
+  const names = scenarios.filter((name) => positionals.length === 0 || positionals.includes(name))
+  return { names, json: values.json, seconds, rounds, help: values.help }
+}
+
+function parse(args: readonly string[], scenarios: readonly string[]) {
+  try {
+    return parseArgs({
+      // `pnpm bench -- --json` hands the two dashes on.
+      args: args.filter((arg) => arg !== '--'),
+      allowPositionals: true,
+      options: {
+        json: { type: 'boolean', default: false },
+        seconds: { type: 'string', default: '3' },
+        rounds: { type: 'string', default: '3' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (cause) {
+    throw new BenchError(`${cause instanceof Error ? cause.message : cause}\n${usage(scenarios)}`, { cause })
+  }
+}

@@ -1,0 +1,164 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type pg from 'pg'
+import { z } from 'zod'
+import { BenchError } from '../bench-error.ts'
+import { type HttpConnection, openHttpConnection, openHttpConnections } from '../load/http-connection.ts'
+import { formatRequest } from '../load/http-request.ts'
+import { makeEvent, makeEvents } from '../load/make-events.ts'
+import { addPopulation, type Member } from '../load/population.ts'
+import { sendPaced } from '../load/send-paced.ts'
+import { openTokenSigner, type TokenSigner } from '../load/sign-tokens.ts'
+import { batchRequest, requireAccepted, singleRequest } from '../load/usage-requests.ts'
+import type { Figure, Goal } from '../report/report.ts'
+import type { BenchContext, Scenario } from '../scenario.ts'
+import { percentile } from '../statistics.ts'
+
+const CROSSINGS = 40
+const LIMIT = 100_000
+const FIRST_INPUT = 1_000
+// Past 120 % of the limit, where the default ladder revokes.
+const CROSSING_INPUT = 200_000
+const BATCH_SIZE = 100
+const CONNECTIONS = 64
+const POLL_MS = 1
+const TIMEOUT_MS = 10_000
+const GOAL_P50_MS = 150
+const GOAL_P99_MS = 500
+
+const problem = z.object({ reason: z.string() })
+
+/** How long an organization still passes verify after the accepted event that crosses its limit. */
+export const enforcement: Scenario = {
+  name: 'enforcement',
+  run: async (context) => {
+    const { bench, audit, turns } = context
+    const rate = (await context.findMaxRate()) / 2
+    const signer = await openTokenSigner(bench.stack.describe(), bench.tokenSecret)
+    const quietMs = await cross(context, signer)
+    turns.log(`  quiet: p99 ${Math.round(percentile(quietMs, 99))} ms`)
+    const loadedMs = await underLoad(context, rate, () => cross(context, signer))
+    turns.log(`  under load: p99 ${Math.round(percentile(loadedMs, 99))} ms`)
+    await audit.waitUntilVisible()
+    await audit.requireExact()
+    return {
+      scenario: enforcement.name,
+      ratios: [],
+      figures: [
+        toFigure('half of the maximum rate, p50', loadedMs, 50, { is: 'at most', value: GOAL_P50_MS }),
+        toFigure('half of the maximum rate, p99', loadedMs, 99, { is: 'at most', value: GOAL_P99_MS }),
+        toFigure('nothing else going on, p50', quietMs, 50),
+        toFigure('nothing else going on, p99', quietMs, 99),
+      ],
+      notes: [
+        'from the answer to the post of the event that crosses the limit until verify refuses for the first time',
+        `${CROSSINGS} crossings each, one after the other; min – max are the quickest and the slowest`,
+        `load: ${Math.round(rate).toLocaleString('en-US')} events/s in batches of ${BATCH_SIZE}`,
+      ],
+    }
+  },
+}
+
+/** Lets new organizations cross their limits, one after the other, and gives how long each stayed in, in ms. */
+async function cross(context: BenchContext, signer: TokenSigner): Promise<number[]> {
+  const { bench, turns } = context
+  const members = await addPopulation(bench.db, {
+    organizations: Math.max(CROSSINGS, turns.rounds * 10),
+    usersEach: 1,
+    sessionsEach: 1,
+    limit: LIMIT,
+  })
+  const [posts, checks] = await openPair(bench.tokenApi)
+  for (const member of members) await post(context, posts, member, FIRST_INPUT)
+  await waitUntilEvaluated(bench.db, members)
+  const timesMs: number[] = []
+  for (const member of members) {
+    const verify = { method: 'GET', path: '/api/auth/verify', token: await signer.sign(member.organizationId) } as const
+    const request = formatRequest(verify)
+    await requireOpen(checks, request)
+    await post(context, posts, member, CROSSING_INPUT)
+    timesMs.push(await timeUntilRefused(checks, request))
+  }
+  posts.close()
+  checks.close()
+  return timesMs
+}
+
+const openPair = (url: string): Promise<[HttpConnection, HttpConnection]> =>
+  Promise.all([openHttpConnection(url), openHttpConnection(url)])
+
+async function post({ bench, audit }: BenchContext, connection: HttpConnection, member: Member, inputTokens: number) {
+  const event = makeEvent([member], inputTokens)
+  audit.note([event.data])
+  const request = singleRequest(event, bench.ingestKey)
+  requireAccepted(request, await connection.exchange(request.bytes))
+}
+
+/** The first usage of an organization always wakes the enforcer; only after that does the limit do it. */
+async function waitUntilEvaluated(db: pg.Pool, members: readonly Member[]): Promise<void> {
+  const deadlineMs = performance.now() + TIMEOUT_MS
+  const query = `select count(*)::int as evaluated from tollgate.period_totals
+    where organization_id = any($1::uuid[]) and evaluate_at > used_tokens`
+  for (;;) {
+    const { rows } = await db.query<{ evaluated: number }>(query, [members.map((member) => member.organizationId)])
+    if (rows[0]?.evaluated === members.length) return
+    if (performance.now() > deadlineMs) throw new BenchError('The enforcer did not look at the new organizations.')
+    await delay(20)
+  }
+}
+
+async function requireOpen(connection: HttpConnection, request: Buffer): Promise<void> {
+  const { status, body } = await connection.exchange(request)
+  if (status !== 200) throw new BenchError(`verify refused before the limit was crossed: ${status} ${body}`)
+}
+
+async function timeUntilRefused(connection: HttpConnection, request: Buffer): Promise<number> {
+  const acceptedAtMs = performance.now()
+  for (;;) {
+    const { status, body } = await connection.exchange(request)
+    const tookMs = performance.now() - acceptedAtMs
+    if (status !== 200) {
+      const { reason } = problem.parse(JSON.parse(body))
+      if (reason === 'organization_revoked' || reason === 'superseded') return tookMs
+      throw new BenchError(`verify refused for another reason than the limit: ${reason}`)
+    }
+    if (tookMs > TIMEOUT_MS) throw new BenchError('verify still accepts an organization that has crossed its limit.')
+    await delay(POLL_MS)
+  }
+}
+
+/** Runs something while events are posted at a pace. */
+async function underLoad<Result>(
+  { bench, members, audit }: BenchContext,
+  rate: number,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const connections = await openHttpConnections(bench.tokenApi, CONNECTIONS)
+  let hasEnded = false
+  const sending = sendPaced({
+    connections,
+    perSecond: rate / BATCH_SIZE,
+    next: () => {
+      if (hasEnded) return undefined
+      const events = makeEvents(members, BATCH_SIZE)
+      audit.note(events.map(({ data }) => data))
+      return batchRequest(events, bench.ingestKey)
+    },
+    onAnswer: requireAccepted,
+  })
+  try {
+    const [result] = await Promise.all([
+      work().finally(() => {
+        hasEnded = true
+      }),
+      sending,
+    ])
+    return result
+  } finally {
+    for (const connection of connections) connection.close()
+  }
+}
+
+function toFigure(name: string, timesMs: readonly number[], percent: number, goal?: Goal): Figure {
+  const value = percentile(timesMs, percent)
+  return { name, unit: 'ms', value, min: Math.min(...timesMs), max: Math.max(...timesMs), ...(goal ? { goal } : {}) }
+}
