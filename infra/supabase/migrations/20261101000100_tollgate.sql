@@ -2,7 +2,7 @@
 -- Bodies are checked when all functions exist; the files stand in the order of their names.
 set check_function_bodies = off;
 
--- schemas/10-roles/service_roles.sql
+-- schemas/10-roles/create_roles.sql
 -- One database role a service, without login: whoever operates the project gives it a password
 -- (`alter role … login password …`) or lets an own login role `set role` to it. Each may execute its own functions only.
 do $$
@@ -20,6 +20,37 @@ $$;
 create schema if not exists tollgate;
 grant usage on schema tollgate, public to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 grant usage on schema tollgate to authenticated; -- for the policy functions; no table of it is readable
+
+-- schemas/10-roles/open_table.sql
+-- Purpose: open a table to exactly those who need it, and to nobody else. Used by the files of 50-policies alone, and
+--   dropped when they are through.
+-- Parameters: target; rights = { service: [select | insert | update | delete, …] }. Returns: nothing.
+-- Invariant: row level security is enabled and forced; a right without a policy gives nothing, so each verb gets both.
+--   The secret key of the project (service_role) may do everything, as everywhere in Supabase.
+create function tollgate.open_table(target regclass, rights jsonb) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  service text;
+  verb text;
+begin
+  execute format('alter table %s enable row level security', target);
+  execute format('alter table %s force row level security', target);
+  execute format('grant select, insert, update, delete on %s to service_role', target);
+  execute format('create policy service_role_all on %s for all to service_role using (true) with check (true)', target);
+  for service, verb in
+    select s.key, v.verb from jsonb_each(rights) s cross join lateral jsonb_array_elements_text(s.value) v (verb)
+  loop
+    execute format('grant %s on %s to %I', verb, target, service);
+    execute format('create policy %I on %s for %s to %I %s', service || '_' || verb, target, verb, service,
+      case verb
+        when 'insert' then 'with check (true)'
+        when 'update' then 'using (true) with check (true)'
+        else 'using (true)'
+      end);
+  end loop;
+end
+$$;
 
 -- schemas/20-tables/accounts.sql
 -- What Tollgate keeps of an organization beside the project's own row.
@@ -1174,98 +1205,38 @@ return case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb
 grant execute on function tollgate.unwrap
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
--- schemas/50-policies/services.sql
+-- schemas/50-policies/services-accounts.sql
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
--- A right without a policy gives nothing: each table has row level security, forced.
-do $$
-declare
-  rule record;
-  tables text[] := array[
-    'public.usage_metrics', 'public.chat_sessions', 'tollgate.organization_settings', 'tollgate.plans',
-    'tollgate.service_keys', 'tollgate.login_sessions', 'tollgate.usage_event_identities', 'tollgate.usage_events',
-    'tollgate.usage_by_model', 'tollgate.period_totals', 'tollgate.event_inbox', 'tollgate.dead_letters',
-    'tollgate.model_prices', 'tollgate.model_aliases', 'tollgate.quota_policies', 'tollgate.enforcement_states',
-    'tollgate.quota_decisions'];
-  name text;
-begin
-  foreach name in array tables loop
-    execute format('alter table %s enable row level security', name);
-    execute format('alter table %s force row level security', name);
-    execute format('grant select, insert, update, delete on %s to service_role', name);
-    execute format('create policy service_role_all on %s for all to service_role using (true) with check (true)', name);
-  end loop;
+select tollgate.open_table('tollgate.organization_settings',
+  '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.plans', '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select"]}');
+select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
-  for rule in
-    select * from (values
-      ('tollgate_token_api', 'select', 'tollgate.organization_settings'),
-      ('tollgate_token_api', 'select', 'tollgate.plans'),
-      ('tollgate_token_api', 'select', 'tollgate.service_keys'),
-      ('tollgate_token_api', 'select', 'tollgate.enforcement_states'),
-      ('tollgate_token_api', 'select', 'tollgate.period_totals'),
-      ('tollgate_token_api', 'select', 'tollgate.quota_policies'),
-      ('tollgate_token_api', 'insert', 'tollgate.quota_policies'),
-      ('tollgate_token_api', 'update', 'tollgate.quota_policies'),
-      ('tollgate_token_api', 'insert', 'tollgate.event_inbox'),
-      ('tollgate_token_api', 'select', 'tollgate.event_inbox'),
-      ('tollgate_usage_worker', 'select', 'tollgate.organization_settings'),
-      ('tollgate_usage_worker', 'select', 'tollgate.model_prices'),
-      ('tollgate_usage_worker', 'select', 'tollgate.model_aliases'),
-      ('tollgate_usage_worker', 'select', 'tollgate.usage_event_identities'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.usage_event_identities'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.usage_events'),
-      ('tollgate_usage_worker', 'select', 'public.usage_metrics'),
-      ('tollgate_usage_worker', 'insert', 'public.usage_metrics'),
-      ('tollgate_usage_worker', 'update', 'public.usage_metrics'),
-      ('tollgate_usage_worker', 'select', 'tollgate.usage_by_model'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.usage_by_model'),
-      ('tollgate_usage_worker', 'update', 'tollgate.usage_by_model'),
-      ('tollgate_usage_worker', 'select', 'public.chat_sessions'),
-      ('tollgate_usage_worker', 'insert', 'public.chat_sessions'),
-      ('tollgate_usage_worker', 'update', 'public.chat_sessions'),
-      ('tollgate_usage_worker', 'select', 'tollgate.login_sessions'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.login_sessions'),
-      ('tollgate_usage_worker', 'update', 'tollgate.login_sessions'),
-      ('tollgate_usage_worker', 'select', 'tollgate.period_totals'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.period_totals'),
-      ('tollgate_usage_worker', 'update', 'tollgate.period_totals'),
-      ('tollgate_usage_worker', 'select', 'tollgate.event_inbox'),
-      ('tollgate_usage_worker', 'update', 'tollgate.event_inbox'),
-      ('tollgate_usage_worker', 'delete', 'tollgate.event_inbox'),
-      ('tollgate_usage_worker', 'select', 'tollgate.dead_letters'),
-      ('tollgate_usage_worker', 'insert', 'tollgate.dead_letters'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.organization_settings'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.plans'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.quota_policies'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.period_totals'),
-      ('tollgate_quota_enforcer', 'insert', 'tollgate.period_totals'),
-      ('tollgate_quota_enforcer', 'update', 'tollgate.period_totals'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.enforcement_states'),
-      ('tollgate_quota_enforcer', 'insert', 'tollgate.enforcement_states'),
-      ('tollgate_quota_enforcer', 'update', 'tollgate.enforcement_states'),
-      ('tollgate_quota_enforcer', 'select', 'tollgate.quota_decisions'),
-      ('tollgate_quota_enforcer', 'insert', 'tollgate.quota_decisions')
-    ) as r (service, verb, tbl)
-  loop
-    execute format('grant %s on %s to %I', rule.verb, rule.tbl, rule.service);
-    execute format('create policy %I on %s for %s to %I %s',
-      rule.service || '_' || rule.verb, rule.tbl, rule.verb, rule.service,
-      case rule.verb
-        when 'insert' then 'with check (true)'
-        when 'update' then 'using (true) with check (true)'
-        else 'using (true)'
-      end);
-  end loop;
-end
-$$;
-
--- PostgreSQL lets everybody execute a new function; here a grant has to say so.
-revoke execute on all functions in schema tollgate from public;
+-- schemas/50-policies/services-quota.sql
+-- What each service may touch of the quota tables.
+select tollgate.open_table('tollgate.period_totals', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.quota_policies',
+  '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.enforcement_states',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_quota_enforcer": ["select", "insert"]}');
 
 grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
-grant select on tollgate.directory_organizations, tollgate.directory_members
-  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
-select public.ensure_usage_partitions();
+-- schemas/50-policies/services-usage.sql
+-- What each service may touch of the usage tables and the price book.
+select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.usage_event_identities', '{"tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["insert"]}');
+select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('public.chat_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.event_inbox',
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "update", "delete"]}');
+select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');
 
 -- schemas/50-policies/tenants.sql
 -- What a signed-in user may read: own rows; an admin the organization's; super_admin all. Nobody of them writes.
@@ -1286,3 +1257,13 @@ create policy chat_sessions_read on public.chat_sessions for select to authentic
   (organization_id = (select tollgate.my_organization_id())
     and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
   or (select tollgate.my_role()) = 'super_admin');
+
+-- schemas/60-close/close.sql
+-- Last of all. PostgreSQL lets everybody execute a new function; here a grant has to say so.
+drop function tollgate.open_table;
+revoke execute on all functions in schema tollgate from public;
+
+grant select on tollgate.directory_organizations, tollgate.directory_members
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+select public.ensure_usage_partitions();

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { buildCall } from './build-call.ts'
 import { fromPgError } from './classify-error.ts'
-import type { RpcArgs, RpcName, RpcRow, RpcStore } from './functions.ts'
+import type { RpcArgs, RpcName, RpcRow, RpcStore } from './functions/index.ts'
 import { toIsoTime } from './iso-time.ts'
 
 /** How to reach Postgres directly. */

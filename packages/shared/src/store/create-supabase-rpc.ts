@@ -1,6 +1,6 @@
 import { createClient } from '@supabase/supabase-js'
 import { fromHttpFailure } from './classify-error.ts'
-import type { RpcArgs, RpcName, RpcRow, RpcStore } from './functions.ts'
+import type { RpcArgs, RpcName, RpcRow, RpcStore } from './functions/index.ts'
 import { toIsoTime } from './iso-time.ts'
 import { StoreError } from './store-error.ts'
 

@@ -1,7 +1,7 @@
 import type { StoreSettings } from '../config/index.ts'
 import { createPgRpc } from './create-pg-rpc.ts'
 import { createSupabaseRpc } from './create-supabase-rpc.ts'
-import type { RpcStore } from './functions.ts'
+import type { RpcStore } from './functions/index.ts'
 
 /** What a service says of its use of the store. */
 export interface StoreUse {

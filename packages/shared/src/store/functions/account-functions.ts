@@ -1,0 +1,37 @@
+import type { EnforcementState, ReducedConfig, Role } from '../../contracts/index.ts'
+
+/** All that an access token says of a user (`find_login`). */
+export interface LoginRow {
+  user_id: string
+  email: string
+  full_name: string | null
+  username: string | null
+  avatar_url: string | null
+  role: Role
+  organization_id: string
+  name: string
+  domain: string
+  plan_type: string
+  librechat_config: unknown
+  plan_config: unknown
+  limit_tokens: string | null
+  state: EnforcementState
+  version: string
+  reduced_config: ReducedConfig | null
+  reason: string | null
+  decision_id: string | null
+  period_end: string | null
+}
+
+/** Organizations, users, keys and logins. */
+export type AccountFunctions = {
+  find_login: { args: { for_user: string }; row: LoginRow }
+  find_members: {
+    args: { users: { ids: string[] } }
+    row: { user_id: string; organization_id: string | null; role: Role }
+  }
+  find_service_key: {
+    args: { key_sha256: string }
+    row: { id: string; scopes: string[]; organization_id: string | null }
+  }
+}

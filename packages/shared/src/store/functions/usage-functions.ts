@@ -1,0 +1,48 @@
+/** Events or letters travel inside an object: a bare JSON array does not survive every transport. */
+interface EventBatch {
+  events: unknown[]
+}
+
+/** What `ingest_usage` says of one touched period total. */
+export interface PeriodTotal {
+  organization_id: string
+  period_start: string
+  used_tokens: string
+  /** The total has reached the next value that could change a decision. */
+  evaluate: boolean
+}
+
+/** An event that was not simply recorded; `i` is its index in the batch. */
+export type UsageException =
+  | { i: number; outcome: 'duplicate'; conflict: boolean }
+  | { i: number; outcome: 'rejected'; reason: string }
+
+/** A dead letter: what could not be recorded, as text. */
+export interface DeadLetter {
+  queue: string
+  reason: string
+  detail: string
+  payload: string
+}
+
+/** Counting: what the usage worker and the door call. */
+export type UsageFunctions = {
+  ingest_usage: {
+    args: { batch: EventBatch }
+    row: { outcomes: UsageException[]; totals: PeriodTotal[]; unpriced: number }
+  }
+  drain_inbox: {
+    args: { max_rows: number }
+    row: {
+      drained: number
+      recorded: number
+      totals: PeriodTotal[]
+      unpriced: number
+      rejected: { reason: string; event: unknown }[]
+    }
+  }
+  bury_inbox_head: { args: { failure: string }; row: { buried: number } }
+  park_events: { args: { batch: EventBatch }; row: { parked: number } }
+  record_dead_letters: { args: { batch: { letters: DeadLetter[] } }; row: { kept: number } }
+  ensure_usage_partitions: { args: Record<never, never>; row: { created: number } }
+}
