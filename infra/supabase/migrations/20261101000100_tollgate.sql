@@ -100,6 +100,20 @@ create table tollgate.login_sessions (
 );
 create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
 
+-- schemas/20-tables/audit.sql
+-- Every administrative act: who did what to whom, and when. Written by tollgate.record_audit alone, inside the transaction
+-- of the act itself; never edited.
+create table tollgate.audit_log (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default now(),
+  actor text not null check (actor <> ''),   -- user:<id>, key:<id>, operator (bootstrap key), cli, system:<service>
+  action text not null check (action ~ '^[a-z_]+(\.[a-z_]+)+$'),
+  target text not null check (target <> ''), -- <kind>:<id>, such as organization:<id>, key:<id>, user:<id>
+  organization_id uuid,                      -- whose admin may read it; null: the operator alone
+  details jsonb not null default '{}' check (jsonb_typeof(details) = 'object')
+);
+create index audit_log_organization_id_idx on tollgate.audit_log (organization_id, id desc);
+
 -- schemas/20-tables/prices.sql
 -- Price book. US dollars per million LLM tokens, exact decimals. An operator's row wins over a seeded one.
 create table tollgate.model_prices (
@@ -802,6 +816,35 @@ $$;
 
 grant execute on function tollgate.judge_events to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/list_audit.sql
+-- Purpose: read the audit trail, newest first. Parameters: query = { organization_id (absent: all), action, actor, target
+--   (absent: any), before (id as text, absent: from the newest), max_rows }. Returns: a row an entry. Reads only.
+create function public.list_audit(query jsonb)
+returns table (id text, at timestamptz, actor text, action text, target text, organization_id uuid, details jsonb)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(query)) as q (
+    organization_id uuid, action text, actor text, target text, before bigint, max_rows integer);
+  return query
+    select l.id::text, l.at, l.actor, l.action, l.target, l.organization_id, l.details
+    from tollgate.audit_log l
+    where (asked.organization_id is null or l.organization_id = asked.organization_id)
+      and (asked.action is null or l.action = asked.action)
+      and (asked.actor is null or l.actor = asked.actor)
+      and (asked.target is null or l.target = asked.target)
+      and (asked.before is null or l.id < asked.before)
+    order by l.id desc
+    limit asked.max_rows;
+end
+$$;
+
+revoke execute on function public.list_audit from public, anon, authenticated;
+grant execute on function public.list_audit to tollgate_token_api, service_role;
+
 -- schemas/40-functions/list_due_evaluations.sql
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
 --   or limit, ladder or time zone changed. Parameters: max_rows. Returns: a row an organization: organization_id, reason.
@@ -952,6 +995,26 @@ return (pg_catalog.date_trunc('month', at at time zone time_zone) + interval '1 
 grant execute on function tollgate.period_start, tollgate.period_end
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/record_audit.sql
+-- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the
+--   other. Parameters: actor (user:<id>, key:<id>, operator, cli, system:<service>), action (<thing>.<verb in the past>, such
+--   as quota.changed), target (<kind>:<id>), details (an object: before and after, the reason; never a secret),
+--   organization (whose admin may read it; by default the one that the target names, else the operator alone).
+-- Returns: id of the entry. Locks: none.
+create function tollgate.record_audit(
+  actor text, action text, target text, details jsonb default '{}', organization uuid default null)
+returns bigint
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.audit_log (actor, action, target, organization_id, details)
+  values (actor, action, target, coalesce(organization, substring(target from '^organization:([0-9a-f-]{36})$')::uuid),
+    coalesce(details, '{}'))
+  returning id
+$$;
+
+grant execute on function tollgate.record_audit
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/record_dead_letters.sql
 -- Purpose: keep what could not be recorded. Parameters: batch = { "letters": [{ queue, reason, detail, payload }] }.
 -- Returns: one row: kept. Locks: none. Invariant: payload is kept as text, so that nothing is too odd to be kept.
@@ -995,6 +1058,20 @@ as $$
 $$;
 
 grant execute on function tollgate.record_logins to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/refuse_audit_change.sql
+-- Purpose: keep the audit trail as it was written, whoever asks: service_role may otherwise do everything.
+-- Trigger function of tollgate.audit_log. Raises 42501.
+create function tollgate.refuse_audit_change() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+  raise exception 'the audit trail is never edited' using errcode = 'insufficient_privilege';
+end
+$$;
+
+create trigger audit_log_is_append_only before update or delete or truncate on tollgate.audit_log
+  for each statement execute function tollgate.refuse_audit_change();
 
 -- schemas/40-functions/resolve_model.sql
 -- Purpose: find under which provider and name the price book keeps a model.
@@ -1178,6 +1255,8 @@ begin
     max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning true, q.max_tokens::text, q.version::text into changed, limit_tokens, version;
+  perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
+    jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy'));
   return next;
 end
 $$;
@@ -1212,6 +1291,11 @@ select tollgate.open_table('tollgate.organization_settings',
 select tollgate.open_table('tollgate.plans', '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select"]}');
 select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+
+-- schemas/50-policies/services-audit.sql
+-- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
+select tollgate.open_table('tollgate.audit_log', '{"tollgate_token_api": ["select", "insert"],
+  "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
 
 -- schemas/50-policies/services-quota.sql
 -- What each service may touch of the quota tables.

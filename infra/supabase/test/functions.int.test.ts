@@ -115,6 +115,13 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
     ])
     expect(await set(null, false)).toBe(true)
     expect((await position())?.limit_tokens).toBeNull()
+    const trail = await as('token-api')('list_audit', { query: { organization_id: organization, max_rows: 10 } })
+    const change = (limit: number | null, previous_limit: number) => ({
+      actor: 'test',
+      action: 'quota.changed',
+      details: { limit, previous_limit, policy: null },
+    })
+    expect(trail).toMatchObject([change(null, 500), change(500, 1_000)])
     const unknown = { organization_id: randomUUID(), limit: 1, actor: 'test', only_lower: false }
     expect(await as('token-api')('set_quota', { change: unknown })).toEqual([])
   })

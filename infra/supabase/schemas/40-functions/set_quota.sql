@@ -28,6 +28,8 @@ begin
     max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning true, q.max_tokens::text, q.version::text into changed, limit_tokens, version;
+  perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
+    jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy'));
   return next;
 end
 $$;

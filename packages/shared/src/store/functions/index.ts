@@ -1,4 +1,5 @@
 import type { AccountFunctions } from './account-functions.ts'
+import type { AuditFunctions } from './audit-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
 
@@ -11,6 +12,7 @@ export type RpcFunctions = {
   tollgate_ping: { args: Record<never, never>; row: { ok: boolean; now: string } }
 } & UsageFunctions &
   AccountFunctions &
+  AuditFunctions &
   QuotaFunctions
 
 /** The name of a callable SQL function. */
