@@ -1,11 +1,14 @@
 import { messageOf } from './errors.ts'
 import { embeddedPostgresDir } from './postgres-binaries.ts'
-import { findRedis, thisMachine } from './redis-binary.ts'
+import { thisMachine } from './programs.ts'
+import { preparePromtool } from './promtool.ts'
+import { findRedis } from './redis-binary.ts'
 
 /** Before the tests: makes sure that the real servers can be started, and says with what. */
 try {
   const redis = findRedis(thisMachine(process.env, (line) => console.log(line)))
   embeddedPostgresDir()
+  preparePromtool((line) => console.log(line))
   console.log(
     `Tests use embedded PostgreSQL 18 and ${redis.kind === 'program' ? redis.path : `${redis.image} in Docker`}.`,
   )

@@ -2,7 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { findOnPath, findRedis, type RedisSearch } from './redis-binary.ts'
+import { findOnPath, type ProgramSearch } from './programs.ts'
+import { findRedis } from './redis-binary.ts'
 
 describe('findRedis', () => {
   let bin: string
@@ -12,7 +13,7 @@ describe('findRedis', () => {
     writeFileSync(join(bin, name), '#!/bin/sh\n')
     chmodSync(join(bin, name), 0o755)
   }
-  const search = (change: Partial<RedisSearch> = {}): RedisSearch => ({
+  const search = (change: Partial<ProgramSearch> = {}): ProgramSearch => ({
     path: bin,
     systemPath: [],
     isRoot: false,
@@ -47,7 +48,7 @@ describe('findRedis', () => {
   it('installs with apt-get as root, also when Docker is there but does not answer', () => {
     addProgram('docker')
     addProgram('apt-get')
-    const run: RedisSearch['run'] = (command, args) => {
+    const run: ProgramSearch['run'] = (command, args) => {
       calls.push([command, ...args].join(' '))
       if (args[0] === 'install') addProgram('redis-server')
       return command === 'apt-get'

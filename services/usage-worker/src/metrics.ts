@@ -22,6 +22,8 @@ export function defineUsageMetrics(metrics: Metrics) {
     lagSeconds: metrics.histogram(
       'tollgate_usage_lag_seconds',
       'Age of the oldest event of a transaction at its commit',
+      // Far enough up to see the age of events that waited out an outage.
+      { buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600] },
     ),
   }
 }
