@@ -60,7 +60,7 @@ export const summarizeServices = ({ services }: ServicesOnly, env: NodeJS.Proces
     row('Redis', withoutPassword(env.REDIS_URL ?? '')),
     '',
     'Nothing was migrated or seeded. Migrations are applied with',
-    '  npx -y pnpm@12 exec supabase db push --workdir infra --db-url "$DATABASE_URL"',
+    '  npx -y pnpm@12 exec supabase db push --workdir infra --remote "$DATABASE_URL"',
     'Ctrl-C stops the services.',
     '',
   ].join('\n')

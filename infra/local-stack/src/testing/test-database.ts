@@ -16,8 +16,13 @@ export type TestDatabase = {
 }
 
 /** Copies the migrated template. Needs the global setup, so it is for integration tests. */
-export const createTestDatabase = async (): Promise<TestDatabase> => {
-  const { adminUrl, template, rolePassword } = inject('tollgate')
+export const createTestDatabase = (): Promise<TestDatabase> => createDatabase(inject('tollgate').template)
+
+/** A database with nothing in it, for tests of the migrations themselves. */
+export const createEmptyDatabase = (): Promise<TestDatabase> => createDatabase('template0')
+
+const createDatabase = async (template: string): Promise<TestDatabase> => {
+  const { adminUrl, rolePassword } = inject('tollgate')
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const [quoted, from] = [pg.escapeIdentifier(name), pg.escapeIdentifier(template)]
   await withDatabase(adminUrl, (client) => client.query(`create database ${quoted} template ${from}`))
