@@ -1,5 +1,5 @@
-import { StackError } from '@tollgate/local-stack'
-import { DemoError } from './demo/demo-error.ts'
+import { EXIT } from './operator/cli-error.ts'
+import { reportError } from './operator/report-error.ts'
 import { createProgram } from './program.ts'
 
 /** `pnpm` passes on a Ctrl-C that the terminal has sent already: only a later one is a second wish to end. */
@@ -41,9 +41,7 @@ const program = createProgram({
 const args = process.argv.slice(2).filter((arg) => arg !== '--')
 
 program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
-  process.exitCode = abort.signal.aborted ? 130 : 1
-  if (!abort.signal.aborted) {
-    const isExpected = error instanceof DemoError || error instanceof StackError
-    console.error(isExpected ? error.message : error)
-  }
+  const { exitCode, message } = reportError(error)
+  process.exitCode = abort.signal.aborted ? EXIT.interrupted : exitCode
+  if (message !== null && (!abort.signal.aborted || exitCode === EXIT.interrupted)) console.error(message)
 })

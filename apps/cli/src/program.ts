@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
+import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
 
 /** The operator's command. A new subcommand is a file in commands/ and a line here. */
@@ -7,6 +8,8 @@ export function createProgram(io: CommandIo): Command {
   const program = new Command('tollgate')
     .description('Org-scoped tokens, exactly-once LLM usage metering and quota enforcement')
     .showHelpAfterError()
+    .exitOverride()
   addDemoCommand(program, io)
+  addDeadLettersCommand(program, io)
   return program
 }

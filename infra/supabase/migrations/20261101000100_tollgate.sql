@@ -550,19 +550,25 @@ revoke execute on function public.apply_enforcement from public, anon, authentic
 grant execute on function public.apply_enforcement to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/bury_inbox_head.sql
--- Purpose: set the oldest inbox row aside as a dead letter when it cannot be recorded, so that it blocks nothing.
--- Parameters: failure = why. Returns: one row: buried (rows set aside, 0 or 1).
--- Locks: the oldest unlocked inbox row. Invariant: nothing is lost: the row's events stand in dead_letters.
+-- Purpose: keep an inbox row that cannot be recorded from blocking the others. A row of many events is split into rows of
+--   one, which come up again by themselves; a single event is set aside as a dead letter.
+-- Parameters: failure = why. Returns: one row: buried (events set aside, 0 or 1).
+-- Locks: the oldest unlocked inbox row. Invariant: nothing is lost: each event stands in the inbox or in dead_letters.
 create function public.bury_inbox_head(failure text) returns table (buried integer)
 language sql volatile security invoker set search_path = ''
 as $$
   with head as (
     delete from tollgate.event_inbox
     where id = (select id from tollgate.event_inbox order by id limit 1 for update skip locked)
-    returning events
+    returning events, received_at
+  ), split as (
+    insert into tollgate.event_inbox (received_at, events)
+    select h.received_at, jsonb_build_array(e.event)
+    from head h cross join lateral jsonb_array_elements(h.events) e (event) where jsonb_array_length(h.events) > 1
   ), kept as (
     insert into tollgate.dead_letters (queue, reason, detail, payload)
-    select 'event-inbox', 'not_recordable', failure, h.events::text from head h returning id
+    select 'event-inbox', 'not_recordable', failure, h.events::text from head h where jsonb_array_length(h.events) <= 1
+    returning id
   )
   select count(*)::integer from kept
 $$;
@@ -632,6 +638,26 @@ $$;
 
 revoke execute on function public.drain_inbox from public, anon, authenticated;
 grant execute on function public.drain_inbox to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/drop_dead_letters.sql
+-- Purpose: forget dead letters that nobody wants. Parameters: selection (see select_dead_letters).
+-- Returns: one row: dropped. Locks: their rows. Invariant: an operator's act alone; no service may call it.
+create function public.drop_dead_letters(selection jsonb) returns table (dropped integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    delete from tollgate.dead_letters d
+    where d.id in (select tollgate.select_dead_letters(tollgate.unwrap(selection)))
+    returning d.id
+  )
+  select g.gone::integer
+  from (select count(*) as gone from gone) g
+  cross join lateral tollgate.record_audit(
+    'cli', 'dead_letters.dropped', 'dead_letters:selection', jsonb_build_object('selection', selection, 'letters', g.gone))
+$$;
+
+revoke execute on function public.drop_dead_letters from public, anon, authenticated;
+grant execute on function public.drop_dead_letters to service_role;
 
 -- schemas/40-functions/ensure_usage_partitions.sql
 -- Purpose: create the ledger's monthly partitions ahead: from two months back to two months on.
@@ -844,6 +870,24 @@ $$;
 
 revoke execute on function public.list_audit from public, anon, authenticated;
 grant execute on function public.list_audit to tollgate_token_api, service_role;
+
+-- schemas/40-functions/list_dead_letters.sql
+-- Purpose: show what could not be recorded. Parameters: selection (see select_dead_letters), max_rows.
+-- Returns: a row a letter, newest first: id as text, events (null when unreadable) and what is kept of it. Reads only.
+create function public.list_dead_letters(selection jsonb, max_rows integer)
+returns table (id text, queue text, reason text, detail text, created_at timestamptz, events integer, payload text)
+language sql stable security invoker set search_path = ''
+as $$
+  select d.id::text, d.queue, d.reason, d.detail, d.created_at,
+    jsonb_array_length(tollgate.read_dead_letter(d.payload)), d.payload
+  from tollgate.dead_letters d
+  where d.id in (select tollgate.select_dead_letters(tollgate.unwrap(selection)))
+  order by d.id desc
+  limit max_rows
+$$;
+
+revoke execute on function public.list_dead_letters from public, anon, authenticated;
+grant execute on function public.list_dead_letters to service_role;
 
 -- schemas/40-functions/list_due_evaluations.sql
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
@@ -1073,6 +1117,37 @@ $$;
 create trigger audit_log_is_append_only before update or delete or truncate on tollgate.audit_log
   for each statement execute function tollgate.refuse_audit_change();
 
+-- schemas/40-functions/replay_dead_letters.sql
+-- Purpose: hand dead letters to the workers again, through the inbox. Parameters: selection (see select_dead_letters).
+-- Returns: one row: replayed (letters), events, unreadable: jsonb array of ids (text) that hold no events and stay.
+-- Locks: dead letters in the order of their id. Invariant: a letter is either kept or in the inbox; a row of the inbox
+--   an event, so that one that fails again stands alone; an event that was counted meanwhile is a duplicate.
+create function public.replay_dead_letters(selection jsonb)
+returns table (replayed integer, events integer, unreadable jsonb)
+language sql volatile security invoker set search_path = ''
+as $$
+  with chosen as materialized (
+    select d.id, tollgate.read_dead_letter(d.payload) as events
+    from tollgate.dead_letters d
+    where d.id in (select tollgate.select_dead_letters(tollgate.unwrap(selection)))
+    order by d.id for update
+  ), parked as (
+    insert into tollgate.event_inbox (events)
+    select jsonb_build_array(e.event) from chosen c cross join lateral jsonb_array_elements(c.events) e (event)
+    returning id
+  ), taken as (
+    delete from tollgate.dead_letters d using chosen c where d.id = c.id and c.events is not null returning d.id
+  )
+  select t.taken::integer, (select count(*) from parked)::integer,
+    coalesce((select jsonb_agg(c.id::text order by c.id) from chosen c where c.events is null), '[]')
+  from (select count(*) as taken from taken) t
+  cross join lateral tollgate.record_audit(
+    'cli', 'dead_letters.replayed', 'dead_letters:selection', jsonb_build_object('selection', selection, 'letters', t.taken))
+$$;
+
+revoke execute on function public.replay_dead_letters from public, anon, authenticated;
+grant execute on function public.replay_dead_letters to service_role;
+
 -- schemas/40-functions/resolve_model.sql
 -- Purpose: find under which provider and name the price book keeps a model.
 -- Parameters: reported_provider (null: the model's maker is assumed), reported_model.
@@ -1224,6 +1299,41 @@ $$;
 
 grant execute on function tollgate.roll_up_sessions to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/select_dead_letters.sql
+-- Purpose: which dead letters an operator means. Parameters: selection = { ids?: [text], queue?, reason? }; what is
+--   absent or null does not restrict. Returns: their ids. Reads only.
+create function tollgate.select_dead_letters(selection jsonb) returns setof bigint
+language sql stable security invoker set search_path = ''
+as $$
+  select d.id from tollgate.dead_letters d
+  where (jsonb_typeof(selection -> 'ids') is distinct from 'array'
+      or d.id in (select i.id::bigint from jsonb_array_elements_text(selection -> 'ids') i (id)))
+    and d.queue = coalesce(selection ->> 'queue', d.queue)
+    and d.reason = coalesce(selection ->> 'reason', d.reason)
+$$;
+
+-- Purpose: the events that a dead letter holds. Parameters: payload (an event, a list of events, or a job with `events`).
+-- Returns: jsonb array of events; null when the payload is not readable as any of them.
+-- Invariant: never an exception: one letter that jsonb refuses must not keep its neighbours from being replayed.
+create function tollgate.read_dead_letter(payload text) returns jsonb
+language plpgsql immutable security invoker set search_path = ''
+as $$
+declare
+  content jsonb;
+begin
+  content := payload::jsonb;
+  return case
+    when jsonb_typeof(content) = 'array' then content
+    when jsonb_typeof(content -> 'events') = 'array' then content -> 'events'
+    when jsonb_typeof(content -> 'type') = 'string' then jsonb_build_array(content)
+  end;
+exception when data_exception then -- 22xxx: not JSON, or a character that jsonb does not take
+  return null;
+end
+$$;
+
+grant execute on function tollgate.select_dead_letters, tollgate.read_dead_letter to service_role;
+
 -- schemas/40-functions/set_quota.sql
 -- Purpose: set an organization's own monthly limit, and its ladder if one is given.
 -- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is), actor,
@@ -1319,7 +1429,7 @@ select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('public.chat_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
-  '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "update", "delete"]}');
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');
 
 -- schemas/50-policies/tenants.sql

@@ -184,13 +184,13 @@ describe('the usage worker', () => {
     expect(announced).toEqual([true, false])
   })
 
-  it('drains the inbox and buries the one row that cannot be recorded', async () => {
+  it('drains the inbox and buries the one event that cannot be recorded, not its neighbours', async () => {
     const park = (...events: AcceptedEvent[]) => admin.query('select public.park_events($1)', [{ events }])
     await park(usage('a'))
-    await park(usage('b', { time: 'no time' }))
+    await park(usage('d'), usage('b', { time: 'no time' }), usage('e'))
     await park(usage('c'), usage('a'))
     await drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })
-    expect(await counted()).toEqual({ events: 2, tokens: 22 })
+    expect(await counted()).toEqual({ events: 4, tokens: 44 })
     const { rows } = await admin.query('select queue from tollgate.dead_letters')
     expect(rows).toEqual([{ queue: 'event-inbox' }])
     expect((await admin.query('select from tollgate.event_inbox')).rowCount).toBe(0)

@@ -1,5 +1,6 @@
 import type { AccountFunctions } from './account-functions.ts'
 import type { AuditFunctions } from './audit-functions.ts'
+import type { BooksFunctions } from './books-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
 
@@ -13,6 +14,7 @@ export type RpcFunctions = {
 } & UsageFunctions &
   AccountFunctions &
   AuditFunctions &
+  BooksFunctions &
   QuotaFunctions
 
 /** The name of a callable SQL function. */
