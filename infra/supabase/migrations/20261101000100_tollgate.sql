@@ -57,13 +57,15 @@ $$;
 create table tollgate.organization_settings (
   organization_id uuid primary key,
   time_zone text not null default 'UTC',
+  markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
 );
 
 -- Defaults of a plan: fields that an organization's own librechat_config lacks, and the monthly limit.
 create table tollgate.plans (
   plan_type text primary key,
-  librechat_config jsonb not null default '{}'
+  librechat_config jsonb not null default '{}',
+  markup_percent numeric(9, 4) check (markup_percent between -100 and 10000) -- null: none
 );
 
 insert into tollgate.plans (plan_type, librechat_config) values
@@ -128,6 +130,7 @@ create table tollgate.model_prices (
   output_usd_per_mtok numeric(20, 6) not null check (output_usd_per_mtok >= 0 and output_usd_per_mtok < 1e9),
   cache_read_usd_per_mtok numeric(20, 6) check (cache_read_usd_per_mtok >= 0),         -- null: as input
   cache_creation_usd_per_mtok numeric(20, 6) check (cache_creation_usd_per_mtok >= 0), -- null: as input
+  reasoning_usd_per_mtok numeric(20, 6) check (reasoning_usd_per_mtok >= 0),           -- null: as output
   check (valid_from < valid_to),
   unique (provider, model, origin, valid_from, min_input_tokens)
 );
@@ -185,6 +188,7 @@ create table tollgate.quota_decisions (
   inputs jsonb not null
 );
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
+create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';
 
 -- schemas/20-tables/usage.sql
 -- Identities: (organization, source, id) counts once. A table of its own, because the ledger is partitioned by time
@@ -206,7 +210,10 @@ begin
 end
 $$;
 
--- Ledger: one row an event that counted, never edited. Partitioned by month of the event's time.
+-- Ledger: signed entries, never edited. Every rollup is the plain sum of the signed columns under some of the stamped keys.
+-- An event that counted is a `usage` entry; a correction adds the `reversal` of what held and its `replacement`; a
+-- `rerate` adds the difference of a price. Cost and charge are exact to 12 decimals: a charge is rounded once, half up,
+-- when it is stamped here, and nowhere else. Partitioned by month of the event's time.
 create table tollgate.usage_events (
   organization_id uuid not null,
   digest bytea not null,
@@ -214,32 +221,47 @@ create table tollgate.usage_events (
   event_id text not null,
   time timestamptz not null,
   received_at timestamptz not null,
-  recorded_at timestamptz not null default now(),
+  recorded_at timestamptz not null default now(), -- of the transaction: an identity's seen_at equals its usage entry's
   user_id uuid not null,
   session_id text not null,
   message_id text,
   provider text,
   model text not null,
-  input_tokens bigint not null check (input_tokens between 0 and 9007199254740991),
-  output_tokens bigint not null check (output_tokens between 0 and 9007199254740991),
-  cache_read_input_tokens bigint not null check (cache_read_input_tokens between 0 and 9007199254740991),
-  cache_creation_input_tokens bigint not null check (cache_creation_input_tokens between 0 and 9007199254740991),
-  reasoning_output_tokens bigint not null check (reasoning_output_tokens between 0 and 9007199254740991),
+  entry text not null default 'usage' check (entry in ('usage', 'reversal', 'replacement', 'rerate', 'opening_balance')),
+  revision integer not null default 0, -- of the correction that this entry belongs to; 0: as first reported
+  imported boolean not null default false,
+  after_revocation boolean not null default false, -- the call was made while the organization was revoked
+  input_tokens bigint not null check (input_tokens between -9007199254740991 and 9007199254740991),
+  output_tokens bigint not null check (output_tokens between -9007199254740991 and 9007199254740991),
+  cache_read_input_tokens bigint not null check (cache_read_input_tokens between -9007199254740991 and 9007199254740991),
+  cache_creation_input_tokens bigint not null
+    check (cache_creation_input_tokens between -9007199254740991 and 9007199254740991),
+  reasoning_output_tokens bigint not null check (reasoning_output_tokens between -9007199254740991 and 9007199254740991),
   total_tokens bigint not null,
-  message_count integer not null check (message_count >= 0),
+  message_count integer not null,
+  event_count integer not null default 1, -- usage and replacement 1 (of a voided event 0), reversal -1, rerate 0
+  unpriced_events integer not null default 0,
   usage_date date not null,           -- in the organization's time zone, as of recording
-  period_start timestamptz not null,  -- likewise
+  period_start timestamptz not null,  -- likewise: the period that this entry posts to
+  original_period_start timestamptz,  -- its own period, where that was closed and it posts to a later one
   price_id bigint,                    -- null: no price was known
-  cost_usd numeric(30, 12),           -- null: no price was known; never zero for that
-  check (cache_read_input_tokens + cache_creation_input_tokens <= input_tokens),
-  check (reasoning_output_tokens <= output_tokens),
+  cost_usd numeric(30, 12),           -- what the provider charges; null: no price was known; never zero for that
+  charge_usd numeric(30, 12),         -- what the organization is billed: cost and markup
   check (total_tokens = input_tokens + output_tokens),
-  check ((price_id is null) = (cost_usd is null))
+  check ((cost_usd is null) = (charge_usd is null)),
+  check (entry <> 'usage' or (
+    input_tokens >= cache_read_input_tokens + cache_creation_input_tokens and cache_read_input_tokens >= 0
+    and cache_creation_input_tokens >= 0 and output_tokens >= reasoning_output_tokens and reasoning_output_tokens >= 0
+    and message_count >= 0 and (price_id is null) = (cost_usd is null)))
 ) partition by range (time);
 
 -- Months are created ahead (ensure_usage_partitions); what no month takes lands here, so that counting never stops.
 create table tollgate.usage_events_default partition of tollgate.usage_events default;
 create index usage_events_organization_id_usage_date_idx on tollgate.usage_events (organization_id, usage_date);
+-- A correction finds its original by the time at which it was recorded: an index that grows at its end alone, and costs
+-- next to nothing. What was added to an event later is rare and has an index of its own.
+create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
+create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
 
 -- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
@@ -251,6 +273,7 @@ create table public.usage_metrics (
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0, -- of the priced events; unpriced_events says how many are missing
+  charge_usd numeric(30, 12) not null default 0,
   message_count bigint not null default 0,
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
@@ -273,6 +296,7 @@ create table tollgate.usage_by_model (
   reasoning_output_tokens bigint not null,
   total_tokens bigint not null,
   cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
   message_count bigint not null,
   event_count bigint not null,
   unpriced_events bigint not null,
@@ -299,6 +323,7 @@ create table public.chat_sessions (
   output_tokens bigint not null default 0,
   total_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0,
+  charge_usd numeric(30, 12) not null default 0,
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
@@ -310,6 +335,7 @@ create table tollgate.period_totals (
   period_start timestamptz not null,
   used_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0,
+  charge_usd numeric(30, 12) not null default 0,
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
   evaluate_at bigint default 0, -- the next total that could change a decision; null: none
@@ -333,10 +359,13 @@ create table tollgate.dead_letters (
   payload text not null, -- text: what is in here may be what jsonb refused
   created_at timestamptz not null default now()
 );
--- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason.
+-- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason. An entry of the
+-- ledger before it is written, too.
 create type tollgate.judged_event as (
   ordinal bigint,
   type text,
+  entry text,
+  revision integer,
   organization_id uuid,
   digest bytea,
   counts_digest bytea,
@@ -344,6 +373,8 @@ create type tollgate.judged_event as (
   event_id text,
   time timestamptz,
   received_at timestamptz,
+  imported boolean,
+  after_revocation boolean,
   user_id uuid,
   session_id text,
   message_id text,
@@ -356,15 +387,19 @@ create type tollgate.judged_event as (
   reasoning_output_tokens bigint,
   total_tokens bigint,
   message_count integer,
+  event_count integer,
+  unpriced_events integer,
   metadata jsonb,
   login_session_id uuid,
   expires_at timestamptz,
   end_reason text,
   usage_date date,
   period_start timestamptz,
+  original_period_start timestamptz,
   is_current_period boolean,
   price_id bigint,
   cost_usd numeric,
+  charge_usd numeric,
   rejection text
 );
 
@@ -415,7 +450,7 @@ create view tollgate.quota_inputs with (security_invoker = true) as
 grant select on tollgate.quota_inputs to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/add_period_totals.sql
--- Purpose: add events to the totals of their periods. Parameters: events that were claimed.
+-- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
 --   evaluate = this total has reached the next value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
@@ -426,19 +461,21 @@ as $$
   with added as (
     select
       f.organization_id, f.period_start, bool_or(f.is_current_period) as is_current,
-      sum(f.total_tokens) as used_tokens, coalesce(sum(f.cost_usd), 0) as cost_usd, count(*) as event_count,
-      count(*) filter (where f.cost_usd is null) as unpriced_events
+      sum(f.total_tokens) as used_tokens, coalesce(sum(f.cost_usd), 0) as cost_usd,
+      coalesce(sum(f.charge_usd), 0) as charge_usd, sum(f.event_count) as event_count,
+      sum(f.unpriced_events) as unpriced_events
     from unnest(fresh) f
     group by f.organization_id, f.period_start
   ), total as (
     insert into tollgate.period_totals as t (
-      organization_id, period_start, used_tokens, cost_usd, event_count, unpriced_events)
-    select a.organization_id, a.period_start, a.used_tokens, a.cost_usd, a.event_count, a.unpriced_events
+      organization_id, period_start, used_tokens, cost_usd, charge_usd, event_count, unpriced_events)
+    select a.organization_id, a.period_start, a.used_tokens, a.cost_usd, a.charge_usd, a.event_count, a.unpriced_events
     from added a
     order by a.organization_id, a.period_start
     on conflict (organization_id, period_start) do update set
       used_tokens = t.used_tokens + excluded.used_tokens,
       cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events,
       updated_at = now()
@@ -455,19 +492,22 @@ $$;
 grant execute on function tollgate.add_period_totals to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/append_ledger.sql
--- Purpose: append events to the ledger. Parameters: events that were claimed. Returns: nothing.
+-- Purpose: append entries to the ledger. Parameters: entries (events that were claimed, corrections). Returns: nothing.
 -- Invariant: the ledger is only ever appended to.
 create function tollgate.append_ledger(fresh tollgate.judged_event[]) returns void
 language sql volatile security invoker set search_path = ''
 as $$
   insert into tollgate.usage_events (
     organization_id, digest, source, event_id, time, received_at, user_id, session_id, message_id, provider, model,
-    input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
-    total_tokens, message_count, usage_date, period_start, price_id, cost_usd)
+    entry, revision, imported, after_revocation, input_tokens, output_tokens, cache_read_input_tokens,
+    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, message_count, event_count, unpriced_events,
+    usage_date, period_start, original_period_start, price_id, cost_usd, charge_usd)
   select
     f.organization_id, f.digest, f.source, f.event_id, f.time, f.received_at, f.user_id, f.session_id, f.message_id,
-    f.provider, f.model, f.input_tokens, f.output_tokens, f.cache_read_input_tokens, f.cache_creation_input_tokens,
-    f.reasoning_output_tokens, f.total_tokens, f.message_count, f.usage_date, f.period_start, f.price_id, f.cost_usd
+    f.provider, f.model, f.entry, f.revision, f.imported, f.after_revocation, f.input_tokens, f.output_tokens,
+    f.cache_read_input_tokens, f.cache_creation_input_tokens, f.reasoning_output_tokens, f.total_tokens,
+    f.message_count, f.event_count, f.unpriced_events, f.usage_date, f.period_start, f.original_period_start,
+    f.price_id, f.cost_usd, f.charge_usd
   from unnest(fresh) f
 $$;
 
@@ -604,12 +644,14 @@ grant execute on function tollgate.claim_identities to tollgate_usage_worker, se
 
 -- schemas/40-functions/drain_inbox.sql
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
--- Returns: one row: drained (inbox rows taken), recorded (events), totals and unpriced as of ingest_usage, rejected:
+-- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation as of
+--   ingest_usage, rejected:
 --   jsonb array of { reason, event }.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction.
 create function public.drain_inbox(max_rows integer)
-returns table (drained integer, recorded integer, totals jsonb, unpriced integer, rejected jsonb)
+returns table (
+  drained integer, recorded integer, totals jsonb, unpriced integer, after_revocation integer, rejected jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -619,7 +661,7 @@ declare
 begin
   select array_agg(i.id), count(*) into ids, drained from (
     select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
-  recorded := 0; totals := '[]'; unpriced := 0; rejected := '[]';
+  recorded := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
   if drained > 0 then
     select jsonb_agg(e.event) into events
     from tollgate.event_inbox i cross join lateral jsonb_array_elements(i.events) e(event) where i.id = any(ids);
@@ -628,6 +670,7 @@ begin
     recorded := jsonb_array_length(events) - jsonb_array_length(result.outcomes);
     totals := result.totals;
     unpriced := result.unpriced;
+    after_revocation := result.after_revocation;
     rejected := coalesce((
       select jsonb_agg(jsonb_build_object('reason', o -> 'reason', 'event', events -> (o ->> 'i')::int))
       from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'rejected'), '[]');
@@ -748,11 +791,12 @@ grant execute on function public.find_service_key to tollgate_token_api, service
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
---   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price.
+--   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
+--   after_revocation: how many calls were made while their organization was revoked.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
 -- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
-returns table (outcomes jsonb, totals jsonb, unpriced integer)
+returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -768,7 +812,8 @@ begin
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
-  unpriced := (select count(*) from unnest(fresh) f where f.cost_usd is null);
+  select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
+  into unpriced, after_revocation from unnest(fresh) f;
   return next;
 end
 $$;
@@ -778,10 +823,12 @@ grant execute on function public.ingest_usage to tollgate_usage_worker, service_
 
 -- schemas/40-functions/judge_events.sql
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
---   day and period in the organization's time zone, price in force at the event's time.
+--   time against arrival (35 days late, 5 minutes early), day and period in the organization's time zone, price in force
+--   at the event's time, charge with the organization's markup, usage of a revoked organization.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row an event. `rejection` is null or a rejection reason.
--- Invariant: an unknown price gives NULL, never zero. Reads only.
+-- Invariant: an unknown price gives NULL, never zero. A charge is rounded here, once, half up at 12 decimals; a cost is
+--   exact without. Usage after a revocation is flagged, never dropped. Reads only.
 create function tollgate.judge_events(batch jsonb) returns setof tollgate.judged_event
 language sql stable security invoker set search_path = ''
 set enable_nestloop = off -- the planner cannot know how many events a batch has; tables are reached by subqueries alone
@@ -794,14 +841,16 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
   ), zone as materialized (
     select d.organization_id, coalesce((
-      select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone
+        select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone,
+      1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
+      tollgate.revoked_times(d.organization_id) as revoked
     from (select distinct e.organization_id from event e) d
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
@@ -814,27 +863,33 @@ as $$
       ((e.input_tokens - e.cache_read_input_tokens - e.cache_creation_input_tokens) * c.input_usd_per_mtok
         + e.cache_read_input_tokens * coalesce(c.cache_read_usd_per_mtok, c.input_usd_per_mtok)
         + e.cache_creation_input_tokens * coalesce(c.cache_creation_usd_per_mtok, c.input_usd_per_mtok)
-        + e.output_tokens * c.output_usd_per_mtok) * 0.000001 as cost_usd
+        + (e.output_tokens - e.reasoning_output_tokens) * c.output_usd_per_mtok
+        + e.reasoning_output_tokens * coalesce(c.reasoning_usd_per_mtok, c.output_usd_per_mtok)) * 0.000001 as cost_usd
     from event e
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
   )
   select
-    e.ordinal, e.type, e.organization_id,
+    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
     substring(sha256(convert_to(e.source, 'UTF8') || '\x00'::bytea || convert_to(e.id, 'UTF8')) for 16),
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
-    e.source, e.id, e.time, e.received_at, e.user_id, e.session_id, e.message_id, e.provider, e.model,
+    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ z.revoked, false),
+    e.user_id, e.session_id, e.message_id, e.provider, e.model,
     e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
-    e.metadata, e.login_session_id, e.expires_at, e.reason,
+    1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
     (e.time at time zone z.time_zone)::date,
-    tollgate.period_start(e.time, z.time_zone),
+    tollgate.period_start(e.time, z.time_zone), null::timestamptz,
     tollgate.period_start(e.time, z.time_zone) = tollgate.period_start(now(), z.time_zone),
-    p.id, p.cost_usd,
-    case when not e.member then tollgate.membership_fault(e.organization_id, e.user_id) end
+    p.id, p.cost_usd, round(p.cost_usd * z.charge_factor, 12),
+    case
+      when e.time > e.received_at + interval '5 minutes' then 'too_early'
+      when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
+      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
+    end
   from event e
   join zone z on z.organization_id = e.organization_id
   left join price p on p.ordinal = e.ordinal
@@ -978,6 +1033,21 @@ $$;
 
 revoke execute on function public.load_quota_position from public, anon, authenticated;
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/markup_percent.sql
+-- Purpose: what an organization is billed on top of the provider's cost. Parameters: for_organization.
+-- Returns: percent: the organization's own, else its plan's, else 0. Reads only.
+create function tollgate.markup_percent(for_organization uuid) returns numeric
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(
+    (select s.markup_percent from tollgate.organization_settings s where s.organization_id = for_organization),
+    (select p.markup_percent from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
+     where o.organization_id = for_organization),
+    0)
+$$;
+
+grant execute on function tollgate.markup_percent to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/membership_fault.sql
 -- Purpose: why a user's events may not count for an organization. Parameters: for_organization, for_user.
@@ -1191,19 +1261,35 @@ $$;
 
 grant execute on function tollgate.resolve_model to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/revoked_times.sql
+-- Purpose: when an organization was revoked of late. Parameters: for_organization. Returns: instants, null when never;
+--   the last open one has no end. Looks back as far as an event may be late. Reads only.
+create function tollgate.revoked_times(for_organization uuid) returns tstzmultirange
+language sql stable security invoker set search_path = ''
+as $$
+  select range_agg(tstzrange(d.decided_at, (
+      select min(n.decided_at) from tollgate.quota_decisions n
+      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked')))
+  from tollgate.quota_decisions d
+  where d.organization_id = for_organization and d.to_state = 'revoked'
+$$;
+
+grant execute on function tollgate.revoked_times to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/roll_up_days.sql
--- Purpose: add events to usage_metrics and usage_by_model. Parameters: events that were claimed. Returns: nothing.
+-- Purpose: add ledger entries to usage_metrics and usage_by_model. Parameters: entries. Returns: nothing.
 -- Locks: rows of usage_metrics, then of usage_by_model, each in the order of its primary key.
 -- Invariant: both rollups are the fold of the ledger.
 create function tollgate.roll_up_days(fresh tollgate.judged_event[]) returns void
 language sql volatile security invoker set search_path = ''
 as $$
   insert into public.usage_metrics as t (
-    organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd, message_count, event_count,
-    unpriced_events)
+    organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd, charge_usd, message_count,
+    event_count, unpriced_events)
   select
     f.organization_id, f.user_id, f.usage_date, sum(f.total_tokens), sum(f.input_tokens), sum(f.output_tokens),
-    coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*), count(*) filter (where f.cost_usd is null)
+    coalesce(sum(f.cost_usd), 0), coalesce(sum(f.charge_usd), 0), sum(f.message_count), sum(f.event_count),
+    sum(f.unpriced_events)
   from unnest(fresh) f
   group by f.organization_id, f.user_id, f.usage_date
   order by f.organization_id, f.user_id, f.usage_date
@@ -1212,6 +1298,7 @@ as $$
     input_tokens = t.input_tokens + excluded.input_tokens,
     output_tokens = t.output_tokens + excluded.output_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     message_count = t.message_count + excluded.message_count,
     event_count = t.event_count + excluded.event_count,
     unpriced_events = t.unpriced_events + excluded.unpriced_events,
@@ -1219,13 +1306,13 @@ as $$
 
   insert into tollgate.usage_by_model as t (
     organization_id, date, model, user_id, input_tokens, output_tokens, cache_read_input_tokens,
-    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, message_count, event_count,
-    unpriced_events)
+    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd, message_count,
+    event_count, unpriced_events)
   select
     f.organization_id, f.usage_date, f.model, f.user_id, sum(f.input_tokens), sum(f.output_tokens),
     sum(f.cache_read_input_tokens), sum(f.cache_creation_input_tokens), sum(f.reasoning_output_tokens),
-    sum(f.total_tokens), coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*),
-    count(*) filter (where f.cost_usd is null)
+    sum(f.total_tokens), coalesce(sum(f.cost_usd), 0), coalesce(sum(f.charge_usd), 0), sum(f.message_count),
+    sum(f.event_count), sum(f.unpriced_events)
   from unnest(fresh) f
   group by f.organization_id, f.usage_date, f.model, f.user_id
   order by f.organization_id, f.usage_date, f.model, f.user_id
@@ -1237,9 +1324,10 @@ as $$
     reasoning_output_tokens = t.reasoning_output_tokens + excluded.reasoning_output_tokens,
     total_tokens = t.total_tokens + excluded.total_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     message_count = t.message_count + excluded.message_count,
     event_count = t.event_count + excluded.event_count,
-    unpriced_events = t.unpriced_events + excluded.unpriced_events;
+    unpriced_events = t.unpriced_events + excluded.unpriced_events
 $$;
 
 grant execute on function tollgate.roll_up_days to tollgate_usage_worker, service_role;
@@ -1256,7 +1344,7 @@ as $$
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
     started_at, last_activity_at, ended_at, end_reason, message_count, input_tokens, output_tokens, total_tokens,
-    cost_usd, unpriced_events)
+    cost_usd, charge_usd, unpriced_events)
   select
     e.organization_id, e.user_id, e.session_id,
     (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1],
@@ -1268,8 +1356,8 @@ as $$
     max(e.time) filter (where e.type = 'session.ended'),
     (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1],
     coalesce(sum(e.message_count), 0), coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0),
-    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0),
-    count(*) filter (where e.type = 'usage.recorded' and e.cost_usd is null)
+    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
+    coalesce(sum(e.unpriced_events), 0)
   from unnest(events) e
   group by e.organization_id, e.user_id, e.session_id
   order by e.organization_id, e.user_id, e.session_id
@@ -1294,6 +1382,7 @@ as $$
     output_tokens = t.output_tokens + excluded.output_tokens,
     total_tokens = t.total_tokens + excluded.total_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     unpriced_events = t.unpriced_events + excluded.unpriced_events
 $$;
 
@@ -1398,7 +1487,8 @@ grant execute on function tollgate.unwrap
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
 select tollgate.open_table('tollgate.organization_settings',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.plans', '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.plans',
+  '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select"]}');
 select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
@@ -1415,7 +1505,8 @@ select tollgate.open_table('tollgate.quota_policies',
   '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.enforcement_states',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
-select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.quota_decisions',
+  '{"tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 
 grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
 

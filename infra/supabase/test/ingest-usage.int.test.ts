@@ -159,7 +159,9 @@ describe('ingest_usage', () => {
       [organization],
     )
     try {
-      await ingest([event(1, { organization_id: organization, time: '2026-10-31T15:30:00Z' })])
+      await ingest([
+        event(1, { organization_id: organization, time: '2026-10-31T15:30:00Z', received_at: '2026-11-01T00:00:00Z' }),
+      ])
       const { rows } =
         await admin.query(`select usage_date::text, period_start at time zone 'UTC' = '2026-10-31 15:00' as p
         from tollgate.usage_events`)
@@ -171,7 +173,8 @@ describe('ingest_usage', () => {
 
   it('gives the same session whatever order its start, its usage and its end arrive in', async () => {
     const [organization_id] = ORGANIZATIONS
-    const base = { organization_id, source: 's', member: true, received_at: new Date(now).toISOString() }
+    const received_at = '2026-11-01T12:00:00Z'
+    const base = { organization_id, source: 's', member: true, received_at }
     const user_id = event(1).user_id
     const own = { ...base, user_id, session_id: 'c' }
     const story = [
@@ -183,8 +186,8 @@ describe('ingest_usage', () => {
         model: 'gpt-4o',
         metadata: { topic: 'x' },
       },
-      event(1, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:05:00Z' }),
-      event(2, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:07:00Z' }),
+      event(1, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:05:00Z', received_at }),
+      event(2, { organization_id, user_id, session_id: 'c', time: '2026-11-01T10:07:00Z', received_at }),
       { ...own, type: 'session.ended', id: 'b', time: '2026-11-01T11:00:00Z', reason: 'logout' },
     ]
     const rows: unknown[] = []

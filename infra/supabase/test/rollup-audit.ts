@@ -8,7 +8,7 @@ const month = (event: UsageEvent): string => event.time.slice(0, 7)
 const ROLLUPS: Record<string, { sql: string; keyOf: (event: UsageEvent) => string }> = {
   ledger: {
     sql: `select concat_ws(' ', organization_id, event_id) as key, sum(total_tokens) as tokens,
-      coalesce(sum(cost_usd), 0) as cost, sum(message_count) as messages, count(*) filter (where cost_usd is null) as unpriced
+      coalesce(sum(cost_usd), 0) as cost, sum(message_count) as messages, sum(unpriced_events) as unpriced
       from tollgate.usage_events group by organization_id, event_id`,
     keyOf: (event) => `${event.organization_id} ${event.id}`,
   },

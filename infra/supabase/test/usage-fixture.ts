@@ -32,7 +32,7 @@ const pick = <T>(choices: readonly [T, ...T[]], by: number): T => choices[by % c
 
 /**
  * What an identity says is fixed by the identity, so that duplicates agree; `now` bounds the times.
- * Times reach back 40 days, over at least one month border.
+ * Times reach back almost 35 days, as late as an event may be: over at least one month border.
  */
 export function eventOf(key: number, now: number): UsageEvent {
   const bytes = createHash('sha256').update(String(key)).digest()
@@ -44,7 +44,7 @@ export function eventOf(key: number, now: number): UsageEvent {
     organization_id: pick(ORGANIZATIONS, at(2)),
     source: 'property',
     id: `event-${key}`,
-    time: new Date(now - (at(3) % 40) * DAY_MS - at(4) * 1_000).toISOString(),
+    time: new Date(now - (at(3) % 34) * DAY_MS - at(4) * 1_000).toISOString(),
     received_at: new Date(now).toISOString(),
     member: true,
     user_id: pick(USERS, at(5)),

@@ -85,6 +85,7 @@ function observe(events: AcceptedEvent[], result: RpcRow<'ingest_usage'>, { metr
   metrics.outcomes.inc({ outcome: 'rejected' }, result.outcomes.length - duplicates.length)
   metrics.conflicts.inc(duplicates.filter((entry) => entry.conflict).length)
   metrics.unpriced.inc(result.unpriced)
+  metrics.afterRevocation.inc(result.after_revocation)
   metrics.batchEvents.observe(events.length)
   const oldest = Math.min(...events.map((event) => Date.parse(event.received_at)))
   metrics.lagSeconds.observe(Math.max(0, now() - oldest) / 1_000)

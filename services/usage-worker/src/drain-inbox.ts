@@ -30,6 +30,7 @@ export async function drainInbox({ rpc, metrics, announce }: DrainOptions): Prom
       metrics.outcomes.inc({ outcome: 'recorded' }, result.recorded)
       metrics.outcomes.inc({ outcome: 'rejected' }, result.rejected.length)
       metrics.unpriced.inc(result.unpriced)
+      metrics.afterRevocation.inc(result.after_revocation)
       announce(result.totals)
       atATime = ROWS_AT_A_TIME
     } catch (error) {

@@ -9,6 +9,10 @@ export function defineUsageMetrics(metrics: Metrics) {
       'Duplicates whose counts, user, session or model differ from what was counted',
     ),
     unpriced: metrics.counter('tollgate_unpriced_events_total', 'Recorded usage events without a known price'),
+    afterRevocation: metrics.counter(
+      'tollgate_usage_after_revocation_total',
+      'Recorded calls that were made while their organization was revoked',
+    ),
     deadLetters: metrics.counter('tollgate_dead_letters_total', 'Events and jobs set aside as not recordable'),
     retries: metrics.counter('tollgate_usage_commit_retries_total', 'Transactions repeated after a passing fault'),
     announceFailures: metrics.counter(

@@ -2,13 +2,15 @@
 create table tollgate.organization_settings (
   organization_id uuid primary key,
   time_zone text not null default 'UTC',
+  markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
 );
 
 -- Defaults of a plan: fields that an organization's own librechat_config lacks, and the monthly limit.
 create table tollgate.plans (
   plan_type text primary key,
-  librechat_config jsonb not null default '{}'
+  librechat_config jsonb not null default '{}',
+  markup_percent numeric(9, 4) check (markup_percent between -100 and 10000) -- null: none
 );
 
 insert into tollgate.plans (plan_type, librechat_config) values

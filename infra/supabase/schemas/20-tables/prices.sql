@@ -11,6 +11,7 @@ create table tollgate.model_prices (
   output_usd_per_mtok numeric(20, 6) not null check (output_usd_per_mtok >= 0 and output_usd_per_mtok < 1e9),
   cache_read_usd_per_mtok numeric(20, 6) check (cache_read_usd_per_mtok >= 0),         -- null: as input
   cache_creation_usd_per_mtok numeric(20, 6) check (cache_creation_usd_per_mtok >= 0), -- null: as input
+  reasoning_usd_per_mtok numeric(20, 6) check (reasoning_usd_per_mtok >= 0),           -- null: as output
   check (valid_from < valid_to),
   unique (provider, model, origin, valid_from, min_input_tokens)
 );

@@ -39,3 +39,4 @@ create table tollgate.quota_decisions (
   inputs jsonb not null
 );
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
+create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';

@@ -17,7 +17,10 @@ begin
 end
 $$;
 
--- Ledger: one row an event that counted, never edited. Partitioned by month of the event's time.
+-- Ledger: signed entries, never edited. Every rollup is the plain sum of the signed columns under some of the stamped keys.
+-- An event that counted is a `usage` entry; a correction adds the `reversal` of what held and its `replacement`; a
+-- `rerate` adds the difference of a price. Cost and charge are exact to 12 decimals: a charge is rounded once, half up,
+-- when it is stamped here, and nowhere else. Partitioned by month of the event's time.
 create table tollgate.usage_events (
   organization_id uuid not null,
   digest bytea not null,
@@ -25,32 +28,47 @@ create table tollgate.usage_events (
   event_id text not null,
   time timestamptz not null,
   received_at timestamptz not null,
-  recorded_at timestamptz not null default now(),
+  recorded_at timestamptz not null default now(), -- of the transaction: an identity's seen_at equals its usage entry's
   user_id uuid not null,
   session_id text not null,
   message_id text,
   provider text,
   model text not null,
-  input_tokens bigint not null check (input_tokens between 0 and 9007199254740991),
-  output_tokens bigint not null check (output_tokens between 0 and 9007199254740991),
-  cache_read_input_tokens bigint not null check (cache_read_input_tokens between 0 and 9007199254740991),
-  cache_creation_input_tokens bigint not null check (cache_creation_input_tokens between 0 and 9007199254740991),
-  reasoning_output_tokens bigint not null check (reasoning_output_tokens between 0 and 9007199254740991),
+  entry text not null default 'usage' check (entry in ('usage', 'reversal', 'replacement', 'rerate', 'opening_balance')),
+  revision integer not null default 0, -- of the correction that this entry belongs to; 0: as first reported
+  imported boolean not null default false,
+  after_revocation boolean not null default false, -- the call was made while the organization was revoked
+  input_tokens bigint not null check (input_tokens between -9007199254740991 and 9007199254740991),
+  output_tokens bigint not null check (output_tokens between -9007199254740991 and 9007199254740991),
+  cache_read_input_tokens bigint not null check (cache_read_input_tokens between -9007199254740991 and 9007199254740991),
+  cache_creation_input_tokens bigint not null
+    check (cache_creation_input_tokens between -9007199254740991 and 9007199254740991),
+  reasoning_output_tokens bigint not null check (reasoning_output_tokens between -9007199254740991 and 9007199254740991),
   total_tokens bigint not null,
-  message_count integer not null check (message_count >= 0),
+  message_count integer not null,
+  event_count integer not null default 1, -- usage and replacement 1 (of a voided event 0), reversal -1, rerate 0
+  unpriced_events integer not null default 0,
   usage_date date not null,           -- in the organization's time zone, as of recording
-  period_start timestamptz not null,  -- likewise
+  period_start timestamptz not null,  -- likewise: the period that this entry posts to
+  original_period_start timestamptz,  -- its own period, where that was closed and it posts to a later one
   price_id bigint,                    -- null: no price was known
-  cost_usd numeric(30, 12),           -- null: no price was known; never zero for that
-  check (cache_read_input_tokens + cache_creation_input_tokens <= input_tokens),
-  check (reasoning_output_tokens <= output_tokens),
+  cost_usd numeric(30, 12),           -- what the provider charges; null: no price was known; never zero for that
+  charge_usd numeric(30, 12),         -- what the organization is billed: cost and markup
   check (total_tokens = input_tokens + output_tokens),
-  check ((price_id is null) = (cost_usd is null))
+  check ((cost_usd is null) = (charge_usd is null)),
+  check (entry <> 'usage' or (
+    input_tokens >= cache_read_input_tokens + cache_creation_input_tokens and cache_read_input_tokens >= 0
+    and cache_creation_input_tokens >= 0 and output_tokens >= reasoning_output_tokens and reasoning_output_tokens >= 0
+    and message_count >= 0 and (price_id is null) = (cost_usd is null)))
 ) partition by range (time);
 
 -- Months are created ahead (ensure_usage_partitions); what no month takes lands here, so that counting never stops.
 create table tollgate.usage_events_default partition of tollgate.usage_events default;
 create index usage_events_organization_id_usage_date_idx on tollgate.usage_events (organization_id, usage_date);
+-- A correction finds its original by the time at which it was recorded: an index that grows at its end alone, and costs
+-- next to nothing. What was added to an event later is rare and has an index of its own.
+create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
+create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
 
 -- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
@@ -62,6 +80,7 @@ create table public.usage_metrics (
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0, -- of the priced events; unpriced_events says how many are missing
+  charge_usd numeric(30, 12) not null default 0,
   message_count bigint not null default 0,
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
@@ -84,6 +103,7 @@ create table tollgate.usage_by_model (
   reasoning_output_tokens bigint not null,
   total_tokens bigint not null,
   cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
   message_count bigint not null,
   event_count bigint not null,
   unpriced_events bigint not null,
@@ -110,6 +130,7 @@ create table public.chat_sessions (
   output_tokens bigint not null default 0,
   total_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0,
+  charge_usd numeric(30, 12) not null default 0,
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
@@ -121,6 +142,7 @@ create table tollgate.period_totals (
   period_start timestamptz not null,
   used_tokens bigint not null default 0,
   cost_usd numeric(30, 12) not null default 0,
+  charge_usd numeric(30, 12) not null default 0,
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
   evaluate_at bigint default 0, -- the next total that could change a decision; null: none
@@ -144,10 +166,13 @@ create table tollgate.dead_letters (
   payload text not null, -- text: what is in here may be what jsonb refused
   created_at timestamptz not null default now()
 );
--- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason.
+-- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason. An entry of the
+-- ledger before it is written, too.
 create type tollgate.judged_event as (
   ordinal bigint,
   type text,
+  entry text,
+  revision integer,
   organization_id uuid,
   digest bytea,
   counts_digest bytea,
@@ -155,6 +180,8 @@ create type tollgate.judged_event as (
   event_id text,
   time timestamptz,
   received_at timestamptz,
+  imported boolean,
+  after_revocation boolean,
   user_id uuid,
   session_id text,
   message_id text,
@@ -167,14 +194,18 @@ create type tollgate.judged_event as (
   reasoning_output_tokens bigint,
   total_tokens bigint,
   message_count integer,
+  event_count integer,
+  unpriced_events integer,
   metadata jsonb,
   login_session_id uuid,
   expires_at timestamptz,
   end_reason text,
   usage_date date,
   period_start timestamptz,
+  original_period_start timestamptz,
   is_current_period boolean,
   price_id bigint,
   cost_usd numeric,
+  charge_usd numeric,
   rejection text
 );

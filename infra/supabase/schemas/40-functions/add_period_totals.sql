@@ -1,4 +1,4 @@
--- Purpose: add events to the totals of their periods. Parameters: events that were claimed.
+-- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
 --   evaluate = this total has reached the next value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
@@ -9,19 +9,21 @@ as $$
   with added as (
     select
       f.organization_id, f.period_start, bool_or(f.is_current_period) as is_current,
-      sum(f.total_tokens) as used_tokens, coalesce(sum(f.cost_usd), 0) as cost_usd, count(*) as event_count,
-      count(*) filter (where f.cost_usd is null) as unpriced_events
+      sum(f.total_tokens) as used_tokens, coalesce(sum(f.cost_usd), 0) as cost_usd,
+      coalesce(sum(f.charge_usd), 0) as charge_usd, sum(f.event_count) as event_count,
+      sum(f.unpriced_events) as unpriced_events
     from unnest(fresh) f
     group by f.organization_id, f.period_start
   ), total as (
     insert into tollgate.period_totals as t (
-      organization_id, period_start, used_tokens, cost_usd, event_count, unpriced_events)
-    select a.organization_id, a.period_start, a.used_tokens, a.cost_usd, a.event_count, a.unpriced_events
+      organization_id, period_start, used_tokens, cost_usd, charge_usd, event_count, unpriced_events)
+    select a.organization_id, a.period_start, a.used_tokens, a.cost_usd, a.charge_usd, a.event_count, a.unpriced_events
     from added a
     order by a.organization_id, a.period_start
     on conflict (organization_id, period_start) do update set
       used_tokens = t.used_tokens + excluded.used_tokens,
       cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events,
       updated_at = now()

@@ -1,11 +1,12 @@
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
---   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price.
+--   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
+--   after_revocation: how many calls were made while their organization was revoked.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
 -- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
-returns table (outcomes jsonb, totals jsonb, unpriced integer)
+returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -21,7 +22,8 @@ begin
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
-  unpriced := (select count(*) from unnest(fresh) f where f.cost_usd is null);
+  select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
+  into unpriced, after_revocation from unnest(fresh) f;
   return next;
 end
 $$;

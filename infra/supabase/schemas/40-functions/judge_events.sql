@@ -1,8 +1,10 @@
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
---   day and period in the organization's time zone, price in force at the event's time.
+--   time against arrival (35 days late, 5 minutes early), day and period in the organization's time zone, price in force
+--   at the event's time, charge with the organization's markup, usage of a revoked organization.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row an event. `rejection` is null or a rejection reason.
--- Invariant: an unknown price gives NULL, never zero. Reads only.
+-- Invariant: an unknown price gives NULL, never zero. A charge is rounded here, once, half up at 12 decimals; a cost is
+--   exact without. Usage after a revocation is flagged, never dropped. Reads only.
 create function tollgate.judge_events(batch jsonb) returns setof tollgate.judged_event
 language sql stable security invoker set search_path = ''
 set enable_nestloop = off -- the planner cannot know how many events a batch has; tables are reached by subqueries alone
@@ -15,14 +17,16 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
   ), zone as materialized (
     select d.organization_id, coalesce((
-      select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone
+        select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone,
+      1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
+      tollgate.revoked_times(d.organization_id) as revoked
     from (select distinct e.organization_id from event e) d
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
@@ -35,27 +39,33 @@ as $$
       ((e.input_tokens - e.cache_read_input_tokens - e.cache_creation_input_tokens) * c.input_usd_per_mtok
         + e.cache_read_input_tokens * coalesce(c.cache_read_usd_per_mtok, c.input_usd_per_mtok)
         + e.cache_creation_input_tokens * coalesce(c.cache_creation_usd_per_mtok, c.input_usd_per_mtok)
-        + e.output_tokens * c.output_usd_per_mtok) * 0.000001 as cost_usd
+        + (e.output_tokens - e.reasoning_output_tokens) * c.output_usd_per_mtok
+        + e.reasoning_output_tokens * coalesce(c.reasoning_usd_per_mtok, c.output_usd_per_mtok)) * 0.000001 as cost_usd
     from event e
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
   )
   select
-    e.ordinal, e.type, e.organization_id,
+    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
     substring(sha256(convert_to(e.source, 'UTF8') || '\x00'::bytea || convert_to(e.id, 'UTF8')) for 16),
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
-    e.source, e.id, e.time, e.received_at, e.user_id, e.session_id, e.message_id, e.provider, e.model,
+    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ z.revoked, false),
+    e.user_id, e.session_id, e.message_id, e.provider, e.model,
     e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
-    e.metadata, e.login_session_id, e.expires_at, e.reason,
+    1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
     (e.time at time zone z.time_zone)::date,
-    tollgate.period_start(e.time, z.time_zone),
+    tollgate.period_start(e.time, z.time_zone), null::timestamptz,
     tollgate.period_start(e.time, z.time_zone) = tollgate.period_start(now(), z.time_zone),
-    p.id, p.cost_usd,
-    case when not e.member then tollgate.membership_fault(e.organization_id, e.user_id) end
+    p.id, p.cost_usd, round(p.cost_usd * z.charge_factor, 12),
+    case
+      when e.time > e.received_at + interval '5 minutes' then 'too_early'
+      when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
+      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
+    end
   from event e
   join zone z on z.organization_id = e.organization_id
   left join price p on p.ordinal = e.ordinal

@@ -1,15 +1,16 @@
--- Purpose: add events to usage_metrics and usage_by_model. Parameters: events that were claimed. Returns: nothing.
+-- Purpose: add ledger entries to usage_metrics and usage_by_model. Parameters: entries. Returns: nothing.
 -- Locks: rows of usage_metrics, then of usage_by_model, each in the order of its primary key.
 -- Invariant: both rollups are the fold of the ledger.
 create function tollgate.roll_up_days(fresh tollgate.judged_event[]) returns void
 language sql volatile security invoker set search_path = ''
 as $$
   insert into public.usage_metrics as t (
-    organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd, message_count, event_count,
-    unpriced_events)
+    organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd, charge_usd, message_count,
+    event_count, unpriced_events)
   select
     f.organization_id, f.user_id, f.usage_date, sum(f.total_tokens), sum(f.input_tokens), sum(f.output_tokens),
-    coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*), count(*) filter (where f.cost_usd is null)
+    coalesce(sum(f.cost_usd), 0), coalesce(sum(f.charge_usd), 0), sum(f.message_count), sum(f.event_count),
+    sum(f.unpriced_events)
   from unnest(fresh) f
   group by f.organization_id, f.user_id, f.usage_date
   order by f.organization_id, f.user_id, f.usage_date
@@ -18,6 +19,7 @@ as $$
     input_tokens = t.input_tokens + excluded.input_tokens,
     output_tokens = t.output_tokens + excluded.output_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     message_count = t.message_count + excluded.message_count,
     event_count = t.event_count + excluded.event_count,
     unpriced_events = t.unpriced_events + excluded.unpriced_events,
@@ -25,13 +27,13 @@ as $$
 
   insert into tollgate.usage_by_model as t (
     organization_id, date, model, user_id, input_tokens, output_tokens, cache_read_input_tokens,
-    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, message_count, event_count,
-    unpriced_events)
+    cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd, message_count,
+    event_count, unpriced_events)
   select
     f.organization_id, f.usage_date, f.model, f.user_id, sum(f.input_tokens), sum(f.output_tokens),
     sum(f.cache_read_input_tokens), sum(f.cache_creation_input_tokens), sum(f.reasoning_output_tokens),
-    sum(f.total_tokens), coalesce(sum(f.cost_usd), 0), sum(f.message_count), count(*),
-    count(*) filter (where f.cost_usd is null)
+    sum(f.total_tokens), coalesce(sum(f.cost_usd), 0), coalesce(sum(f.charge_usd), 0), sum(f.message_count),
+    sum(f.event_count), sum(f.unpriced_events)
   from unnest(fresh) f
   group by f.organization_id, f.usage_date, f.model, f.user_id
   order by f.organization_id, f.usage_date, f.model, f.user_id
@@ -43,9 +45,10 @@ as $$
     reasoning_output_tokens = t.reasoning_output_tokens + excluded.reasoning_output_tokens,
     total_tokens = t.total_tokens + excluded.total_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     message_count = t.message_count + excluded.message_count,
     event_count = t.event_count + excluded.event_count,
-    unpriced_events = t.unpriced_events + excluded.unpriced_events;
+    unpriced_events = t.unpriced_events + excluded.unpriced_events
 $$;
 
 grant execute on function tollgate.roll_up_days to tollgate_usage_worker, service_role;

@@ -9,7 +9,7 @@ as $$
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
     started_at, last_activity_at, ended_at, end_reason, message_count, input_tokens, output_tokens, total_tokens,
-    cost_usd, unpriced_events)
+    cost_usd, charge_usd, unpriced_events)
   select
     e.organization_id, e.user_id, e.session_id,
     (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1],
@@ -21,8 +21,8 @@ as $$
     max(e.time) filter (where e.type = 'session.ended'),
     (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1],
     coalesce(sum(e.message_count), 0), coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0),
-    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0),
-    count(*) filter (where e.type = 'usage.recorded' and e.cost_usd is null)
+    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
+    coalesce(sum(e.unpriced_events), 0)
   from unnest(events) e
   group by e.organization_id, e.user_id, e.session_id
   order by e.organization_id, e.user_id, e.session_id
@@ -47,6 +47,7 @@ as $$
     output_tokens = t.output_tokens + excluded.output_tokens,
     total_tokens = t.total_tokens + excluded.total_tokens,
     cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
     unpriced_events = t.unpriced_events + excluded.unpriced_events
 $$;
 

@@ -29,7 +29,7 @@ export interface DeadLetter {
 export type UsageFunctions = {
   ingest_usage: {
     args: { batch: EventBatch }
-    row: { outcomes: UsageException[]; totals: PeriodTotal[]; unpriced: number }
+    row: { outcomes: UsageException[]; totals: PeriodTotal[]; unpriced: number; after_revocation: number }
   }
   drain_inbox: {
     args: { max_rows: number }
@@ -38,6 +38,7 @@ export type UsageFunctions = {
       recorded: number
       totals: PeriodTotal[]
       unpriced: number
+      after_revocation: number
       rejected: { reason: string; event: unknown }[]
     }
   }
