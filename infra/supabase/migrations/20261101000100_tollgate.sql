@@ -78,18 +78,6 @@ insert into tollgate.plans (plan_type, librechat_config) values
     "allowed_endpoints": ["openAI", "anthropic", "google"],
     "features": {"file_upload": true, "image_generation": true, "voice_chat": true, "code_interpreter": true}}');
 
--- Keys for servers. Only the SHA-256 of a key is kept; organization_id null is the operator's.
-create table tollgate.service_keys (
-  id uuid primary key default gen_random_uuid(),
-  name text not null,
-  key_prefix text not null,
-  key_hash bytea not null unique check (length(key_hash) = 32),
-  scopes text[] not null,
-  organization_id uuid,
-  created_at timestamptz not null default now(),
-  revoked_at timestamptz
-);
-
 -- One row a sign-in (`sid` of the access token).
 create table tollgate.login_sessions (
   id uuid primary key,
@@ -115,6 +103,25 @@ create table tollgate.audit_log (
   details jsonb not null default '{}' check (jsonb_typeof(details) = 'object')
 );
 create index audit_log_organization_id_idx on tollgate.audit_log (organization_id, id desc);
+
+-- schemas/20-tables/keys.sql
+-- Keys for servers. Only the SHA-256 of a key is kept (it is 192 random bits, which nobody guesses from a fast hash) and its
+-- first characters, by which people know it; organization_id null is the operator's.
+create table tollgate.service_keys (
+  id uuid primary key default gen_random_uuid(),
+  name text not null,
+  key_prefix text not null,
+  key_hash bytea not null unique check (length(key_hash) = 32),
+  scopes text[] not null,
+  organization_id uuid,
+  created_at timestamptz not null default now(),
+  created_by text not null default 'operator',
+  expires_at timestamptz,   -- null: never; a rotation sets it to the end of the overlap
+  replaced_by uuid,         -- the key that a rotation made of it
+  last_used_at timestamptz, -- within a minute or two: written in batches
+  revoked_at timestamptz
+);
+create index service_keys_organization_id_idx on tollgate.service_keys (organization_id, created_at desc);
 
 -- schemas/20-tables/prices.sql
 -- Price book. US dollars per million LLM tokens, exact decimals. An operator's row wins over a seeded one.
@@ -449,6 +456,15 @@ create view tollgate.quota_inputs with (security_invoker = true) as
 
 grant select on tollgate.quota_inputs to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
+-- schemas/30-views/service_key_view.sql
+-- A server's key as it may be shown: everything but its hash. Read with the caller's rights.
+create view tollgate.service_key_view with (security_invoker = true) as
+  select k.id, k.name, k.key_prefix as prefix, k.scopes, k.organization_id, k.created_at, k.created_by, k.expires_at,
+    k.replaced_by, k.last_used_at, k.revoked_at
+  from tollgate.service_keys k;
+
+grant select on tollgate.service_key_view to tollgate_token_api, service_role;
+
 -- schemas/40-functions/add_period_totals.sql
 -- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
@@ -642,6 +658,38 @@ $$;
 
 grant execute on function tollgate.claim_identities to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/create_service_key.sql
+-- Purpose: put a new key on record, by its hash. Parameters: change = { id, name, key_prefix, key_sha256 (64 hex digits),
+--   scopes, organization_id (null: the operator's), expires_at (null: never), actor }.
+-- Returns: no row for an unknown organization, else one: the key as list_service_keys shows it.
+-- Invariant: repeated with the same id and hash it changes nothing. Locks: none.
+create function public.create_service_key(change jsonb) returns setof tollgate.service_key_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (id uuid, name text, key_prefix text,
+    key_sha256 text, scopes text[], organization_id uuid, expires_at timestamptz, actor text);
+  if asked.organization_id is not null and not exists (
+    select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  insert into tollgate.service_keys as k
+    (id, name, key_prefix, key_hash, scopes, organization_id, expires_at, created_by)
+  values (asked.id, asked.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), asked.scopes, asked.organization_id,
+    asked.expires_at, asked.actor)
+  on conflict (id) do nothing;
+  if found then
+    perform tollgate.record_audit(asked.actor, 'key.created', 'key:' || asked.id, jsonb_build_object('name', asked.name,
+      'prefix', asked.key_prefix, 'scopes', asked.scopes, 'expires_at', asked.expires_at), asked.organization_id);
+  end if;
+  return query select v.* from tollgate.service_key_view v where v.id = asked.id;
+end
+$$;
+
+revoke execute on function public.create_service_key from public, anon, authenticated;
+grant execute on function public.create_service_key to tollgate_token_api, service_role;
+
 -- schemas/40-functions/drain_inbox.sql
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
 -- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation as of
@@ -775,13 +823,15 @@ grant execute on function public.find_members to tollgate_token_api, service_rol
 
 -- schemas/40-functions/find_service_key.sql
 -- Purpose: what a server's key may do. Parameters: key_sha256 = SHA-256 of the key, 64 hex digits.
--- Returns: no row for an unknown or revoked key, else one; organization_id null = the operator's. Reads only.
-create function public.find_service_key(key_sha256 text) returns table (id uuid, scopes text[], organization_id uuid)
+-- Returns: no row for an unknown, revoked or expired key, else one; organization_id null = the operator's, expires_at null =
+--   never. Reads only.
+create function public.find_service_key(key_sha256 text)
+returns table (id uuid, scopes text[], organization_id uuid, expires_at timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select k.id, k.scopes, k.organization_id
+  select k.id, k.scopes, k.organization_id, k.expires_at
   from tollgate.service_keys k
-  where k.key_hash = decode(key_sha256, 'hex') and k.revoked_at is null
+  where k.key_hash = decode(key_sha256, 'hex') and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
 $$;
 
 revoke execute on function public.find_service_key from public, anon, authenticated;
@@ -1006,6 +1056,24 @@ as $$
 $$;
 
 grant execute on function tollgate.list_outcomes to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/list_service_keys.sql
+-- Purpose: the keys, newest first. Parameters: query = { organization_id (absent: all, the operator's too), id (absent: any) }.
+-- Returns: a row a key, revoked and expired ones included, 1,000 at most. Reads only.
+create function public.list_service_keys(query jsonb) returns setof tollgate.service_key_view
+language sql stable security invoker set search_path = ''
+as $$
+  select v.*
+  from tollgate.service_key_view v,
+    jsonb_to_record(tollgate.unwrap(query)) as asked (organization_id uuid, id uuid)
+  where (asked.organization_id is null or v.organization_id = asked.organization_id)
+    and (asked.id is null or v.id = asked.id)
+  order by v.created_at desc, v.id
+  limit 1000
+$$;
+
+revoke execute on function public.list_service_keys from public, anon, authenticated;
+grant execute on function public.list_service_keys to tollgate_token_api, service_role;
 
 -- schemas/40-functions/load_quota_position.sql
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
@@ -1261,6 +1329,32 @@ $$;
 
 grant execute on function tollgate.resolve_model to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/revoke_service_key.sql
+-- Purpose: end a key at once. Parameters: change = { id, actor }.
+-- Returns: no row for an unknown key, else one: the key. Locks: its row.
+-- Invariant: a key that is revoked stays as it is, and the trail says it once.
+create function public.revoke_service_key(change jsonb) returns setof tollgate.service_key_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  ended tollgate.service_keys;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (id uuid, actor text);
+  update tollgate.service_keys k set revoked_at = now() where k.id = asked.id and k.revoked_at is null
+  returning k.* into ended;
+  if ended.id is not null then
+    perform tollgate.record_audit(asked.actor, 'key.revoked', 'key:' || ended.id,
+      jsonb_build_object('name', ended.name, 'prefix', ended.key_prefix), ended.organization_id);
+  end if;
+  return query select v.* from tollgate.service_key_view v where v.id = asked.id;
+end
+$$;
+
+revoke execute on function public.revoke_service_key from public, anon, authenticated;
+grant execute on function public.revoke_service_key to tollgate_token_api, service_role;
+
 -- schemas/40-functions/revoked_times.sql
 -- Purpose: when an organization was revoked of late. Parameters: for_organization. Returns: instants, null when never;
 --   the last open one has no end. Looks back as far as an event may be late. Reads only.
@@ -1388,6 +1482,40 @@ $$;
 
 grant execute on function tollgate.roll_up_sessions to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/rotate_service_key.sql
+-- Purpose: replace a key by a new one of the same name, scopes and organization; the old one stays good for the overlap, so
+--   that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
+--   overlap_seconds (0: the old key ends now), actor }.
+-- Returns: no row for a key that is unknown, revoked, expired or replaced already, else one: the new key.
+-- Locks: the old key's row. Invariant: a rotation never makes the old key good for longer than it was.
+create function public.rotate_service_key(change jsonb) returns setof tollgate.service_key_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  old tollgate.service_keys;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
+    id uuid, new_id uuid, key_prefix text, key_sha256 text, overlap_seconds integer, actor text);
+  select k.* into old from tollgate.service_keys k where k.id = asked.id for update;
+  if old.id is null or old.revoked_at is not null or old.replaced_by is not null or old.expires_at <= now() then return; end if;
+  insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, created_by)
+  values (asked.new_id, old.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), old.scopes, old.organization_id,
+    asked.actor);
+  update tollgate.service_keys k set replaced_by = asked.new_id,
+    expires_at = least(k.expires_at, now() + make_interval(secs => asked.overlap_seconds))
+  where k.id = old.id returning k.* into old;
+  perform tollgate.record_audit(asked.actor, 'key.rotated', 'key:' || old.id, jsonb_build_object('name', old.name,
+    'prefix', old.key_prefix, 'new_id', asked.new_id, 'new_prefix', asked.key_prefix, 'old_expires_at', old.expires_at),
+    old.organization_id);
+  return query select v.* from tollgate.service_key_view v where v.id = asked.new_id;
+end
+$$;
+
+revoke execute on function public.rotate_service_key from public, anon, authenticated;
+grant execute on function public.rotate_service_key to tollgate_token_api, service_role;
+
 -- schemas/40-functions/select_dead_letters.sql
 -- Purpose: which dead letters an operator means. Parameters: selection = { ids?: [text], queue?, reason? }; what is
 --   absent or null does not restrict. Returns: their ids. Reads only.
@@ -1473,6 +1601,30 @@ revoke execute on function public.tollgate_ping from public, anon, authenticated
 grant execute on function public.tollgate_ping
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/touch_service_keys.sql
+-- Purpose: note when keys were used last, for many at once. Parameters: used = { keys: [{ id, used_at }, …] }.
+-- Returns: one row: touched. Invariant: last_used_at only rises. Locks: the rows, in the order of their ids.
+create function public.touch_service_keys(used jsonb) returns table (touched integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with uses as materialized (
+    select u.id, max(u.used_at) as used_at
+    from jsonb_to_recordset(tollgate.unwrap(used) -> 'keys') as u (id uuid, used_at timestamptz)
+    group by u.id
+  ), locked as materialized (
+    select k.id from tollgate.service_keys k join uses u on u.id = k.id order by k.id for update of k
+  ), written as (
+    update tollgate.service_keys k set last_used_at = greatest(k.last_used_at, u.used_at)
+    from locked l join uses u on u.id = l.id
+    where k.id = l.id
+    returning 1
+  )
+  select count(*)::integer from written
+$$;
+
+revoke execute on function public.touch_service_keys from public, anon, authenticated;
+grant execute on function public.touch_service_keys to tollgate_token_api, service_role;
+
 -- schemas/40-functions/unwrap.sql
 -- Purpose: read a jsonb argument that an HTTP layer has encoded twice: @supabase/lite hands over a JSON string that holds
 --   the object. Parameters: argument. Returns: the object. Invariant: an argument that is no string is returned as it is.
@@ -1489,13 +1641,16 @@ select tollgate.open_table('tollgate.organization_settings',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select"]}');
 select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-audit.sql
 -- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
 select tollgate.open_table('tollgate.audit_log', '{"tollgate_token_api": ["select", "insert"],
   "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
+
+-- schemas/50-policies/services-keys.sql
+-- What each service may touch of the servers' keys.
+select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-quota.sql
 -- What each service may touch of the quota tables.

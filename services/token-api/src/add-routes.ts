@@ -4,14 +4,20 @@ import type { Config } from './config.ts'
 import { type CheckAccessToken, createAccessCheck } from './gate/check-access-token.ts'
 import type { GatedClaims, GateVerdict } from './gate/gate.ts'
 import type { Admission } from './ingest/admit-events.ts'
-import { type AuthenticateServiceKey, createServiceKeyAuthenticator } from './ingest/authenticate-service-key.ts'
+import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
+import type { ServiceKeys } from './keys/open-service-keys.ts'
 import type { Meters } from './meters.ts'
+import { deleteKey } from './routes/delete-key.ts'
+import { getAudit } from './routes/get-audit.ts'
+import { getKeys } from './routes/get-keys.ts'
 import { getLibreChatAuth } from './routes/get-librechat-auth.ts'
 import { getQuota } from './routes/get-quota.ts'
 import { getVerify } from './routes/get-verify.ts'
 import { postEvents } from './routes/post-events.ts'
+import { postKeyRotation } from './routes/post-key-rotation.ts'
+import { postKeys } from './routes/post-keys.ts'
 import { postLibreChatAuth } from './routes/post-librechat-auth.ts'
 import { putQuota } from './routes/put-quota.ts'
 import type { App } from './routes/typed-app.ts'
@@ -36,6 +42,7 @@ export interface RouteDependencies {
   >
   readonly keys: TokenKeys
   readonly store: Store
+  readonly serviceKeys: Pick<ServiceKeys, 'authenticate' | 'announce'>
   readonly admit: Admission['admit']
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly waitForResult: WaitForResult
@@ -55,10 +62,10 @@ interface Checks {
 
 /** Adds the routes, each with what it needs and no more. */
 export function addRoutes(app: App, dependencies: RouteDependencies): void {
-  const { config, keys, store, judge, meters, now } = dependencies
+  const { config, keys, serviceKeys, judge, meters, now } = dependencies
   const checks: Checks = {
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
-    authenticateKey: createServiceKeyAuthenticator({ findKey: store.findKey, now }),
+    authenticateKey: serviceKeys.authenticate,
     check: createAccessCheck({
       verify: createAccessTokenVerifier(keys.access, now),
       judge,
@@ -69,6 +76,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
   getVerify(app, checks.check)
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
+  addKeyRoutes(app, dependencies, checks)
 }
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {
@@ -117,4 +125,14 @@ function addQuotaRoutes(app: App, dependencies: RouteDependencies, { verifySupab
   const access = { verifySupabase, authenticateKey, findMember }
   getQuota(app, { access, loadPosition })
   putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
+}
+
+function addKeyRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {
+  const { store, newId, serviceKeys } = dependencies
+  const access = { verifySupabase, authenticateKey, findMember: store.findMember }
+  getKeys(app, { access, store })
+  postKeys(app, { access, store, newId })
+  postKeyRotation(app, { access, store, newId, announce: serviceKeys.announce })
+  deleteKey(app, { access, store, announce: serviceKeys.announce })
+  getAudit(app, { access, store })
 }

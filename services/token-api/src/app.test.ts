@@ -31,11 +31,12 @@ beforeEach(async () => {
   const store = bindStore(async () => {
     throw fault
   })
-  const findKey = async () => ({ id: 'key-1', scopes: ['quota:read', 'events:write'], organization_id: null })
+  const key = { id: 'key-1', scopes: ['quota:read', 'events:write'], organization_id: null, expires_at: null }
   dependencies = {
     config,
     keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
-    store: { ...store, findKey },
+    store,
+    serviceKeys: { authenticate: async () => key, announce: async () => undefined },
     admit: async () => [],
     judge: () => ({ accepted: true }),
     waitForResult: async () => ({ status: 'timeout' }),
@@ -91,14 +92,19 @@ describe('the API describes itself', () => {
       Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path}`),
     )
     expect(routes.toSorted()).toEqual([
+      'DELETE /v1/keys/{id}',
       'GET /api/auth/verify',
       'GET /api/librechat/auth',
       'GET /livez',
       'GET /metrics',
       'GET /readyz',
+      'GET /v1/audit',
+      'GET /v1/keys',
       'GET /v1/organizations/{id}/quota',
       'POST /api/librechat/auth',
       'POST /v1/events',
+      'POST /v1/keys',
+      'POST /v1/keys/{id}/rotate',
       'PUT /v1/organizations/{id}/quota',
     ])
     const { requestBody } = document.paths['/v1/events'].post

@@ -1,4 +1,4 @@
-import type { Rpc } from '@tollgate/shared/store'
+import type { Rpc, RpcArgs } from '@tollgate/shared/store'
 
 /** The SQL functions of the token API, each as the question that it answers. All throw StoreError. */
 export type Store = ReturnType<typeof bindStore>
@@ -11,6 +11,15 @@ export function bindStore(rpc: Rpc) {
   return {
     findLogin: async (userId: string) => (await rpc('find_login', { for_user: userId }))[0],
     findKey: async (sha256: string) => (await rpc('find_service_key', { key_sha256: sha256 }))[0],
+    createKey: async (change: RpcArgs<'create_service_key'>['change']) =>
+      (await rpc('create_service_key', { change }))[0],
+    listKeys: (query: RpcArgs<'list_service_keys'>['query']) => rpc('list_service_keys', { query }),
+    rotateKey: async (change: RpcArgs<'rotate_service_key'>['change']) =>
+      (await rpc('rotate_service_key', { change }))[0],
+    revokeKey: async (change: RpcArgs<'revoke_service_key'>['change']) =>
+      (await rpc('revoke_service_key', { change }))[0],
+    touchKeys: (keys: RpcArgs<'touch_service_keys'>['used']['keys']) => rpc('touch_service_keys', { used: { keys } }),
+    listAudit: (query: RpcArgs<'list_audit'>['query']) => rpc('list_audit', { query }),
     findMembers,
     findMember: async (userId: string) => (await findMembers([userId]))[0],
     loadPosition,

@@ -48,6 +48,11 @@ describe('a service with a weak key does not start', () => {
   })
 })
 
+test.each(['tg_short', `tg_${'a'.repeat(40)}`, `${SECRET}${SECRET}`, 'tg_changeme-changeme-changeme-changeme-0'])(
+  "the operator's first key is refused when it is weak: %s",
+  (key) => expect(faultsOf({ TOLLGATE_OPERATOR_KEY: key })).toContain('TOLLGATE_OPERATOR_KEY'),
+)
+
 test('the older names count where the names themselves are not set', () => {
   const older = { JWT_SECRET: `${SECRET}older`, NEXT_PUBLIC_LIBRECHAT_URL: 'https://chat.example' }
   expect(readConfig({ ...env, ...older })).toMatchObject({

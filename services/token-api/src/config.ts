@@ -22,9 +22,16 @@ const trustProxy = z.string().transform((text): boolean | string | ((address: st
   return /^\d{1,2}$/.test(text) ? (_address, hop) => hop < Number(text) : text
 })
 
+/** As made by `tollgate keys create` or `openssl rand -hex 24`: a key that nobody could guess. */
+const operatorKey = secret({ minBytes: 35 }).regex(/^tg_[\w-]{32,128}$/, {
+  error: 'must be tg_ and at least 32 letters or digits: echo tg_$(openssl rand -hex 24)',
+})
+
 const schema = serviceEnv({
   LIBRECHAT_JWT_SECRET: secret(),
   SUPABASE_URL: url(['http', 'https']),
+  // Optional: the operator's first key, good without a database; a key of the table takes its place afterwards.
+  TOLLGATE_OPERATOR_KEY: operatorKey.optional(),
   // Optional: the JWKS of a hosted project is public; some gateways in front of a self-hosted one ask for it.
   SUPABASE_PUBLISHABLE_KEY: z.string().optional(),
   // Optional: set for a project that signs with HS256, else its public keys are read.

@@ -12,11 +12,12 @@ import {
 import { openStore } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { buildApp } from './app.ts'
-import { bindStore } from './bind-store.ts'
+import { bindStore, type Store } from './bind-store.ts'
 import type { Config } from './config.ts'
 import { type Gate, openGate } from './gate/open-gate.ts'
 import { createAdmission } from './ingest/admit-events.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
+import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { defineMeters } from './meters.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
 import { importKeys } from './tokens/keys.ts'
@@ -67,6 +68,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     config,
     keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
     store,
+    serviceKeys: openServiceKeysOver(options, connections, store),
     admit: admission.admit,
     judge: gate.judge,
     waitForResult,
@@ -132,6 +134,17 @@ function openGateOver(
   })
   phases.add('close', 'gate', 100, gate.stop)
   return gate
+}
+
+function openServiceKeysOver(
+  { config, phases, now }: TokenApiOptions,
+  { subscriber, redis, onError }: ReturnType<typeof openConnections>,
+  store: Store,
+): ServiceKeys {
+  const { REDIS_NAMESPACE: namespace, TOLLGATE_OPERATOR_KEY: bootstrapKey } = config
+  const serviceKeys = openServiceKeys({ store, subscriber, redis, namespace, bootstrapKey, now, onError })
+  phases.add('close', 'uses of keys', 1_500, serviceKeys.stop)
+  return serviceKeys
 }
 
 /** `Prefer: wait`; a shutdown ends the waiting, and the request is answered 202. */

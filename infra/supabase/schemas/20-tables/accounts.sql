@@ -23,18 +23,6 @@ insert into tollgate.plans (plan_type, librechat_config) values
     "allowed_endpoints": ["openAI", "anthropic", "google"],
     "features": {"file_upload": true, "image_generation": true, "voice_chat": true, "code_interpreter": true}}');
 
--- Keys for servers. Only the SHA-256 of a key is kept; organization_id null is the operator's.
-create table tollgate.service_keys (
-  id uuid primary key default gen_random_uuid(),
-  name text not null,
-  key_prefix text not null,
-  key_hash bytea not null unique check (length(key_hash) = 32),
-  scopes text[] not null,
-  organization_id uuid,
-  created_at timestamptz not null default now(),
-  revoked_at timestamptz
-);
-
 -- One row a sign-in (`sid` of the access token).
 create table tollgate.login_sessions (
   id uuid primary key,

@@ -3,5 +3,4 @@ select tollgate.open_table('tollgate.organization_settings',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select"]}');
 select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');

@@ -56,6 +56,7 @@ function validationProblem(error: {
 
 const CODES: Readonly<Record<number, ProblemCode>> = {
   404: 'not-found',
+  409: 'conflict',
   413: 'payload-too-large',
   415: 'unsupported-media-type',
   429: 'too-many-requests',

@@ -13,7 +13,7 @@ export function secure(app: App, origins: string[]): void {
   app.register(cors, {
     origin: origins,
     credentials: true,
-    methods: ['GET', 'POST', 'PUT'],
+    methods: ['GET', 'POST', 'PUT', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'prefer', 'x-request-id'],
     exposedHeaders: ['x-request-id', 'retry-after', 'preference-applied'],
     maxAge: 600,

@@ -23,15 +23,11 @@ export interface LoginRow {
   period_end: string | null
 }
 
-/** Organizations, users, keys and logins. */
+/** Organizations, users and logins. */
 export type AccountFunctions = {
   find_login: { args: { for_user: string }; row: LoginRow }
   find_members: {
     args: { users: { ids: string[] } }
     row: { user_id: string; organization_id: string | null; role: Role }
-  }
-  find_service_key: {
-    args: { key_sha256: string }
-    row: { id: string; scopes: string[]; organization_id: string | null }
   }
 }

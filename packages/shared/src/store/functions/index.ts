@@ -1,6 +1,7 @@
 import type { AccountFunctions } from './account-functions.ts'
 import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
+import type { KeyFunctions } from './key-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
 
@@ -15,6 +16,7 @@ export type RpcFunctions = {
   AccountFunctions &
   AuditFunctions &
   BooksFunctions &
+  KeyFunctions &
   QuotaFunctions
 
 /** The name of a callable SQL function. */

@@ -1,0 +1,69 @@
+import { ProblemError, type Role } from '@tollgate/shared/contracts'
+import {
+  type AuthenticateServiceKey,
+  looksLikeServiceKey,
+  type ServiceKey,
+} from '../ingest/authenticate-service-key.ts'
+import { readBearer } from '../tokens/read-bearer.ts'
+import { requireUser } from '../tokens/require-user.ts'
+import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
+
+/** Who calls an administrative route. `actor` is what goes on record. */
+export type Caller =
+  | { readonly kind: 'key'; readonly key: ServiceKey; readonly actor: string }
+  | {
+      readonly kind: 'user'
+      readonly role: Role
+      readonly organizationId: string | null
+      readonly actor: string
+    }
+
+/** What it takes to know a caller. */
+export interface CallerAccess {
+  readonly verifySupabase: VerifySupabaseToken
+  readonly authenticateKey: AuthenticateServiceKey
+  /** The organization and role of a user, read anew. @throws StoreError */
+  readonly findMember: (userId: string) => Promise<{ organization_id: string | null; role: Role } | undefined>
+}
+
+/**
+ * The caller behind an `Authorization` header: a server by its key, or a signed-in user with the role of the profile.
+ * @throws ProblemError `unauthenticated`, `forbidden` (no profile), `unavailable`
+ */
+export async function identifyCaller(authorization: string | undefined, access: CallerAccess): Promise<Caller> {
+  const bearer = readBearer(authorization)
+  if ('token' in bearer && looksLikeServiceKey(bearer.token)) {
+    const key = await access.authenticateKey(bearer.token)
+    if (key !== undefined) return { kind: 'key', key, actor: `key:${key.id}` }
+    throw new ProblemError('unauthenticated', 'The key is unknown, revoked or expired.', {
+      extensions: { reason: 'unknown_key' },
+    })
+  }
+  const userId = await requireUser(authorization, access.verifySupabase)
+  const member = await access.findMember(userId)
+  if (member === undefined) throw new ProblemError('forbidden', 'The user has no profile.')
+  return { kind: 'user', role: member.role, organizationId: member.organization_id, actor: `user:${userId}` }
+}
+
+/**
+ * How far a caller's right on something reaches: everything (super_admins and keys of the operator), one organization
+ * (its admins and its keys), or nothing.
+ */
+function reachOf(caller: Caller, scope: string): 'all' | { readonly organizationId: string } | undefined {
+  if (caller.kind === 'key') {
+    if (!caller.key.scopes.includes(scope)) return undefined
+    return caller.key.organization_id === null ? 'all' : { organizationId: caller.key.organization_id }
+  }
+  if (caller.role === 'super_admin') return 'all'
+  if (caller.role !== 'admin' || caller.organizationId === null) return undefined
+  return { organizationId: caller.organizationId }
+}
+
+/** As `reachOf`. @throws ProblemError `forbidden` for a caller without any right */
+export function requireReach(caller: Caller, scope: string): 'all' | { readonly organizationId: string } {
+  const reach = reachOf(caller, scope)
+  if (reach !== undefined) return reach
+  const detail = caller.kind === 'key' ? `The key lacks the scope ${scope}.` : 'The role does not allow this.'
+  const reason = caller.kind === 'key' ? 'missing_scope' : 'missing_role'
+  throw new ProblemError('forbidden', detail, { extensions: { reason } })
+}
