@@ -5,7 +5,7 @@ import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { addRoutes, type RouteDependencies } from './add-routes.ts'
 import type { Config } from './config.ts'
-import { parseJsonBodies } from './plugins/json-body.ts'
+import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { markAnswers, takeRequestId } from './plugins/request-ids.ts'
@@ -43,6 +43,7 @@ export function buildApp(dependencies: AppDependencies): App {
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  refuseOtherEncodings(app)
   app.removeAllContentTypeParsers()
   parseJsonBodies(app, ['application/json'], JSON_LIMIT_BYTES)
   answerProblems(app)
