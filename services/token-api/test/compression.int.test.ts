@@ -21,9 +21,9 @@ async function post(body: Uint8Array | ReadableStream, encoding: string) {
   const response = await fetch(`${bench.api.url}/v1/events`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-encoding': encoding },
-    body: body as BodyInit,
+    body,
     duplex: 'half',
-  } as RequestInit)
+  })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: JSON.parse(text) }
 }

@@ -14,7 +14,10 @@ const identity = boundedText(256)
 const sessionId = boundedText(200)
 const subCount = count.default(0)
 
-/** Data of `tollgate.usage.recorded.v1`; counts are LLM tokens of one call, cached input included in `input_tokens`. */
+/**
+ * Data of `tollgate.usage.recorded.v1`; counts are LLM tokens of one call, cached input included in `input_tokens`.
+ * At the door a provider's own `usage` object may stand in the place of the counts (`normaliseUsage`).
+ */
 export const usageRecordedData = z
   .object({
     organization_id: uuid,
@@ -74,6 +77,7 @@ export type PublicEvent = z.infer<typeof publicEvent>
 /** Why an event was not taken; a closed set that clients may switch on. */
 export const REJECTION_REASONS = [
   'invalid_event',
+  'usage_missing',
   'unsupported_type',
   'too_late',
   'too_early',

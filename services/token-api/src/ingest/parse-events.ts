@@ -8,6 +8,7 @@ import {
   type RejectionReason,
 } from '@tollgate/shared/contracts'
 import type { z } from 'zod'
+import { fillCounts } from './fill-counts.ts'
 
 /** An event of the request that was not taken. */
 export interface Rejection {
@@ -74,7 +75,9 @@ function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | 
   if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
     return rejection('unsupported_type', `the supported types are ${[...KNOWN_TYPES].join(', ')}`)
   }
-  const parsed = publicEvent.safeParse(item)
+  const filled = fillCounts(item)
+  if ('reason' in filled) return rejection(filled.reason, filled.detail)
+  const parsed = publicEvent.safeParse(filled.item)
   if (!parsed.success) return rejection('invalid_event', describe(parsed.error))
   const event = parsed.data
   const timeMs = event.time === undefined ? nowMs : Date.parse(event.time)
