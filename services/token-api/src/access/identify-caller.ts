@@ -45,11 +45,14 @@ export async function identifyCaller(authorization: string | undefined, access: 
   return { kind: 'user', role: member.role, organizationId: member.organization_id, actor: `user:${userId}` }
 }
 
+/** How far a right reaches: everywhere, or to one organization. */
+type Reach = 'all' | { readonly organizationId: string }
+
 /**
  * How far a caller's right on something reaches: everything (super_admins and keys of the operator), one organization
  * (its admins and its keys), or nothing.
  */
-function reachOf(caller: Caller, scope: string): 'all' | { readonly organizationId: string } | undefined {
+function reachOf(caller: Caller, scope: string): Reach | undefined {
   if (caller.kind === 'key') {
     if (!caller.key.scopes.includes(scope)) return undefined
     return caller.key.organization_id === null ? 'all' : { organizationId: caller.key.organization_id }
@@ -60,10 +63,17 @@ function reachOf(caller: Caller, scope: string): 'all' | { readonly organization
 }
 
 /** As `reachOf`. @throws ProblemError `forbidden` for a caller without any right */
-export function requireReach(caller: Caller, scope: string): 'all' | { readonly organizationId: string } {
+export function requireReach(caller: Caller, scope: string): Reach {
   const reach = reachOf(caller, scope)
   if (reach !== undefined) return reach
   const detail = caller.kind === 'key' ? `The key lacks the scope ${scope}.` : 'The role does not allow this.'
   const reason = caller.kind === 'key' ? 'missing_scope' : 'missing_role'
   throw new ProblemError('forbidden', detail, { extensions: { reason } })
+}
+
+/** The organization to show when one (or none) is asked for; undefined is all. @throws ProblemError `forbidden` */
+export function within(reach: Reach, asked: string | undefined): string | undefined {
+  if (reach === 'all') return asked
+  if (asked === undefined || asked === reach.organizationId) return reach.organizationId
+  throw new ProblemError('forbidden', 'The credential reaches its own organization alone.')
 }

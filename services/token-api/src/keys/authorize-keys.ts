@@ -2,14 +2,6 @@ import { ProblemError, READING_SCOPES, SCOPES, type Scope } from '@tollgate/shar
 import type { RpcRow } from '@tollgate/shared/store'
 import { type Caller, requireReach } from '../access/identify-caller.ts'
 
-/** Which organization's keys a caller may see; undefined is all. @throws ProblemError `forbidden` */
-export function keysInReach(caller: Caller, asked: string | undefined): string | undefined {
-  const reach = requireReach(caller, 'keys:write')
-  if (reach === 'all') return asked
-  if (asked === undefined || asked === reach.organizationId) return reach.organizationId
-  throw forbidden("The credential reaches its own organization's keys alone.")
-}
-
 /**
  * Nobody gives away more than the own rights: a key its own scopes, an organization's admin those that read.
  * @throws ProblemError `forbidden`

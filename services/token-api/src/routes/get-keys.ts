@@ -1,8 +1,7 @@
 import { keyReport, uuid } from '@tollgate/shared/contracts'
 import { z } from 'zod'
-import { type CallerAccess, identifyCaller } from '../access/identify-caller.ts'
+import { type CallerAccess, identifyCaller, requireReach, within } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
-import { keysInReach } from '../keys/authorize-keys.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -21,7 +20,7 @@ export function getKeys(app: App, { access, store }: GetKeys): void {
   }
   app.get('/v1/keys', { schema }, async (request) => {
     const caller = await identifyCaller(request.headers.authorization, access)
-    const organization_id = keysInReach(caller, request.query.organization_id)
+    const organization_id = within(requireReach(caller, 'keys:write'), request.query.organization_id)
     return { keys: await store.listKeys({ organization_id }) }
   })
 }

@@ -1,0 +1,71 @@
+import type { Scope } from '@tollgate/shared/contracts'
+
+/** How far a caller's right on a route reaches: nowhere, to what is the own (user or organization), or everywhere. */
+export type Reach = 'no' | 'own' | 'all'
+
+/** Who may call a route: by role for people, by scope for servers' keys. */
+export interface RouteRights {
+  /** What people show: their Supabase session, the access token that was made of it, or a secret that is itself the right. */
+  readonly credential: 'none' | 'supabase' | 'access token' | 'refresh token' | 'browser session'
+  readonly user: Reach
+  readonly admin: Reach
+  readonly super_admin: Reach
+  /** Absent: keys have nothing to do here. */
+  readonly scope?: Scope
+  readonly organization_key: Reach
+  readonly operator_key: Reach
+  /** The entry in the audit trail that an allowed call leaves; absent where nothing administrative is done. */
+  readonly audited?: string
+  /** What the cells do not say. */
+  readonly note?: string
+}
+
+const nobody = { user: 'no', admin: 'no', super_admin: 'no', organization_key: 'no', operator_key: 'no' } as const
+const people = { ...nobody, user: 'own', admin: 'own', super_admin: 'own' } as const
+const open = { ...nobody, credential: 'none' } as const
+const members = { user: 'own', admin: 'own', super_admin: 'all', organization_key: 'own', operator_key: 'all' } as const
+const admins = { ...members, credential: 'supabase', user: 'no' } as const
+
+/**
+ * Every route and who may call it. The test of this table calls each route as each caller; a route that is missing here
+ * fails it. Rendered in docs/roles.md (`pnpm generate`).
+ */
+export const ROLES: Readonly<Record<string, RouteRights>> = {
+  'GET /livez': open,
+  'GET /metrics': { ...open, note: 'keep it inside the network; it names no organization and no user' },
+  'GET /openapi.json': open,
+  'GET /readyz': open,
+
+  'GET /api/librechat/auth': { ...people, credential: 'supabase' },
+  'POST /api/librechat/auth': { ...people, credential: 'supabase' },
+  'GET /api/auth/verify': { ...people, credential: 'access token' },
+
+  'POST /v1/events': {
+    ...people,
+    credential: 'access token',
+    scope: 'events:write',
+    organization_key: 'own',
+    operator_key: 'all',
+    note: 'people send events of their own chat sessions, never usage',
+  },
+
+  'GET /v1/organizations/{id}/quota': { ...members, credential: 'supabase', scope: 'quota:read' },
+  'PUT /v1/organizations/{id}/quota': {
+    ...admins,
+    organization_key: 'no',
+    scope: 'quota:write',
+    audited: 'quota.changed',
+    note: "an organization's admin may lower its limit, and change nothing else",
+  },
+
+  'GET /v1/keys': { ...admins, scope: 'keys:write' },
+  'POST /v1/keys': {
+    ...admins,
+    scope: 'keys:write',
+    audited: 'key.created',
+    note: "nobody gives scopes beyond the own; an organization's admin those that read",
+  },
+  'POST /v1/keys/{id}/rotate': { ...admins, scope: 'keys:write', audited: 'key.rotated', note: 'as for a new key' },
+  'DELETE /v1/keys/{id}': { ...admins, scope: 'keys:write', audited: 'key.revoked' },
+  'GET /v1/audit': { ...admins, scope: 'audit:read' },
+}

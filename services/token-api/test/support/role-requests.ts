@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { addKey, usageEvent } from './seed.ts'
+
+/** A request that is good but for who makes it. */
+export interface ExampleRequest {
+  readonly path: string
+  readonly json?: unknown
+}
+
+/** What an example is about: an organization and a user of it; `callerId` is who makes the request, where a user does. */
+export interface Target {
+  readonly db: pg.Pool
+  readonly organizationId: string
+  readonly userId: string
+  readonly isCallerAUser: boolean
+}
+
+type Example = (target: Target) => Promise<ExampleRequest> | ExampleRequest
+
+const chatStarted = ({ organizationId, userId }: Target) => {
+  const {
+    model: _model,
+    input_tokens: _input,
+    output_tokens: _output,
+    ...data
+  } = usageEvent(organizationId, userId).data
+  return { ...usageEvent(organizationId, userId), type: 'tollgate.session.started.v1', data }
+}
+const keyOf = async ({ db, organizationId }: Target): Promise<string> => {
+  await addKey(db, ['usage:read'], organizationId)
+  const newest = 'select id from tollgate.service_keys where organization_id = $1 order by created_at desc limit 1'
+  return (await db.query(newest, [organizationId])).rows[0].id
+}
+
+/** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
+export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
+  'GET /livez': () => ({ path: '/livez' }),
+  'GET /metrics': () => ({ path: '/metrics' }),
+  'GET /openapi.json': () => ({ path: '/openapi.json' }),
+  'GET /readyz': () => ({ path: '/readyz' }),
+  'GET /api/librechat/auth': () => ({ path: '/api/librechat/auth' }),
+  'POST /api/librechat/auth': () => ({ path: '/api/librechat/auth' }),
+  'GET /api/auth/verify': () => ({ path: '/api/auth/verify' }),
+  'POST /v1/events': (target) => ({
+    path: '/v1/events',
+    json: target.isCallerAUser ? chatStarted(target) : usageEvent(target.organizationId, target.userId),
+  }),
+  'GET /v1/organizations/{id}/quota': ({ organizationId }) => ({ path: `/v1/organizations/${organizationId}/quota` }),
+  'PUT /v1/organizations/{id}/quota': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/quota`,
+    json: { limit: 1_000 },
+  }),
+  'GET /v1/keys': ({ organizationId }) => ({ path: `/v1/keys?organization_id=${organizationId}` }),
+  'POST /v1/keys': ({ organizationId }) => ({
+    path: '/v1/keys',
+    json: { name: randomUUID(), scopes: ['usage:read'], organization_id: organizationId },
+  }),
+  'POST /v1/keys/{id}/rotate': async (target) => ({ path: `/v1/keys/${await keyOf(target)}/rotate`, json: {} }),
+  'DELETE /v1/keys/{id}': async (target) => ({ path: `/v1/keys/${await keyOf(target)}` }),
+  'GET /v1/audit': ({ organizationId }) => ({ path: `/v1/audit?organization_id=${organizationId}` }),
+}
