@@ -27,6 +27,12 @@ module.exports = {
       to: { dependencyTypes: ['npm', 'core'], pathNot: 'node_modules/zod/' },
     },
     mayNot(
+      'quota-is-pure',
+      shared('quota'),
+      shared('config|logging|metrics|queues|store|lifecycle'),
+      'decisions know contracts alone',
+    ),
+    mayNot(
       'base-before-io',
       shared('config|logging|metrics'),
       shared('queues|store|lifecycle'),

@@ -56,9 +56,23 @@ $$;
 -- What Tollgate keeps of an organization beside the project's own row.
 create table tollgate.organization_settings (
   organization_id uuid primary key,
-  time_zone text not null default 'UTC',
+  time_zone text not null default 'UTC', -- this and the anchor day: from the next period on (period_schedules)
+  period_anchor_day integer not null default 1 check (period_anchor_day between 1 and 31), -- 31: the last day of shorter months
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
+);
+
+-- Which time zone and anchor day an organization's days and periods follow, and when. Kept by a trigger of
+-- organization_settings; without a row UTC and calendar months.
+create table tollgate.period_schedules (
+  organization_id uuid not null,
+  valid_from timestamptz not null default '-infinity', -- the start of a period
+  valid_to timestamptz not null default 'infinity',
+  time_zone text not null,
+  anchor_day integer not null check (anchor_day between 1 and 31),
+  first_end timestamptz not null default '-infinity',  -- end of the period that starts at valid_from, where a change made it odd
+  primary key (organization_id, valid_from),
+  check (valid_from < valid_to)
 );
 
 -- Defaults of a plan: fields that an organization's own librechat_config lacks, and the monthly limit.
@@ -422,6 +436,63 @@ create view tollgate.directory_members with (security_barrier) as
   select p.id as user_id, p.organization_id, p.role, p.email, p.full_name, p.username, p.avatar_url
   from public.profiles p;
 
+-- schemas/30-views/period_start.sql
+-- Purpose: the instant at which a calendar month's period opens: local midnight of the anchor day, or of the month's last
+--   day where the month is shorter. Parameters: month (local midnight of its first day), time_zone (IANA name),
+--   anchor_day (1 to 31). Returns: instant; a midnight that daylight saving skips opens at the skip.
+create function tollgate.period_opening(month timestamp, time_zone text, anchor_day integer) returns timestamptz
+language sql stable parallel safe
+return (month + (least(anchor_day, extract(day from month + interval '1 month' - interval '1 day')::integer) - 1)
+  * interval '1 day') at time zone time_zone;
+
+-- Purpose: start of the period that holds `at`, in an organization's time zone.
+-- Parameters: at (instant), time_zone (IANA name), anchor_day (1: the calendar month). Returns: instant.
+-- Invariant: period_start(at) <= at < period_end(at), compared as instants: a repeated local hour never falls between two
+--   periods. The session's own TimeZone has no part in it.
+create function tollgate.period_start(at timestamptz, time_zone text, anchor_day integer default 1) returns timestamptz
+language sql stable parallel safe
+return case
+  when at >= tollgate.period_opening(pg_catalog.date_trunc('month', at at time zone time_zone), time_zone, anchor_day)
+    then tollgate.period_opening(pg_catalog.date_trunc('month', at at time zone time_zone), time_zone, anchor_day)
+  else tollgate.period_opening(
+    pg_catalog.date_trunc('month', at at time zone time_zone) - interval '1 month', time_zone, anchor_day)
+end;
+
+-- Purpose: end of that period, which is the start of the next. Parameters, returns, invariant: as above.
+create function tollgate.period_end(at timestamptz, time_zone text, anchor_day integer default 1) returns timestamptz
+language sql stable parallel safe
+return case
+  when at < tollgate.period_opening(pg_catalog.date_trunc('month', at at time zone time_zone), time_zone, anchor_day)
+    then tollgate.period_opening(pg_catalog.date_trunc('month', at at time zone time_zone), time_zone, anchor_day)
+  else tollgate.period_opening(
+    pg_catalog.date_trunc('month', at at time zone time_zone) + interval '1 month', time_zone, anchor_day)
+end;
+
+grant execute on function tollgate.period_opening, tollgate.period_start, tollgate.period_end
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/30-views/period_start_scheduled.sql
+-- Purpose: start of an organization's period that holds `at`, under the schedule that is in force then.
+-- Parameters: at (instant), schedule (its row with valid_from <= at < valid_to; null: UTC, calendar months).
+-- Returns: instant. Invariant: periods of one organization neither overlap nor leave a gap, whatever was changed when.
+create function tollgate.scheduled_start(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
+language sql stable parallel safe
+return case
+  when at < (schedule).first_end then (schedule).valid_from
+  else tollgate.period_start(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+end;
+
+-- Purpose: end of that period, which is the start of the next. Parameters, returns, invariant: as above.
+create function tollgate.scheduled_end(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
+language sql stable parallel safe
+return case
+  when at < (schedule).first_end then (schedule).first_end
+  else tollgate.period_end(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+end;
+
+grant execute on function tollgate.scheduled_start, tollgate.scheduled_end
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
 -- schemas/30-views/quota_inputs.sql
 -- Purpose: the monthly limit that a stored librechat_config states. Parameters: config (may be null or malformed).
 -- Returns: 'unlimited', a whole number of LLM tokens as text, or null where the config does not say.
@@ -436,24 +507,37 @@ end;
 
 grant execute on function tollgate.stored_limit to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
--- What an organization's quota is decided from, beside its usage. limit_tokens null = unlimited; policy null = the default
--- ladder; inputs_key changes whenever limit, ladder or time zone do. Precedence: an own quota policy, then the
--- organization's config, then its plan, then unlimited. Read with the caller's rights.
-create view tollgate.quota_inputs with (security_invoker = true) as
-  select i.organization_id, i.time_zone, i.limit_tokens, i.policy, i.policy_version,
-    md5(concat_ws('|', i.time_zone, coalesce(i.limit_tokens::text, 'unlimited'), coalesce(i.policy::text, 'default')))
-      as inputs_key
+-- Purpose: what every organization's quota is decided from at an instant, beside its usage.
+-- Parameters: at. Returns: a row an organization; limit_tokens null = unlimited; policy null = the default ladder; inputs_key
+--   changes whenever limit, ladder or schedule do. Precedence: an own quota policy, then the organization's config, then its
+--   plan, then unlimited. Reads only, with the caller's rights; without `set`, so that it is inlined.
+create function tollgate.quota_inputs_at(at timestamptz)
+returns table (
+  organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens bigint, policy jsonb,
+  policy_version bigint, inputs_key text)
+language sql stable parallel safe
+as $$
+  select i.organization_id, i.time_zone, i.period_start, i.period_end, i.limit_tokens, i.policy, i.policy_version,
+    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, coalesce(i.limit_tokens::text, 'unlimited'),
+      coalesce(i.policy::text, 'default')))
   from (
-    select o.organization_id, coalesce(s.time_zone, 'UTC') as time_zone, q.policy, coalesce(q.version, 0) as policy_version,
+    select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, tollgate.scheduled_start(at, h) as period_start,
+      tollgate.scheduled_end(at, h) as period_end, q.policy, coalesce(q.version, 0) as policy_version,
       case when q.organization_id is not null then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
           'unlimited')::bigint end as limit_tokens
     from tollgate.directory_organizations o
-    left join tollgate.organization_settings s on s.organization_id = o.organization_id
+    left join tollgate.period_schedules h
+      on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
-  ) i;
+  ) i
+$$;
 
+-- The same at present.
+create view tollgate.quota_inputs with (security_invoker = true) as select * from tollgate.quota_inputs_at(now());
+
+grant execute on function tollgate.quota_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
 grant select on tollgate.quota_inputs to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/30-views/service_key_view.sql
@@ -631,6 +715,66 @@ $$;
 
 revoke execute on function public.bury_inbox_head from public, anon, authenticated;
 grant execute on function public.bury_inbox_head to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/change_schedule.sql
+-- Purpose: let an organization's days and periods follow another time zone or anchor day, from its next period on; at once
+--   where nothing was counted yet. Parameters: for_organization, zone (IANA name), anchor (1 to 31), at (when it was asked
+--   for). Returns: nothing.
+-- Locks: the organization's schedules. Invariant: what was counted keeps its day and period. The first period of the new
+--   schedule ends at its first boundary that is at least 15 days away: a change gives nobody two allowances within hours.
+create function tollgate.change_schedule(
+  for_organization uuid, zone text, anchor integer, at timestamptz default now()) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  held tollgate.period_schedules;
+  boundary timestamptz;
+  first_end timestamptz;
+begin
+  perform from tollgate.period_schedules h where h.organization_id = for_organization order by h.valid_from for update;
+  -- A change that has not begun yet is replaced.
+  delete from tollgate.period_schedules h where h.organization_id = for_organization and h.valid_from > at;
+  update tollgate.period_schedules h set valid_to = 'infinity'
+  where h.organization_id = for_organization and h.valid_from <= at and h.valid_to > at and h.valid_to <> 'infinity';
+  select h.* into held from tollgate.schedules_of(for_organization) h where h.valid_from <= at and at < h.valid_to;
+  if held.time_zone = zone and held.anchor_day = anchor then return; end if;
+
+  if not exists (select from tollgate.period_totals t where t.organization_id = for_organization) then
+    delete from tollgate.period_schedules h where h.organization_id = for_organization;
+    insert into tollgate.period_schedules (organization_id, time_zone, anchor_day) values (for_organization, zone, anchor);
+    return;
+  end if;
+
+  boundary := tollgate.scheduled_end(at, held);
+  first_end := tollgate.period_end(boundary, zone, anchor);
+  if first_end < boundary + interval '15 days' then first_end := tollgate.period_end(first_end, zone, anchor); end if;
+  held.valid_to := boundary;
+  insert into tollgate.period_schedules values (held.*)
+  on conflict (organization_id, valid_from) do update set valid_to = excluded.valid_to;
+  insert into tollgate.period_schedules (organization_id, valid_from, time_zone, anchor_day, first_end)
+  values (for_organization, boundary, zone, anchor, first_end);
+end
+$$;
+
+-- Purpose: keep period_schedules in step with organization_settings, whoever changes them. A trigger.
+create function tollgate.follow_settings() returns trigger
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' then
+    perform tollgate.change_schedule(old.organization_id, 'UTC', 1);
+  elsif tg_op = 'INSERT' or (new.time_zone, new.period_anchor_day) is distinct from (old.time_zone, old.period_anchor_day) then
+    perform tollgate.change_schedule(new.organization_id, new.time_zone, new.period_anchor_day);
+  end if;
+  return null;
+end
+$$;
+
+create trigger follow_settings after insert or update or delete on tollgate.organization_settings
+  for each row execute function tollgate.follow_settings();
+
+grant execute on function tollgate.change_schedule, tollgate.follow_settings
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/claim_identities.sql
 -- Purpose: let each usage event count once: claim its identity, in the transaction that counts it.
@@ -897,11 +1041,14 @@ as $$
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
         reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
   ), zone as materialized (
-    select d.organization_id, coalesce((
-        select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone,
-      1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
-      tollgate.revoked_times(d.organization_id) as revoked
+    select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
+      tollgate.revoked_times(d.organization_id) as revoked,
+      (select c.period_start from tollgate.organization_period(d.organization_id) c) as current_period_start
     from (select distinct e.organization_id from event e) d
+  ), schedule as materialized (
+    select h.*, z.charge_factor, z.revoked, z.current_period_start
+    from zone z
+    cross join lateral tollgate.schedules_of(z.organization_id) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
@@ -919,6 +1066,12 @@ as $$
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
+  ), period as materialized (
+    select e.ordinal, h.time_zone, h.charge_factor, h.revoked, h.current_period_start,
+      case when e.time < h.first_end then h.valid_from
+        else tollgate.period_start(e.time, h.time_zone, h.anchor_day) end as period_start
+    from event e
+    join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
     e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
@@ -926,22 +1079,21 @@ as $$
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
-    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ z.revoked, false),
+    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ h.revoked, false),
     e.user_id, e.session_id, e.message_id, e.provider, e.model,
     e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
     1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
-    (e.time at time zone z.time_zone)::date,
-    tollgate.period_start(e.time, z.time_zone), null::timestamptz,
-    tollgate.period_start(e.time, z.time_zone) = tollgate.period_start(now(), z.time_zone),
-    p.id, p.cost_usd, round(p.cost_usd * z.charge_factor, 12),
+    (e.time at time zone h.time_zone)::date,
+    h.period_start, null::timestamptz, h.period_start = h.current_period_start,
+    p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
       when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
       when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
     end
   from event e
-  join zone z on z.organization_id = e.organization_id
+  join period h on h.ordinal = e.ordinal
   left join price p on p.ordinal = e.ordinal
 $$;
 
@@ -996,19 +1148,20 @@ grant execute on function public.list_dead_letters to service_role;
 
 -- schemas/40-functions/list_due_evaluations.sql
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
---   or limit, ladder or time zone changed. Parameters: max_rows. Returns: a row an organization: organization_id, reason.
+--   or limit, ladder or time zone changed. Parameters: max_rows, at (default: the database's present).
+--   Returns: a row an organization: organization_id, reason.
 -- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
-create function public.list_due_evaluations(max_rows integer)
+create function public.list_due_evaluations(max_rows integer, at timestamptz default now())
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id,
-    case when s.period_end <= now() then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
-  from tollgate.quota_inputs i
+    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
+  from tollgate.quota_inputs_at(at) i
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.period_totals t
-    on t.organization_id = i.organization_id and t.period_start = tollgate.period_start(now(), i.time_zone)
-  where s.period_end <= now() or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
+    on t.organization_id = i.organization_id and t.period_start = i.period_start
+  where s.period_end <= at or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
     or (s.organization_id is null and i.limit_tokens = 0) -- nothing may be used: do not wait for a first event
   limit max_rows
 $$;
@@ -1035,13 +1188,13 @@ grant execute on function public.list_enforcement to tollgate_token_api, tollgat
 -- schemas/40-functions/list_outcomes.sql
 -- Purpose: say which events of a batch were not simply recorded, and why.
 -- Parameters: judged (all events), fresh (those that were claimed).
--- Returns: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict?, reason? }.
+-- Returns: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict?, reason? }, in order.
 -- Invariant: a duplicate whose user, session, model or counts differ from what was counted is a conflict;
 --   another time alone is none.
 create function tollgate.list_outcomes(judged tollgate.judged_event[], fresh tollgate.judged_event[]) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  select coalesce(jsonb_agg(o.outcome), '[]')
+  select coalesce(jsonb_agg(o.outcome order by o.outcome -> 'i'), '[]')
   from (
     select jsonb_build_object('i', j.ordinal - 1, 'outcome', 'rejected', 'reason', j.rejection) as outcome
     from unnest(judged) j where j.rejection is not null
@@ -1077,10 +1230,10 @@ grant execute on function public.list_service_keys to tollgate_token_api, servic
 
 -- schemas/40-functions/load_quota_position.sql
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
--- Parameters: for_organization. Returns: no row for an unknown organization, else one; amounts are LLM tokens of the
+-- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one; amounts are LLM tokens of the
 --   current period as text; limit_tokens null = unlimited; state columns null or defaults where none was decided yet.
--- Invariant: the period is the database's present, in the organization's time zone. Reads only.
-create function public.load_quota_position(for_organization uuid)
+-- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
+create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
   organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text,
   policy jsonb, policy_version text, inputs_key text, used_tokens text, reserved_tokens text,
@@ -1088,13 +1241,13 @@ returns table (
   reduced_config jsonb, as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.time_zone, tollgate.period_start(now(), i.time_zone), tollgate.period_end(now(), i.time_zone),
+  select i.organization_id, i.time_zone, i.period_start, i.period_end,
     i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text, '0',
     coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
-    s.reduced_config, now()
-  from tollgate.quota_inputs i
+    s.reduced_config, at
+  from tollgate.quota_inputs_at(at) i
   left join tollgate.period_totals t
-    on t.organization_id = i.organization_id and t.period_start = tollgate.period_start(now(), i.time_zone)
+    on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   where i.organization_id = for_organization
 $$;
@@ -1160,22 +1313,6 @@ $$;
 
 revoke execute on function public.park_events from public, anon, authenticated;
 grant execute on function public.park_events to tollgate_token_api, service_role;
-
--- schemas/40-functions/period_start.sql
--- Purpose: start of the calendar month that holds `at`, in an organization's time zone.
--- Parameters: at (instant), time_zone (IANA name). Returns: instant.
--- Invariant: the session's own TimeZone has no part in it.
-create function tollgate.period_start(at timestamptz, time_zone text) returns timestamptz
-language sql stable parallel safe
-return pg_catalog.date_trunc('month', at at time zone time_zone) at time zone time_zone;
-
--- Purpose: end of that month, which is the start of the next. Parameters, returns, invariant: as above.
-create function tollgate.period_end(at timestamptz, time_zone text) returns timestamptz
-language sql stable parallel safe
-return (pg_catalog.date_trunc('month', at at time zone time_zone) + interval '1 month') at time zone time_zone;
-
-grant execute on function tollgate.period_start, tollgate.period_end
-  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/record_audit.sql
 -- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the
@@ -1516,6 +1653,33 @@ $$;
 revoke execute on function public.rotate_service_key from public, anon, authenticated;
 grant execute on function public.rotate_service_key to tollgate_token_api, service_role;
 
+-- schemas/40-functions/schedules_of.sql
+-- Purpose: the schedules of an organization's days and periods. Parameters: for_organization.
+-- Returns: its rows of period_schedules, or one that says UTC and calendar months where it has none. Reads only.
+-- Invariant: for any instant exactly one of them holds (valid_from <= at < valid_to).
+create function tollgate.schedules_of(for_organization uuid) returns setof tollgate.period_schedules
+language sql stable security invoker set search_path = ''
+as $$
+  select h.* from tollgate.period_schedules h where h.organization_id = for_organization
+  union all
+  select for_organization, '-infinity', 'infinity', 'UTC', 1, '-infinity'
+  where not exists (select from tollgate.period_schedules h where h.organization_id = for_organization)
+$$;
+
+-- Purpose: the period of an organization that holds `at`. Parameters: for_organization, at.
+-- Returns: one row: time_zone, anchor_day, period_start, period_end. Reads only.
+create function tollgate.organization_period(for_organization uuid, at timestamptz default now())
+returns table (time_zone text, anchor_day integer, period_start timestamptz, period_end timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select h.time_zone, h.anchor_day, tollgate.scheduled_start(at, h), tollgate.scheduled_end(at, h)
+  from tollgate.schedules_of(for_organization) h
+  where h.valid_from <= at and at < h.valid_to
+$$;
+
+grant execute on function tollgate.schedules_of, tollgate.organization_period
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/select_dead_letters.sql
 -- Purpose: which dead letters an operator means. Parameters: selection = { ids?: [text], queue?, reason? }; what is
 --   absent or null does not restrict. Returns: their ids. Reads only.
@@ -1638,7 +1802,10 @@ grant execute on function tollgate.unwrap
 -- schemas/50-policies/services-accounts.sql
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
 select tollgate.open_table('tollgate.organization_settings',
-  '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+  '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.period_schedules',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_usage_worker": ["select"],
+    "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');

@@ -167,7 +167,7 @@ describe('ingest_usage', () => {
         from tollgate.usage_events`)
       expect(rows).toEqual([{ usage_date: '2026-11-01', p: true }])
     } finally {
-      await admin.query('delete from tollgate.organization_settings')
+      await admin.query('delete from tollgate.organization_settings; delete from tollgate.period_schedules')
     }
   })
 

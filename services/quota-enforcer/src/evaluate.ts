@@ -1,10 +1,9 @@
 import type { Enforcement, EvaluationReason } from '@tollgate/shared/contracts'
 import type { Logger } from '@tollgate/shared/logging'
+import { decide, type QuotaVerdict, readPolicy } from '@tollgate/shared/quota'
 import type { Rpc, RpcArgs, RpcRow } from '@tollgate/shared/store'
-import { decide, type QuotaVerdict } from './decide.ts'
 import type { EnforcerMetrics } from './metrics.ts'
 import { toEnforcement } from './publish.ts'
-import { readPolicy } from './read-policy.ts'
 
 /** How an evaluation ended; `contended`: others kept being quicker, so it is left to the sweep. */
 export type EvaluationOutcome = 'changed' | 'unchanged' | 'unknown_organization' | 'contended'

@@ -1,9 +1,8 @@
 import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
+import { decide, readPolicy } from '@tollgate/shared/quota'
 import type { Rpc } from '@tollgate/shared/store'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { decide } from '../src/decide.ts'
-import { readPolicy } from '../src/read-policy.ts'
 import { evaluateOver, openWorld, type World } from './world.ts'
 
 let world: World

@@ -39,6 +39,8 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 export async function openWorld() {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()])
   const admin = new pg.Pool({ connectionString: database.databaseUrl, max: 2 })
+  // The end of a connection that a dropped database cuts is no fault of a test.
+  admin.on('error', onError)
   const closers: (() => unknown)[] = [() => admin.end()]
   const openRpc = (service: keyof typeof database.urls): Rpc => {
     const settings = { transport: 'pg', connectionString: database.urls[service] } as const

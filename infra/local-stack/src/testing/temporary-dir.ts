@@ -21,6 +21,8 @@ export const createTemporaryDir = (): TemporaryDir => {
     guard.once('error', () => done())
   })
   const remove = async () => {
+    // While its end is waited for it must keep this process: an error that led here would never be told.
+    guard.ref()
     guard.stdin.end()
     await gone
   }

@@ -1,9 +1,23 @@
 -- What Tollgate keeps of an organization beside the project's own row.
 create table tollgate.organization_settings (
   organization_id uuid primary key,
-  time_zone text not null default 'UTC',
+  time_zone text not null default 'UTC', -- this and the anchor day: from the next period on (period_schedules)
+  period_anchor_day integer not null default 1 check (period_anchor_day between 1 and 31), -- 31: the last day of shorter months
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
+);
+
+-- Which time zone and anchor day an organization's days and periods follow, and when. Kept by a trigger of
+-- organization_settings; without a row UTC and calendar months.
+create table tollgate.period_schedules (
+  organization_id uuid not null,
+  valid_from timestamptz not null default '-infinity', -- the start of a period
+  valid_to timestamptz not null default 'infinity',
+  time_zone text not null,
+  anchor_day integer not null check (anchor_day between 1 and 31),
+  first_end timestamptz not null default '-infinity',  -- end of the period that starts at valid_from, where a change made it odd
+  primary key (organization_id, valid_from),
+  check (valid_from < valid_to)
 );
 
 -- Defaults of a plan: fields that an organization's own librechat_config lacks, and the monthly limit.

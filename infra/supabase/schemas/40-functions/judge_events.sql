@@ -23,11 +23,14 @@ as $$
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
         reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
   ), zone as materialized (
-    select d.organization_id, coalesce((
-        select s.time_zone from tollgate.organization_settings s where s.organization_id = d.organization_id), 'UTC') as time_zone,
-      1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
-      tollgate.revoked_times(d.organization_id) as revoked
+    select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
+      tollgate.revoked_times(d.organization_id) as revoked,
+      (select c.period_start from tollgate.organization_period(d.organization_id) c) as current_period_start
     from (select distinct e.organization_id from event e) d
+  ), schedule as materialized (
+    select h.*, z.charge_factor, z.revoked, z.current_period_start
+    from zone z
+    cross join lateral tollgate.schedules_of(z.organization_id) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
@@ -45,6 +48,12 @@ as $$
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
+  ), period as materialized (
+    select e.ordinal, h.time_zone, h.charge_factor, h.revoked, h.current_period_start,
+      case when e.time < h.first_end then h.valid_from
+        else tollgate.period_start(e.time, h.time_zone, h.anchor_day) end as period_start
+    from event e
+    join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
     e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
@@ -52,22 +61,21 @@ as $$
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
-    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ z.revoked, false),
+    e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ h.revoked, false),
     e.user_id, e.session_id, e.message_id, e.provider, e.model,
     e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
     1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
-    (e.time at time zone z.time_zone)::date,
-    tollgate.period_start(e.time, z.time_zone), null::timestamptz,
-    tollgate.period_start(e.time, z.time_zone) = tollgate.period_start(now(), z.time_zone),
-    p.id, p.cost_usd, round(p.cost_usd * z.charge_factor, 12),
+    (e.time at time zone h.time_zone)::date,
+    h.period_start, null::timestamptz, h.period_start = h.current_period_start,
+    p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
       when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
       when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
     end
   from event e
-  join zone z on z.organization_id = e.organization_id
+  join period h on h.ordinal = e.ordinal
   left join price p on p.ordinal = e.ordinal
 $$;
 

@@ -1,17 +1,18 @@
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
---   or limit, ladder or time zone changed. Parameters: max_rows. Returns: a row an organization: organization_id, reason.
+--   or limit, ladder or time zone changed. Parameters: max_rows, at (default: the database's present).
+--   Returns: a row an organization: organization_id, reason.
 -- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
-create function public.list_due_evaluations(max_rows integer)
+create function public.list_due_evaluations(max_rows integer, at timestamptz default now())
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id,
-    case when s.period_end <= now() then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
-  from tollgate.quota_inputs i
+    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
+  from tollgate.quota_inputs_at(at) i
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.period_totals t
-    on t.organization_id = i.organization_id and t.period_start = tollgate.period_start(now(), i.time_zone)
-  where s.period_end <= now() or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
+    on t.organization_id = i.organization_id and t.period_start = i.period_start
+  where s.period_end <= at or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
     or (s.organization_id is null and i.limit_tokens = 0) -- nothing may be used: do not wait for a first event
   limit max_rows
 $$;

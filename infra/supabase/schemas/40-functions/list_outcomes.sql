@@ -1,12 +1,12 @@
 -- Purpose: say which events of a batch were not simply recorded, and why.
 -- Parameters: judged (all events), fresh (those that were claimed).
--- Returns: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict?, reason? }.
+-- Returns: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict?, reason? }, in order.
 -- Invariant: a duplicate whose user, session, model or counts differ from what was counted is a conflict;
 --   another time alone is none.
 create function tollgate.list_outcomes(judged tollgate.judged_event[], fresh tollgate.judged_event[]) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  select coalesce(jsonb_agg(o.outcome), '[]')
+  select coalesce(jsonb_agg(o.outcome order by o.outcome -> 'i'), '[]')
   from (
     select jsonb_build_object('i', j.ordinal - 1, 'outcome', 'rejected', 'reason', j.rejection) as outcome
     from unnest(judged) j where j.rejection is not null

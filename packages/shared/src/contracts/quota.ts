@@ -1,39 +1,12 @@
 import { z } from 'zod'
 import { reducedConfig } from './librechat-config.ts'
+import { quotaPolicy } from './quota-policy.ts'
 import { bigintText } from './text.ts'
 
 /** Enforcement state of an organization, from free to closed. */
 export const ENFORCEMENT_STATES = ['active', 'warned', 'downgraded', 'revoked'] as const
 export const enforcementState = z.enum(ENFORCEMENT_STATES)
 export type EnforcementState = z.infer<typeof enforcementState>
-
-/** One step of a quota policy: at `at_percent` of the limit and above, the organization is in `state`. */
-export const quotaStep = z.strictObject({
-  at_percent: z.number().int().min(1).max(1000),
-  state: z.enum(['warned', 'downgraded', 'revoked']),
-})
-export type QuotaStep = z.infer<typeof quotaStep>
-
-/** A ladder of steps and what a downgrade leaves. */
-export const quotaPolicy = z.strictObject({
-  steps: z.array(quotaStep).max(20),
-  downgrade_to: reducedConfig,
-})
-export type QuotaPolicy = z.infer<typeof quotaPolicy>
-
-/** What holds where nobody chose: warn at 50, 80 and 90 %, downgrade at 100 %, revoke at 120 %. */
-export const DEFAULT_QUOTA_POLICY: QuotaPolicy = {
-  steps: [
-    { at_percent: 50, state: 'warned' },
-    { at_percent: 80, state: 'warned' },
-    { at_percent: 90, state: 'warned' },
-    { at_percent: 100, state: 'downgraded' },
-    { at_percent: 120, state: 'revoked' },
-  ],
-  downgrade_to: {
-    features: { file_upload: false, image_generation: false, voice_chat: false, code_interpreter: false },
-  },
-}
 
 /** Largest monthly limit, in LLM tokens: sums stay exact in a double. */
 export const MAX_LIMIT_TOKENS = 2 ** 52

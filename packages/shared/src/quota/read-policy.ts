@@ -1,4 +1,4 @@
-import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy } from '../contracts/index.ts'
 
 /**
  * The ladder that holds for a stored one: null means the default. One that cannot be read means the default too, and

@@ -1,5 +1,5 @@
-import { DEFAULT_QUOTA_POLICY, type QuotaPolicy } from '@tollgate/shared/contracts'
 import { expect, test, vi } from 'vitest'
+import { DEFAULT_QUOTA_POLICY, type QuotaPolicy } from '../contracts/index.ts'
 import { readPolicy } from './read-policy.ts'
 
 test('an own ladder holds, no ladder means the default', () => {

@@ -1,12 +1,14 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import {
   DEFAULT_QUOTA_POLICY,
   ENFORCEMENT_STATES,
   type EnforcementState,
   type QuotaPolicy,
-} from '@tollgate/shared/contracts'
-import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
-import { decide, type QuotaVerdict, thresholdOf } from './decide.ts'
+} from '../contracts/index.ts'
+import { decide } from './decide.ts'
+import type { QuotaVerdict } from './position.ts'
+import { thresholdOf } from './rungs.ts'
 
 const rank = (state: EnforcementState): number => ENFORCEMENT_STATES.indexOf(state)
 
@@ -27,7 +29,12 @@ const positions = fc
     return { limit, used: used < 0n ? 0n : used }
   })
 
-const withoutOutlook = ({ evaluate_at: _, ...verdict }: QuotaVerdict) => verdict
+const withoutOutlook = ({ state, reason, reduced_config, observed }: QuotaVerdict) => ({
+  state,
+  reason,
+  reduced_config,
+  observed,
+})
 
 describe('the default ladder on a limit of 1000', () => {
   const reducedFeatures = DEFAULT_QUOTA_POLICY.downgrade_to
@@ -53,9 +60,14 @@ test('without a limit an organization stays active and is never looked at again'
   expect(decide({ used: 2n ** 62n, limit: null }, DEFAULT_QUOTA_POLICY)).toEqual({
     state: 'active',
     reason: 'within_limit',
-    step: null,
     reduced_config: null,
+    observed: null,
+    reached: {},
     evaluate_at: null,
+    evaluate_below: null,
+    evaluate_at_cost: null,
+    evaluate_below_cost: null,
+    due_at: null,
   })
 })
 

@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import { type ReducedConfig, reducedConfig } from './librechat-config.ts'
+import { boundedText, moneyText } from './text.ts'
+
+const MAX_GRACE_SECONDS = 7 * 86_400
+
+/** A monthly amount of US dollars, exact. */
+const amountUsd = moneyText.refine((text) => !text.startsWith('-'), 'must not be negative')
+
+/** A narrowed config, or the name of one in `reduced_configs` of the policy, the plan or the installation. */
+const reduction = z.union([reducedConfig, boundedText(64)])
+
+const consequence = {
+  state: z.enum(['warned', 'downgraded', 'revoked']),
+  // Optional: hard. A soft step is recorded and notified, and refuses nothing.
+  mode: z.enum(['hard', 'soft']).optional(),
+  // Optional: none. What is under way may be finished before the step takes effect.
+  grace_seconds: z.number().int().min(0).max(MAX_GRACE_SECONDS).optional(),
+  // Optional: what the policy's downgrades leave.
+  downgrade_to: reduction.optional(),
+}
+
+/** A step at a percentage of each limit that the policy has: LLM tokens and, if set, US dollars. */
+export const percentStep = z.strictObject({ at_percent: z.number().int().min(1).max(1000), ...consequence })
+
+const tokensStep = z.strictObject({
+  at_tokens: z
+    .number()
+    .int()
+    .nonnegative()
+    .max(2 ** 52),
+  ...consequence,
+})
+const usdStep = z.strictObject({ at_usd: amountUsd, ...consequence })
+
+/** One step of a quota policy: from its amount up, the organization or user is in `state`. */
+export const quotaStep = z.union([percentStep, tokensStep, usdStep])
+export type QuotaStep = z.infer<typeof quotaStep>
+
+/** A ladder of steps, what a downgrade leaves, and the limits beside the monthly LLM tokens. */
+export const quotaPolicy = z.strictObject({
+  steps: z.array(quotaStep).max(20),
+  downgrade_to: reduction,
+  // Optional: the named configs that `downgrade_to` may speak of.
+  reduced_configs: z.record(boundedText(64), reducedConfig).optional(),
+  // Optional: no limit. What the period's usage may cost, as providers charge it.
+  max_cost_usd: amountUsd.nullable().optional(),
+  // Optional: no limit. LLM tokens of one chat session; looked at where a reservation names its session.
+  session_max_tokens: z.number().int().nonnegative().nullable().optional(),
+})
+export type QuotaPolicy = z.infer<typeof quotaPolicy>
+
+/** A policy whose steps are shares of the limit alone. */
+interface PercentPolicy extends QuotaPolicy {
+  downgrade_to: ReducedConfig
+  steps: z.infer<typeof percentStep>[]
+}
+
+/** What holds where nobody chose: warn at 50, 80 and 90 %, downgrade at 100 %, revoke at 120 %. */
+export const DEFAULT_QUOTA_POLICY: PercentPolicy = {
+  steps: [
+    { at_percent: 50, state: 'warned' },
+    { at_percent: 80, state: 'warned' },
+    { at_percent: 90, state: 'warned' },
+    { at_percent: 100, state: 'downgraded' },
+    { at_percent: 120, state: 'revoked' },
+  ],
+  downgrade_to: {
+    features: { file_upload: false, image_generation: false, voice_chat: false, code_interpreter: false },
+  },
+}
