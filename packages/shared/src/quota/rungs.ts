@@ -76,7 +76,7 @@ export function rank(state: EnforcementState): number {
 }
 
 /** Whether one rung is stricter than another: by state, then by share; the rest makes the order total. */
-export function isStricter(rung: Rung, than: Rung): boolean {
+function isStricter(rung: Rung, than: Rung): boolean {
   const byState = rank(rung.step.state) - rank(than.step.state)
   if (byState !== 0) return byState > 0
   if (rung.share !== than.share) return rung.share > than.share
