@@ -17,7 +17,10 @@ export type SeedTarget = {
 /** A demo user who can sign in. */
 export type SeededUser = DemoUser & { id: string; password: string }
 
-const operatorScopes = ['quota:read', 'quota:write', 'usage:read', 'events:write', 'tokens:issue', 'tokens:introspect']
+const operatorScopes = [
+  ...['quota:read', 'quota:write', 'usage:read', 'events:write', 'reservations:write'],
+  ...['tokens:issue', 'tokens:introspect'],
+]
 
 const findUsers = async (client: pg.Client): Promise<Map<string, string>> => {
   const emails = demoUsers.map(({ email }) => email)
@@ -94,7 +97,7 @@ export const seedDemo = (target: SeedTarget): Promise<SeededUser[] | null> =>
     await ensureOrganizations(client)
     const users = await ensureUsers(client, target)
     await ensureProfiles(client, users)
-    await ensureServiceKey(client, 'local ingest', target.ingestKey, ['events:write'])
+    await ensureServiceKey(client, 'local ingest', target.ingestKey, ['events:write', 'reservations:write'])
     await ensureServiceKey(client, 'local operator', target.operatorKey, operatorScopes)
     return users
   })

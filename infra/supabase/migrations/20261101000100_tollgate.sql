@@ -211,6 +211,62 @@ create table tollgate.quota_decisions (
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
 create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';
 
+-- schemas/20-tables/reservations.sql
+-- Holds: LLM tokens set aside before a call. A hold is open while `held` or `committing` (its usage event is on disk and
+-- not yet in the ledger); open holds alone count against a limit. Whoever changes a state holds the row of reserved_totals.
+create table tollgate.reservations (
+  id uuid primary key,
+  organization_id uuid not null,
+  user_id uuid not null,
+  session_id text not null,
+  total_tokens bigint not null check (total_tokens between 1 and 1000000000),
+  state text not null default 'held' check (state in ('held', 'committing', 'settled', 'released', 'expired')),
+  created_at timestamptz not null default now(),
+  expires_at timestamptz not null,            -- the lease, in the database's time
+  ended_at timestamptz,
+  event_digest bytea,                         -- the usage event that settles it (as in usage_event_identities)
+  settled_tokens bigint not null default 0,   -- what the events that name it have used
+  is_late boolean not null default false,     -- usage came after the hold had been given back
+  idempotency_key text
+) with (fillfactor = 80);
+create unique index reservations_idempotency_key_idx on tollgate.reservations (organization_id, idempotency_key)
+  where idempotency_key is not null;
+create index reservations_open_idx on tollgate.reservations (organization_id, expires_at)
+  where state in ('held', 'committing');
+create index reservations_created_at_idx on tollgate.reservations using brin (created_at);
+
+-- Sum of an organization's open holds. Its row is the lock under which all of the organization's holds change.
+create table tollgate.reserved_totals (
+  organization_id uuid primary key,
+  reserved_tokens bigint not null default 0 check (reserved_tokens >= 0),
+  updated_at timestamptz not null default now()
+) with (fillfactor = 50);
+
+-- A request for a hold. ordinal counts from 1.
+create type tollgate.hold_request as (
+  ordinal integer,
+  id uuid,
+  organization_id uuid,
+  user_id uuid,
+  session_id text,
+  total_tokens bigint,
+  ttl_seconds integer,
+  idempotency_key text
+);
+
+-- A limit that a request has to respect. user_id null: the whole organization's; session_id null: all of the user's.
+create type tollgate.hold_budget as (
+  scope text,
+  organization_id uuid,
+  user_id uuid,
+  session_id text,
+  limit_tokens bigint, -- null: unlimited
+  used_tokens bigint,
+  reserved_tokens bigint,
+  period_start timestamptz,
+  period_end timestamptz
+);
+
 -- schemas/20-tables/usage.sql
 -- Identities: (organization, source, id) counts once. A table of its own, because the ledger is partitioned by time
 -- and could not carry this key across months. digest = first 16 bytes of SHA-256 over source, NUL, id.
@@ -421,7 +477,8 @@ create type tollgate.judged_event as (
   price_id bigint,
   cost_usd numeric,
   charge_usd numeric,
-  rejection text
+  rejection text,
+  reservation_id uuid
 );
 
 -- schemas/30-views/directory.sql
@@ -591,6 +648,61 @@ $$;
 
 grant execute on function tollgate.add_period_totals to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/answer_holds.sql
+-- Purpose: say what became of requests for holds. Parameters: requests; budgets as they were before; granted =
+--   { ordinal: { refused_by, room } } of the new ones that have a limit. Returns: see reserve_tokens. Reads only.
+-- Invariant: a hold is found by its id or its idempotency key; another request under the same key is a conflict.
+create function tollgate.answer_holds(
+  requests tollgate.hold_request[], budgets tollgate.hold_budget[], granted jsonb)
+returns table (
+  i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
+  refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
+  reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
+language sql stable security invoker set search_path = '' set enable_nestloop = off
+as $$
+  with answer as (
+    select r.*, granted -> r.ordinal::text as verdict,
+      coalesce(
+        (select h from tollgate.reservations h where h.id = r.id),
+        (select h from tollgate.reservations h
+          where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key)) as hold
+    from unnest(requests) r
+  ), budget as (
+    select b.*, b.ordinality::integer as place,
+      (select t.reserved_tokens from tollgate.reserved_totals t where t.organization_id = b.organization_id) as held_now
+    from unnest(budgets) with ordinality b
+  )
+  select a.ordinal - 1,
+    case
+      when o.organization_id is null then 'unknown_organization'
+      when (a.hold).id is null then 'refused'
+      when ((a.hold).user_id, (a.hold).session_id, (a.hold).total_tokens) <> (a.user_id, a.session_id, a.total_tokens)
+        then 'conflict'
+      else 'held' end,
+    (a.hold).id, (a.hold).total_tokens::text, (a.hold).state, (a.hold).expires_at,
+    case when o.limit_tokens is not null or a.verdict is not null then
+      greatest(0, coalesce((a.verdict ->> 'room')::bigint, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
+    case when (a.hold).id is null and b.place is not null then jsonb_build_object(
+      'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text,
+      'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
+    case
+      when (a.hold).id is not null or b.place is null then null
+      when b.used_tokens + a.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
+      else greatest(now(), coalesce((
+        select min(h.expires_at) from tollgate.reservations h
+        where h.organization_id = a.organization_id and h.state in ('held', 'committing')), now())) + interval '1 second'
+    end,
+    (select s.decision_id from tollgate.enforcement_states s where s.organization_id = a.organization_id),
+    a.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
+    clock_timestamp()
+  from answer a
+  left join budget o on o.organization_id = a.organization_id and o.scope = 'organization'
+  left join budget b on b.place = (a.verdict ->> 'refused_by')::integer
+  order by a.ordinal
+$$;
+
+grant execute on function tollgate.answer_holds to tollgate_token_api, service_role;
+
 -- schemas/40-functions/append_ledger.sql
 -- Purpose: append entries to the ledger. Parameters: entries (events that were claimed, corrections). Returns: nothing.
 -- Invariant: the ledger is only ever appended to.
@@ -688,6 +800,41 @@ $$;
 
 revoke execute on function public.apply_enforcement from public, anon, authenticated;
 grant execute on function public.apply_enforcement to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/audit_reserved.sql
+-- Purpose: compare the totals of open holds with the holds themselves, a slice of organizations at a time, and put right
+--   what differs by setting it. Parameters: after_organization (null: from the first), max_rows.
+-- Returns: one row: last_organization (null: there is none further), drift_tokens (sum of the differences, as text), repaired
+--   (organizations). Locks: reserved_totals of the slice, sorted. Invariant: a total is set, never incremented here.
+create function public.audit_reserved(after_organization uuid, max_rows integer)
+returns table (last_organization uuid, drift_tokens text, repaired integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  slice uuid[] := array(
+    select t.organization_id from tollgate.reserved_totals t
+    where after_organization is null or t.organization_id > after_organization
+    order by t.organization_id limit max_rows);
+begin
+  perform tollgate.lock_holds(slice);
+  with truth as (
+    select t.organization_id, t.reserved_tokens as counted, coalesce((
+      select sum(r.total_tokens) from tollgate.reservations r
+      where r.organization_id = t.organization_id and r.state in ('held', 'committing')), 0)::bigint as held
+    from tollgate.reserved_totals t where t.organization_id = any(slice)
+  ), repair as (
+    update tollgate.reserved_totals t set reserved_tokens = w.held, updated_at = now()
+    from truth w where t.organization_id = w.organization_id and w.held <> w.counted
+  )
+  select coalesce(sum(abs(w.held - w.counted)), 0)::text, count(*) filter (where w.held <> w.counted)
+  into drift_tokens, repaired from truth w;
+  last_organization := case when cardinality(slice) = max_rows then slice[max_rows] end;
+  return next;
+end
+$$;
+
+revoke execute on function public.audit_reserved from public, anon, authenticated;
+grant execute on function public.audit_reserved to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/bury_inbox_head.sql
 -- Purpose: keep an inbox row that cannot be recorded from blocking the others. A row of many events is split into rows of
@@ -802,6 +949,65 @@ $$;
 
 grant execute on function tollgate.claim_identities to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/commit_reservations.sql
+-- Purpose: take usage events that settle holds, on disk, in one transaction with the end of their leases: a hold whose
+--   usage was accepted waits for the ledger and is never given back before.
+-- Parameters: batch = { "commits": [{ reservation_id, strict, organization_id (of the key; absent: any), event }, …] };
+--   event is an AcceptedEvent with reservation_id. strict: refuse what does not fit the hold; else take every event.
+-- Returns: a row a commit: i (0-based), outcome (accepted | late: the hold had been given back | repeated: this event was
+--   taken before | unknown | mismatch: other organization, user or session | closed: another event settles it), state.
+-- Locks: reserved_totals of the organizations, sorted. Invariant: an event is parked in the inbox exactly when it is
+--   accepted here, so nothing is committing without its event, and no event is accepted without its lease stopped.
+create function public.commit_reservations(batch jsonb) returns table (i integer, outcome text, state text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  commits jsonb := tollgate.unwrap(batch) -> 'commits';
+  claimed uuid[];
+begin
+  perform tollgate.lock_holds(array(
+    select distinct (c ->> 'organization_id')::uuid from jsonb_path_query(commits, '$[*].event') c));
+
+  with first as (
+    select distinct on (c.reservation_id) c.*
+    from tollgate.read_commits(commits) c order by c.reservation_id, c.ordinal
+  ), claim as (
+    update tollgate.reservations r set
+      event_digest = f.digest, state = case r.state when 'held' then 'committing' else r.state end
+    from first f
+    where r.id = f.reservation_id and r.event_digest is null and r.state in ('held', 'released', 'expired')
+      and (r.organization_id, r.user_id, r.session_id) = (f.organization_id, f.user_id, f.session_id)
+      and (f.key_organization_id is null or f.key_organization_id = r.organization_id)
+    returning r.id
+  )
+  select array_agg(id) into claimed from claim;
+
+  return query
+    with judged as materialized (
+      select c.*, r.state as hold_state,
+        case
+          when r.id is null or r.organization_id <> coalesce(c.key_organization_id, r.organization_id) then 'unknown'
+          when (r.organization_id, r.user_id, r.session_id) <> (c.organization_id, c.user_id, c.session_id) then 'mismatch'
+          when r.event_digest is distinct from c.digest then 'closed'
+          when r.id <> all(coalesce(claimed, '{}')) then 'repeated'
+          when r.state in ('released', 'expired') then 'late'
+          else 'accepted' end as verdict
+      from tollgate.read_commits(commits) c
+      left join tollgate.reservations r on r.id = c.reservation_id
+    ), parked as (
+      insert into tollgate.event_inbox (events)
+      select jsonb_agg(j.event order by j.ordinal) from judged j
+      where j.verdict in ('accepted', 'late') or (not j.strict and j.verdict <> 'repeated')
+      having count(*) > 0
+    )
+    select j.ordinal - 1, j.verdict, j.hold_state from judged j order by j.ordinal;
+end
+$$;
+
+revoke execute on function public.commit_reservations from public, anon, authenticated;
+grant execute on function public.commit_reservations to tollgate_token_api, service_role;
+
 -- schemas/40-functions/create_service_key.sql
 -- Purpose: put a new key on record, by its hash. Parameters: change = { id, name, key_prefix, key_sha256 (64 hex digits),
 --   scopes, organization_id (null: the operator's), expires_at (null: never), actor }.
@@ -836,14 +1042,15 @@ grant execute on function public.create_service_key to tollgate_token_api, servi
 
 -- schemas/40-functions/drain_inbox.sql
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
--- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation as of
---   ingest_usage, rejected:
+-- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation and holds
+--   as of ingest_usage, rejected:
 --   jsonb array of { reason, event }.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction.
 create function public.drain_inbox(max_rows integer)
 returns table (
-  drained integer, recorded integer, totals jsonb, unpriced integer, after_revocation integer, rejected jsonb)
+  drained integer, recorded integer, totals jsonb, unpriced integer, after_revocation integer, rejected jsonb,
+  holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -854,6 +1061,7 @@ begin
   select array_agg(i.id), count(*) into ids, drained from (
     select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
   recorded := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
+  holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
   if drained > 0 then
     select jsonb_agg(e.event) into events
     from tollgate.event_inbox i cross join lateral jsonb_array_elements(i.events) e(event) where i.id = any(ids);
@@ -863,6 +1071,7 @@ begin
     totals := result.totals;
     unpriced := result.unpriced;
     after_revocation := result.after_revocation;
+    holds := result.holds;
     rejected := coalesce((
       select jsonb_agg(jsonb_build_object('reason', o -> 'reason', 'event', events -> (o ->> 'i')::int))
       from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'rejected'), '[]');
@@ -925,6 +1134,56 @@ $$;
 revoke execute on function public.ensure_usage_partitions from public, anon, authenticated;
 grant execute on function public.ensure_usage_partitions to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/expire_holds.sql
+-- Purpose: give back the holds of some organizations whose lease has run out. Parameters: organizations, whose holds the
+--   caller has locked; max_rows. Returns: how many were given back.
+-- Locks: none of its own beside the rows that it changes. Invariant: a hold is given back once.
+create function tollgate.expire_holds(organizations uuid[], max_rows integer) returns integer
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    update tollgate.reservations r set state = 'expired', ended_at = now()
+    where r.state in ('held', 'committing') and r.id = any(array(
+      select d.id from tollgate.reservations d
+      where d.organization_id = any(organizations) and d.state in ('held', 'committing')
+        and d.expires_at <= now() and tollgate.is_due_hold(d.state, d.expires_at)
+      limit max_rows))
+    returning r.organization_id, r.total_tokens
+  ), given_back as (
+    update tollgate.reserved_totals t
+    set reserved_tokens = t.reserved_tokens - g.total_tokens, updated_at = now()
+    from (select organization_id, sum(total_tokens) as total_tokens from gone group by organization_id) g
+    where t.organization_id = g.organization_id
+  )
+  select count(*)::integer from gone
+$$;
+
+grant execute on function tollgate.expire_holds to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/expire_reservations.sql
+-- Purpose: give back holds whose lease has run out, of organizations that ask for none meanwhile. Parameters: max_rows.
+-- Returns: one row: expired (holds), organizations (their ids). Locks: reserved_totals of the organizations, sorted.
+-- Invariant: a hold is given back once, however many call this.
+create function public.expire_reservations(max_rows integer) returns table (expired integer, organizations uuid[])
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  organizations := array(
+    select t.organization_id from tollgate.reserved_totals t
+    where t.reserved_tokens > 0 and exists (
+      select from tollgate.reservations r
+      where r.organization_id = t.organization_id and r.state in ('held', 'committing')
+        and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at))
+    order by t.organization_id limit 100);
+  perform tollgate.lock_holds(organizations);
+  expired := tollgate.expire_holds(organizations, max_rows);
+  return next;
+end
+$$;
+
+revoke execute on function public.expire_reservations from public, anon, authenticated;
+grant execute on function public.expire_reservations to tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/find_login.sql
 -- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
 --   without an organization, else one; limit_tokens null = unlimited.
@@ -981,16 +1240,89 @@ $$;
 revoke execute on function public.find_service_key from public, anon, authenticated;
 grant execute on function public.find_service_key to tollgate_token_api, service_role;
 
+-- schemas/40-functions/grant_holds.sql
+-- Purpose: decide which requests fit into what is left, first come, first served; each alone, all of its budgets together.
+-- Parameters: requests, in order; budgets. Returns: a row a request: ordinal, refused_by (place in budgets of the first one
+--   that is too small; null: it fits), room (what its tightest budget has left afterwards; null: no limit).
+-- Invariant: the sum of what fits never exceeds any budget; a request that is refused takes nothing.
+create function tollgate.grant_holds(requests tollgate.hold_request[], budgets tollgate.hold_budget[])
+returns table (ordinal integer, refused_by integer, room bigint)
+language plpgsql stable security invoker set search_path = '' set enable_nestloop = off
+as $$
+declare
+  rooms bigint[] := array(
+    select b.limit_tokens - b.used_tokens - b.reserved_tokens from unnest(budgets) with ordinality b order by b.ordinality);
+  wanted record;
+  place integer;
+begin
+  for wanted in
+    select r.ordinal, r.total_tokens, array_agg(b.ordinality::integer order by b.ordinality) as places
+    from unnest(requests) r
+    join unnest(budgets) with ordinality b on b.organization_id = r.organization_id
+      and (b.user_id is null or b.user_id = r.user_id) and (b.session_id is null or b.session_id = r.session_id)
+    where b.limit_tokens is not null
+    group by r.ordinal, r.total_tokens
+    order by r.ordinal
+  loop
+    ordinal := wanted.ordinal; refused_by := null; room := null;
+    foreach place in array wanted.places loop
+      if refused_by is null and rooms[place] < wanted.total_tokens then refused_by := place; end if;
+    end loop;
+    foreach place in array wanted.places loop
+      if refused_by is null then rooms[place] := rooms[place] - wanted.total_tokens; end if;
+      room := least(room, rooms[place]);
+    end loop;
+    return next;
+  end loop;
+end
+$$;
+
+grant execute on function tollgate.grant_holds to tollgate_token_api, service_role;
+
+-- schemas/40-functions/hold_budgets.sql
+-- Purpose: the limits that requests for holds have to respect, with what is used and held of each.
+-- Parameters: requests. Returns: a row for each organization known, unlimited ones too; and one for each chat session asked
+--   for whose organization's policy limits sessions (session_max_tokens, over the session's whole life). Reads only.
+-- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one.
+create function tollgate.hold_budgets(requests tollgate.hold_request[]) returns setof tollgate.hold_budget
+language sql stable security invoker set search_path = ''
+as $$
+  with position as materialized (
+    select p.* from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
+  )
+  select 'organization', p.organization_id, null::uuid, null::text, p.limit_tokens, p.used_tokens, p.reserved_tokens,
+    p.period_start, p.period_end
+  from position p
+  union all
+  select 'session', s.organization_id, s.user_id, s.session_id, s.session_max_tokens,
+    coalesce((
+      select c.total_tokens from public.chat_sessions c
+      where c.organization_id = s.organization_id and c.user_id = s.user_id and c.librechat_session_id = s.session_id), 0),
+    coalesce((
+      select sum(h.total_tokens) from tollgate.reservations h
+      where h.organization_id = s.organization_id and h.state in ('held', 'committing')
+        and h.user_id = s.user_id and h.session_id = s.session_id), 0)::bigint,
+    s.period_start, s.period_end
+  from (
+    select distinct r.organization_id, r.user_id, r.session_id, p.session_max_tokens, p.period_start, p.period_end
+    from unnest(requests) r join position p on p.organization_id = r.organization_id
+    where p.session_max_tokens is not null) s
+$$;
+
+grant execute on function tollgate.hold_budgets to tollgate_token_api, service_role;
+
 -- schemas/40-functions/ingest_usage.sql
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
 --   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
---   after_revocation: how many calls were made while their organization was revoked.
+--   after_revocation: how many calls were made while their organization was revoked;
+--   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, period_totals, in this
+--   order, each sorted.
 create function public.ingest_usage(batch jsonb)
-returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer)
+returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -1004,6 +1336,7 @@ begin
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+  holds := tollgate.settle_reservations(judged, fresh);
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
@@ -1014,6 +1347,17 @@ $$;
 
 revoke execute on function public.ingest_usage from public, anon, authenticated;
 grant execute on function public.ingest_usage to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/is_due_hold.sql
+-- Purpose: whether an open hold's lease has run out. Parameters: state, expires_at. Returns: boolean.
+-- Invariant: a hold whose usage is on disk (committing) outlives its lease. Only when the usage has not been recorded for a
+--   day, because its inbox row became a dead letter, the hold is given back: replayed, it counts as a late settlement.
+create function tollgate.is_due_hold(state text, expires_at timestamptz) returns boolean
+language sql stable parallel safe
+return expires_at <= now() - case state when 'held' then interval '0' when 'committing' then interval '1 day' end;
+
+grant execute on function tollgate.is_due_hold
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/judge_events.sql
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
@@ -1035,11 +1379,12 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean, reservation_id uuid)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, reservation_id,
+        ordinal)
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
@@ -1091,7 +1436,8 @@ as $$
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
       when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
       when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
-    end
+    end,
+    e.reservation_id
   from event e
   join period h on h.ordinal = e.ordinal
   left join price p on p.ordinal = e.ordinal
@@ -1210,6 +1556,36 @@ $$;
 
 grant execute on function tollgate.list_outcomes to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/list_positions.sql
+-- Purpose: where organizations stand, for the copy that the gates show. Parameters: query = { organizations: [id, …] } or
+--   { after: id (null: from the first), max_rows }, in the order of their ids.
+-- Returns: a row an organization; limit_tokens null = unlimited. Reads only, all rows of one instant (as_of).
+create function public.list_positions(query jsonb)
+returns table (
+  organization_id uuid, limit_tokens text, used_tokens text, reserved_tokens text, period_start timestamptz,
+  period_end timestamptz, as_of timestamptz)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  ids uuid[] := case
+    when asked ? 'organizations' then array(select e.id::uuid from jsonb_array_elements_text(asked -> 'organizations') e (id))
+    else array(
+      select o.organization_id from tollgate.directory_organizations o
+      where asked ->> 'after' is null or o.organization_id > (asked ->> 'after')::uuid
+      order by o.organization_id limit (asked ->> 'max_rows')::integer) end;
+begin
+  return query
+    select p.organization_id, p.limit_tokens::text, p.used_tokens::text, p.reserved_tokens::text, p.period_start,
+      p.period_end, statement_timestamp()
+    from tollgate.positions_of(ids) p order by p.organization_id;
+end
+$$;
+
+revoke execute on function public.list_positions from public, anon, authenticated;
+grant execute on function public.list_positions to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/list_service_keys.sql
 -- Purpose: the keys, newest first. Parameters: query = { organization_id (absent: all, the operator's too), id (absent: any) }.
 -- Returns: a row a key, revoked and expired ones included, 1,000 at most. Reads only.
@@ -1242,7 +1618,8 @@ returns table (
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.time_zone, i.period_start, i.period_end,
-    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text, '0',
+    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text,
+    tollgate.open_reserved(i.organization_id)::text,
     coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
     s.reduced_config, at
   from tollgate.quota_inputs_at(at) i
@@ -1254,6 +1631,23 @@ $$;
 
 revoke execute on function public.load_quota_position from public, anon, authenticated;
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/lock_holds.sql
+-- Purpose: be alone with the holds of some organizations until the end of the transaction.
+-- Parameters: organizations. Returns: nothing.
+-- Locks: rows of reserved_totals in the order of organization_id; an organization without a row has no holds.
+-- Invariant: what is read in a later statement of the transaction is what the last holder of the lock left.
+create function tollgate.lock_holds(organizations uuid[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  select from tollgate.reserved_totals t
+  where t.organization_id = any(organizations)
+  order by t.organization_id
+  for update
+$$;
+
+grant execute on function tollgate.lock_holds
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/markup_percent.sql
 -- Purpose: what an organization is billed on top of the provider's cost. Parameters: for_organization.
@@ -1302,6 +1696,21 @@ as $$ select m.role from tollgate.directory_members m where m.user_id = (select 
 revoke execute on function tollgate.my_organization_id, tollgate.my_role from public;
 grant execute on function tollgate.my_organization_id, tollgate.my_role to authenticated;
 
+-- schemas/40-functions/open_reserved.sql
+-- Purpose: LLM tokens in open holds of an organization. Parameters: for_organization. Returns: a sum, 0 without holds.
+-- Invariant: a hold whose lease has run out does not count, whether or not somebody has marked it yet. Reads only.
+create function tollgate.open_reserved(for_organization uuid) returns bigint
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce((select t.reserved_tokens from tollgate.reserved_totals t where t.organization_id = for_organization), 0)
+    - coalesce((
+      select sum(r.total_tokens) from tollgate.reservations r
+      where r.organization_id = for_organization and r.state in ('held', 'committing')
+        and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at)), 0)::bigint
+$$;
+
+grant execute on function tollgate.open_reserved to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/park_events.sql
 -- Purpose: accept events while Redis is away. Parameters: batch = { "events": [AcceptedEvent, …] }.
 -- Returns: one row: parked (events). Locks: none. Invariant: what this returned for is on disk.
@@ -1313,6 +1722,65 @@ $$;
 
 revoke execute on function public.park_events from public, anon, authenticated;
 grant execute on function public.park_events to tollgate_token_api, service_role;
+
+-- schemas/40-functions/positions_of.sql
+-- Purpose: where some organizations stand in their current period. Parameters: organizations.
+-- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
+--   (open holds), session_max_tokens (limit of each chat session; null: none). Reads only. Invariant: holds count in the period that is, whenever they were made.
+create function tollgate.positions_of(organizations uuid[])
+returns table (
+  organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
+  period_end timestamptz, session_max_tokens bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0), tollgate.open_reserved(i.organization_id),
+    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint
+  from tollgate.quota_inputs i
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  where i.organization_id = any(organizations)
+$$;
+
+grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/prune_reservations.sql
+-- Purpose: forget holds that ended long ago. Parameters: max_rows. Returns: one row: pruned. Locks: the rows it deletes.
+-- Invariant: open holds stay; an ended one is kept for 8 days, so that a repeated request still finds its answer.
+create function public.prune_reservations(max_rows integer) returns table (pruned integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    delete from tollgate.reservations r where r.id = any(array(
+      select d.id from tollgate.reservations d
+      where d.created_at < now() - interval '8 days' and d.state in ('settled', 'released', 'expired')
+      limit max_rows))
+    returning r.id
+  )
+  select count(*)::integer from gone
+$$;
+
+revoke execute on function public.prune_reservations from public, anon, authenticated;
+grant execute on function public.prune_reservations to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/read_commits.sql
+-- Purpose: the commits of a call of commit_reservations as rows. Parameters: commits (jsonb array).
+-- Returns: a row a commit, ordinal from 1; digest = the identity of its event, as in usage_event_identities. Reads nothing.
+create function tollgate.read_commits(commits jsonb)
+returns table (
+  ordinal integer, reservation_id uuid, strict boolean, key_organization_id uuid, organization_id uuid, user_id uuid,
+  session_id text, digest bytea, event jsonb)
+language sql immutable security invoker set search_path = '' rows 50
+as $$
+  select c.ordinality::integer, (c.value ->> 'reservation_id')::uuid, (c.value ->> 'strict')::boolean,
+    (c.value ->> 'organization_id')::uuid, (e.event ->> 'organization_id')::uuid, (e.event ->> 'user_id')::uuid,
+    e.event ->> 'session_id',
+    substring(sha256(convert_to(e.event ->> 'source', 'UTF8') || '\x00'::bytea || convert_to(e.event ->> 'id', 'UTF8'))
+      for 16),
+    e.event
+  from jsonb_array_elements(commits) with ordinality c
+  cross join lateral (select c.value -> 'event' as event) e
+$$;
+
+grant execute on function tollgate.read_commits to tollgate_token_api, service_role;
 
 -- schemas/40-functions/record_audit.sql
 -- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the
@@ -1392,6 +1860,51 @@ $$;
 create trigger audit_log_is_append_only before update or delete or truncate on tollgate.audit_log
   for each statement execute function tollgate.refuse_audit_change();
 
+-- schemas/40-functions/release_reservations.sql
+-- Purpose: give holds back whose calls were not made. Parameters: batch = { "releases": [{ id, organization_id (of the key;
+--   absent: any) }, …] }.
+-- Returns: a row a release: i (0-based), outcome (released: also one that ended without usage before | closed: its usage
+--   was accepted | unknown), state.
+-- Locks: reserved_totals of the holds' organizations, sorted. Invariant: a hold is given back once.
+create function public.release_reservations(batch jsonb) returns table (i integer, outcome text, state text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  releases jsonb := tollgate.unwrap(batch) -> 'releases';
+begin
+  perform tollgate.lock_holds(array(
+    select distinct r.organization_id from jsonb_array_elements(releases) e
+    join tollgate.reservations r on r.id = (e.value ->> 'id')::uuid));
+
+  with gone as (
+    update tollgate.reservations r set state = 'released', ended_at = now()
+    from (select distinct (e.value ->> 'id')::uuid as id, (e.value ->> 'organization_id')::uuid as key_organization_id
+      from jsonb_array_elements(releases) e) a
+    where r.id = a.id and r.state = 'held' and r.organization_id = coalesce(a.key_organization_id, r.organization_id)
+    returning r.organization_id, r.total_tokens
+  )
+  update tollgate.reserved_totals t
+  set reserved_tokens = t.reserved_tokens - g.total_tokens, updated_at = now()
+  from (select organization_id, sum(total_tokens) as total_tokens from gone group by organization_id) g
+  where t.organization_id = g.organization_id;
+
+  return query
+    select e.ordinality::integer - 1,
+      case
+        when r.id is null then 'unknown' when r.state in ('released', 'expired') and not r.is_late then 'released'
+        else 'closed' end,
+      r.state
+    from jsonb_array_elements(releases) with ordinality e
+    left join tollgate.reservations r on r.id = (e.value ->> 'id')::uuid
+      and r.organization_id = coalesce((e.value ->> 'organization_id')::uuid, r.organization_id)
+    order by e.ordinality;
+end
+$$;
+
+revoke execute on function public.release_reservations from public, anon, authenticated;
+grant execute on function public.release_reservations to tollgate_token_api, service_role;
+
 -- schemas/40-functions/replay_dead_letters.sql
 -- Purpose: hand dead letters to the workers again, through the inbox. Parameters: selection (see select_dead_letters).
 -- Returns: one row: replayed (letters), events, unreadable: jsonb array of ids (text) that hold no events and stay.
@@ -1422,6 +1935,81 @@ $$;
 
 revoke execute on function public.replay_dead_letters from public, anon, authenticated;
 grant execute on function public.replay_dead_letters to service_role;
+
+-- schemas/40-functions/reserve_tokens.sql
+-- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
+-- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
+--   idempotency_key? }, …] }, in the order in which they came; of members of their organizations.
+-- Returns: a row a request: i (0-based), outcome (held | refused | conflict: the key was used for another request |
+--   unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest budget (null: no limit),
+--   refusal = { scope, limit_tokens, used_tokens, reserved_tokens } and retry_at, and where the organization stands.
+-- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
+--   has the same lock, so used + held is never read too low.
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once.
+create function public.reserve_tokens(batch jsonb)
+returns table (
+  i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
+  refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
+  reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  requests tollgate.hold_request[] := array(
+    select (r.ordinality, r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, r.ttl_seconds,
+      r.idempotency_key)::tollgate.hold_request
+    from rows from (jsonb_to_recordset(tollgate.unwrap(batch) -> 'requests') as (
+      id uuid, organization_id uuid, user_id uuid, session_id text, total_tokens bigint, ttl_seconds integer,
+      idempotency_key text)) with ordinality r
+    order by r.ordinality);
+  organizations uuid[] := array(select distinct r.organization_id from unnest(requests) r order by 1);
+  fresh tollgate.hold_request[];
+  budgets tollgate.hold_budget[];
+  granted jsonb;
+begin
+  insert into tollgate.reserved_totals (organization_id)
+  select o.id from unnest(organizations) o (id)
+  where not exists (select from tollgate.reserved_totals t where t.organization_id = o.id)
+    and exists (select from tollgate.directory_organizations d where d.organization_id = o.id)
+  order by o.id
+  on conflict do nothing;
+  perform tollgate.lock_holds(organizations);
+  perform tollgate.expire_holds(organizations, 1000);
+
+  fresh := array(
+    select q.request from (
+      select r as request, r.*, row_number() over (
+        partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
+      from unnest(requests) r) q
+    where q.turn = 1
+      and not exists (select from tollgate.reservations h where h.id = q.id)
+      and not exists (select from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key)
+    order by q.ordinal);
+  budgets := array(select b from tollgate.hold_budgets(requests) b);
+  granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))
+    from tollgate.grant_holds(fresh, budgets) g);
+
+  with held as (
+    insert into tollgate.reservations (
+      id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
+    select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
+      clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
+    from unnest(fresh) r
+    where granted -> r.ordinal::text ->> 'refused_by' is null
+      and r.organization_id in (select b.organization_id from unnest(budgets) b)
+    returning organization_id, total_tokens
+  )
+  update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
+  from (select organization_id, sum(total_tokens)::bigint as total_tokens from held group by organization_id) h
+  where t.organization_id = h.organization_id;
+
+  return query select * from tollgate.answer_holds(requests, budgets, coalesce(granted, '{}'));
+end
+$$;
+
+revoke execute on function public.reserve_tokens from public, anon, authenticated;
+grant execute on function public.reserve_tokens to tollgate_token_api, service_role;
 
 -- schemas/40-functions/resolve_model.sql
 -- Purpose: find under which provider and name the price book keeps a model.
@@ -1755,6 +2343,67 @@ $$;
 revoke execute on function public.set_quota from public, anon, authenticated;
 grant execute on function public.set_quota to tollgate_token_api, service_role;
 
+-- schemas/40-functions/settle_reservations.sql
+-- Purpose: end the holds that usage events name, in the transaction that counts the usage, just before the period totals.
+-- Parameters: judged (all events of the batch), fresh (those that count now).
+-- Returns: jsonb { settled, late, excess_tokens }: how many holds ended, how many events came after their hold had been
+--   given back (or named none that is known), and by how much the usage exceeded what was held.
+-- Locks: reserved_totals of the organizations, sorted, until the end of the transaction: reserve_tokens cannot see the
+--   hold gone before the usage is there.
+-- Invariant: a hold leaves the total of the open ones once; usage counts in any case. An event that counted before ends its
+--   hold all the same; of one that is rejected the hold is given back.
+create function tollgate.settle_reservations(judged tollgate.judged_event[], fresh tollgate.judged_event[]) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  named jsonb;
+  result jsonb;
+begin
+  if not exists (select from unnest(judged) j where j.reservation_id is not null) then
+    return '{"settled": 0, "late": 0, "excess_tokens": 0}';
+  end if;
+  perform tollgate.lock_holds(array(
+    select distinct j.organization_id from unnest(judged) j where j.reservation_id is not null));
+
+  named := (
+    select jsonb_agg(n) from (
+      select j.reservation_id as id, j.organization_id, bool_or(j.rejection is null) as is_usage,
+        (array_agg(encode(j.digest, 'hex') order by j.ordinal) filter (where j.rejection is null))[1] as digest,
+        count(f.ordinal) as events, coalesce(sum(f.total_tokens), 0) as tokens
+      from unnest(judged) j left join unnest(fresh) f on f.ordinal = j.ordinal
+      where j.reservation_id is not null and j.type = 'usage.recorded'
+      group by j.reservation_id, j.organization_id) n);
+
+  with hold as materialized ( -- as they are before: the rows change below
+    select n.*, r.state, r.total_tokens, r.settled_tokens
+    from jsonb_to_recordset(named) as n (
+      id uuid, organization_id uuid, is_usage boolean, digest text, events bigint, tokens bigint)
+    left join tollgate.reservations r on r.id = n.id and r.organization_id = n.organization_id
+  ), ended as (
+    update tollgate.reservations r set
+      state = case when h.is_usage then 'settled' else 'released' end, ended_at = now(),
+      settled_tokens = r.settled_tokens + h.tokens, event_digest = coalesce(r.event_digest, decode(h.digest, 'hex')),
+      is_late = r.is_late or r.state in ('released', 'expired')
+    from hold h
+    where r.id = h.id and r.organization_id = h.organization_id and (h.is_usage or r.state in ('held', 'committing'))
+  ), given_back as (
+    update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens - o.tokens, updated_at = now()
+    from (select h.organization_id, sum(h.total_tokens) as tokens from hold h
+      where h.state in ('held', 'committing') group by h.organization_id) o
+    where t.organization_id = o.organization_id
+  )
+  select jsonb_build_object(
+    'settled', count(*) filter (where h.state in ('held', 'committing') and h.is_usage),
+    'late', coalesce(sum(h.events) filter (where coalesce(h.state, 'expired') in ('released', 'expired')), 0),
+    'excess_tokens', coalesce(sum(greatest(0, h.settled_tokens + h.tokens - h.total_tokens)
+      - greatest(0, h.settled_tokens - h.total_tokens)), 0))
+  into result from hold h;
+  return result;
+end
+$$;
+
+grant execute on function tollgate.settle_reservations to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/tollgate_ping.sql
 -- Purpose: readiness. Parameters: none. Returns: one row: ok, now (the database's clock). Reads nothing.
 create function public.tollgate_ping() returns table (ok boolean, now timestamptz)
@@ -1832,6 +2481,13 @@ select tollgate.open_table('tollgate.quota_decisions',
 
 grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
 
+-- schemas/50-policies/services-reservations.sql
+-- What each service may touch of the holds.
+select tollgate.open_table('tollgate.reservations', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select", "update"], "tollgate_quota_enforcer": ["select", "update", "delete"]}');
+select tollgate.open_table('tollgate.reserved_totals', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select", "update"], "tollgate_quota_enforcer": ["select", "update"]}');
+
 -- schemas/50-policies/services-usage.sql
 -- What each service may touch of the usage tables and the price book.
 select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": ["select"]}');
@@ -1840,7 +2496,7 @@ select tollgate.open_table('tollgate.usage_event_identities', '{"tollgate_usage_
 select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["insert"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
-select tollgate.open_table('public.chat_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');

@@ -32,6 +32,7 @@ export function defineEnforcerMetrics(metrics: Metrics) {
       'What the sweep put right: period, limit_changed, sweep (a lost wake-up), redis (a missing or old copy)',
       ['reason'],
     ),
+    expiredHolds: metrics.counter('tollgate_reservations_expired_total', 'Holds given back when their lease ran out'),
     deadLetters: metrics.counter(
       'tollgate_quota_evaluations_dead_letters_total',
       'Wake-ups given up; the sweep takes over',

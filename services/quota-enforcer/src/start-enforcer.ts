@@ -7,6 +7,7 @@ import type { Redis } from 'ioredis'
 import { createChecks } from './create-checks.ts'
 import { createEvaluate, type Evaluate } from './evaluate.ts'
 import { handleEvaluation } from './handle-evaluation.ts'
+import { startKeepingHolds } from './keep-holds.ts'
 import type { EnforcerMetrics } from './metrics.ts'
 import { createPublish, type Publish } from './publish.ts'
 import { rebuildRedis } from './rebuild-redis.ts'
@@ -55,6 +56,11 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
   const sweeping = startSweeping(dependencies, evaluate)
   const rebuilding = startRebuilding(dependencies, publish)
   const consumer = startConsuming(dependencies, evaluate)
+  const holding = startKeepingHolds({
+    ...{ rpc, metrics, now, intervalMs: sweepIntervalMs },
+    onChanged: () => undefined,
+    onError: (error) => logger.warn({ err: error }, 'holds could not be given back'),
+  })
   const backlog = async () => {
     // Commands of this connection wait for Redis: asking again and again would pile them up.
     if (queueConnection.status !== 'ready') throw new Error(`Redis is away (${queueConnection.status})`)
@@ -70,7 +76,7 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     },
     stopSweeping: async () => {
       redis.off('ready', rebuilding.wake)
-      await Promise.all([sweeping.stop(), rebuilding.stop()])
+      await Promise.all([sweeping.stop(), rebuilding.stop(), holding.stop()])
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { AccessTokenClaims } from '@tollgate/shared/contracts'
+import { addReservationRoutes } from './add-reservation-routes.ts'
 import type { Store } from './bind-store.ts'
 import type { Config } from './config.ts'
 import { type CheckAccessToken, createAccessCheck } from './gate/check-access-token.ts'
@@ -6,9 +7,11 @@ import type { GatedClaims, GateVerdict } from './gate/gate.ts'
 import type { Admission } from './ingest/admit-events.ts'
 import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
-import { createMembershipCheck } from './ingest/check-membership.ts'
+import { type CheckMembership, createMembershipCheck } from './ingest/check-membership.ts'
 import type { ServiceKeys } from './keys/open-service-keys.ts'
 import type { Meters } from './meters.ts'
+import { createNamedAdmission } from './reservations/admit-named.ts'
+import type { Holds } from './reservations/open-holds.ts'
 import { deleteKey } from './routes/delete-key.ts'
 import { getAudit } from './routes/get-audit.ts'
 import { getKeys } from './routes/get-keys.ts'
@@ -44,6 +47,7 @@ export interface RouteDependencies {
   readonly store: Store
   readonly serviceKeys: Pick<ServiceKeys, 'authenticate' | 'announce'>
   readonly admit: Admission['admit']
+  readonly holds: Holds
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly waitForResult: WaitForResult
   /** Never rejects. */
@@ -58,11 +62,12 @@ interface Checks {
   readonly verifySupabase: VerifySupabaseToken
   readonly authenticateKey: AuthenticateServiceKey
   readonly check: CheckAccessToken
+  readonly checkMembership: CheckMembership
 }
 
 /** Adds the routes, each with what it needs and no more. */
 export function addRoutes(app: App, dependencies: RouteDependencies): void {
-  const { config, keys, serviceKeys, judge, meters, now } = dependencies
+  const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
   const checks: Checks = {
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
     authenticateKey: serviceKeys.authenticate,
@@ -71,12 +76,14 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
       judge,
       onRefusal: (reason) => meters.refusals.inc({ reason }),
     }),
+    checkMembership: createMembershipCheck({ ...store, now }),
   }
   addLoginRoutes(app, dependencies, checks)
   getVerify(app, checks.check)
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)
+  addReservationRoutes(app, { ...dependencies, ...checks })
 }
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {
@@ -103,12 +110,18 @@ function addLoginRoutes(app: App, dependencies: RouteDependencies, { verifySupab
   postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken })
 }
 
-function addEventRoutes(app: App, dependencies: RouteDependencies, { authenticateKey, check }: Checks): void {
-  const { store, admit, waitForResult, meters, now } = dependencies
+function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
+  const { holds, waitForResult, meters, now } = dependencies
+  const { authenticateKey, check, checkMembership } = checks
+  const admit = createNamedAdmission({
+    admit: dependencies.admit,
+    commit: holds.commit,
+    onAccepted: (events) => meters.accepted.inc({ path: 'reservation' }, events),
+  })
   postEvents(app, {
     authenticateKey,
     check,
-    checkMembership: createMembershipCheck({ ...store, now }),
+    checkMembership,
     admit: async (events) => {
       const stop = meters.admission.startTimer()
       return admit(events).finally(stop)

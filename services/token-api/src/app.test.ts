@@ -8,6 +8,7 @@ import { type AppDependencies, buildApp } from './app.ts'
 import { bindStore } from './bind-store.ts'
 import { readConfig } from './config.ts'
 import { defineMeters } from './meters.ts'
+import { openHolds } from './reservations/open-holds.ts'
 import { listRoutes } from './testing/list-routes.ts'
 import { importKeys } from './tokens/keys.ts'
 
@@ -40,6 +41,7 @@ beforeEach(async () => {
     store,
     serviceKeys: { authenticate: async () => key, announce: async () => undefined },
     admit: async () => [],
+    holds: openHolds(store),
     judge: () => ({ accepted: true }),
     waitForResult: async () => ({ status: 'timeout' }),
     wakeEnforcer: async () => undefined,

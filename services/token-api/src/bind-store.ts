@@ -26,6 +26,12 @@ export function bindStore(rpc: Rpc) {
     organizationExists: async (organizationId: string) => (await loadPosition(organizationId)) !== undefined,
     setQuota: async (change: Parameters<typeof rpc<'set_quota'>>[1]['change']) =>
       (await rpc('set_quota', { change }))[0],
+    reserve: (requests: RpcArgs<'reserve_tokens'>['batch']['requests']) =>
+      rpc('reserve_tokens', { batch: { requests } }),
+    commitHolds: (commits: RpcArgs<'commit_reservations'>['batch']['commits']) =>
+      rpc('commit_reservations', { batch: { commits } }),
+    releaseHolds: (releases: RpcArgs<'release_reservations'>['batch']['releases']) =>
+      rpc('release_reservations', { batch: { releases } }),
     park: async (events: readonly unknown[]) => {
       await rpc('park_events', { batch: { events: [...events] } })
     },

@@ -13,6 +13,8 @@ export function defineMeters(metrics: Metrics, isLeased: () => boolean) {
     rejected: metrics.counter('tollgate_events_rejected_total', 'Events not taken at the door, by reason', ['reason']),
     admission: metrics.histogram('tollgate_events_admission_seconds', 'Time until the events of a request are on disk'),
     refusals: metrics.counter('tollgate_gate_refusals_total', 'Access tokens refused, by reason', ['reason']),
+    reservations: metrics.counter('tollgate_reservations_total', 'Requests for holds, by outcome', ['outcome']),
+    reservationSeconds: metrics.histogram('tollgate_reservation_seconds', 'Time until a request for a hold is decided'),
     logins: metrics.counter('tollgate_logins_total', 'Login sessions started'),
   }
 }

@@ -20,6 +20,7 @@ import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { defineMeters } from './meters.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
+import { openHolds } from './reservations/open-holds.ts'
 import { importKeys } from './tokens/keys.ts'
 
 /** What the service is started with. */
@@ -64,12 +65,14 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     onAccepted: (path, events) => meters.accepted.inc({ path }, events),
     onError,
   })
+  const holds = openHolds(store)
   const app = buildApp({
     config,
     keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
     store,
     serviceKeys: openServiceKeysOver(options, connections, store),
     admit: admission.admit,
+    holds,
     judge: gate.judge,
     waitForResult,
     wakeEnforcer: wakeEnforcer(redis, newId, onError),
@@ -83,6 +86,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   })
   phases.add('drain', 'http', 4_000, () => app.close())
   phases.add('drain', 'admission', 3_000, admission.drain)
+  phases.add('drain', 'reservations', 2_500, holds.drain)
   const url = await app.listen({ host: config.HOST, port: config.PORT })
   logger.info({ url }, 'token-api listens')
   return { url }

@@ -27,7 +27,7 @@ beforeAll(async () => {
   db.on('error', () => undefined)
   organization = await addOrganization(db)
   user = await addUser(db, organization)
-  key = await addKey(db, ['events:write'])
+  key = await addKey(db, ['events:write', 'reservations:write'])
   supabaseToken = await signSupabaseToken(user, secrets.SUPABASE_JWT_SECRET)
   api = await startApi(env)
   openApi = await startApi({ ...env, GATE_FAIL_MODE: 'open' })
@@ -166,6 +166,15 @@ describe('Postgres away', () => {
     expect(ms).toBeLessThan(2_000)
     const unknownKey = 'tg_0123456789abcdef0123456789abcdef'
     expect((await call(api.url, '/v1/events', { method: 'POST', token: unknownKey, json: {} })).status).toBe(503)
+  })
+
+  test('nothing is held, 503 within two seconds; usage that names a hold is taken all the same', async () => {
+    const json = { organization_id: organization, user_id: user, session_id: 'chat-1', total_tokens: 5 }
+    const [answer, ms] = await timed(() => call(api.url, '/v1/reservations', { method: 'POST', token: key, json }))
+    expect(answer).toMatchObject({ status: 503, body: { type: 'https://tollgate.dev/problems/unavailable' } })
+    expect(ms).toBeLessThan(2_000)
+    const event = usageEvent(organization, user, { reservation_id: user })
+    expect((await call(api.url, '/v1/events', { method: 'POST', token: key, json: event })).status).toBe(202)
   })
 
   test('the gate keeps its lease by its heartbeats', async () => {

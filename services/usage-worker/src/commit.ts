@@ -1,7 +1,7 @@
 import type { AcceptedEvent, EventOutcome, UsageEventsJob } from '@tollgate/shared/contracts'
 import { rejectionReason } from '@tollgate/shared/contracts'
 import { isRetryableStoreError, type Rpc, type RpcRow, withRetry } from '@tollgate/shared/store'
-import type { UsageMetrics } from './metrics.ts'
+import { countHolds, type UsageMetrics } from './metrics.ts'
 
 type PeriodTotals = RpcRow<'ingest_usage'>['totals']
 
@@ -86,6 +86,7 @@ function observe(events: AcceptedEvent[], result: RpcRow<'ingest_usage'>, { metr
   metrics.conflicts.inc(duplicates.filter((entry) => entry.conflict).length)
   metrics.unpriced.inc(result.unpriced)
   metrics.afterRevocation.inc(result.after_revocation)
+  countHolds(result.holds, metrics)
   metrics.batchEvents.observe(events.length)
   const oldest = Math.min(...events.map((event) => Date.parse(event.received_at)))
   metrics.lagSeconds.observe(Math.max(0, now() - oldest) / 1_000)

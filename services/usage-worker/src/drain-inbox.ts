@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRetryableStoreError, type Rpc, type RpcRow } from '@tollgate/shared/store'
-import type { UsageMetrics } from './metrics.ts'
+import { countHolds, type UsageMetrics } from './metrics.ts'
 
 /** What draining the inbox stands on. */
 export interface DrainOptions {
@@ -30,6 +30,7 @@ export async function drainInbox({ rpc, metrics, announce }: DrainOptions): Prom
       metrics.outcomes.inc({ outcome: 'recorded' }, result.recorded)
       metrics.outcomes.inc({ outcome: 'rejected' }, result.rejected.length)
       metrics.unpriced.inc(result.unpriced)
+      countHolds(result.holds, metrics)
       metrics.afterRevocation.inc(result.after_revocation)
       announce(result.totals)
       atATime = ROWS_AT_A_TIME

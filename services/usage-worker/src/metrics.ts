@@ -1,4 +1,5 @@
 import type { Metrics } from '@tollgate/shared/metrics'
+import type { RpcRow } from '@tollgate/shared/store'
 
 /** What the usage worker counts. Each has an alert rule and a line in docs/operations.md. */
 export function defineUsageMetrics(metrics: Metrics) {
@@ -19,6 +20,15 @@ export function defineUsageMetrics(metrics: Metrics) {
       'tollgate_quota_announce_failures_total',
       'Wake-ups of the enforcer that Redis did not take; its sweep finds the organization',
     ),
+    settledReservations: metrics.counter('tollgate_reservation_settlements_total', 'Holds that their usage has ended'),
+    lateSettlements: metrics.counter(
+      'tollgate_reservation_late_settlements_total',
+      'Usage events that came after their hold had been given back, or that name none; they count all the same',
+    ),
+    excessTokens: metrics.counter(
+      'tollgate_reservation_excess_tokens_total',
+      'LLM tokens used above what was held for them',
+    ),
     batchEvents: metrics.histogram('tollgate_usage_batch_events', 'Events of a transaction', {
       buckets: [1, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000],
     }),
@@ -32,3 +42,10 @@ export function defineUsageMetrics(metrics: Metrics) {
   }
 }
 export type UsageMetrics = ReturnType<typeof defineUsageMetrics>
+
+/** Counts what a transaction did with holds. */
+export function countHolds(holds: RpcRow<'ingest_usage'>['holds'], metrics: UsageMetrics): void {
+  metrics.settledReservations.inc(holds.settled)
+  metrics.lateSettlements.inc(holds.late)
+  metrics.excessTokens.inc(holds.excess_tokens)
+}

@@ -207,5 +207,6 @@ create type tollgate.judged_event as (
   price_id bigint,
   cost_usd numeric,
   charge_usd numeric,
-  rejection text
+  rejection text,
+  reservation_id uuid
 );

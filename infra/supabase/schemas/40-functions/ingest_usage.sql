@@ -2,11 +2,13 @@
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
 --   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
---   after_revocation: how many calls were made while their organization was revoked.
+--   after_revocation: how many calls were made while their organization was revoked;
+--   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, period_totals, in this order, each sorted.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, period_totals, in this
+--   order, each sorted.
 create function public.ingest_usage(batch jsonb)
-returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer)
+returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -20,6 +22,7 @@ begin
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+  holds := tollgate.settle_reservations(judged, fresh);
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)

@@ -17,11 +17,12 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean, reservation_id uuid)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, reservation_id,
+        ordinal)
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
@@ -73,7 +74,8 @@ as $$
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
       when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
       when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
-    end
+    end,
+    e.reservation_id
   from event e
   join period h on h.ordinal = e.ordinal
   left join price p on p.ordinal = e.ordinal

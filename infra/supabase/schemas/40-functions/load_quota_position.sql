@@ -11,7 +11,8 @@ returns table (
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.time_zone, i.period_start, i.period_end,
-    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text, '0',
+    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text,
+    tollgate.open_reserved(i.organization_id)::text,
     coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
     s.reduced_config, at
   from tollgate.quota_inputs_at(at) i

@@ -5,7 +5,7 @@ select tollgate.open_table('tollgate.usage_event_identities', '{"tollgate_usage_
 select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["insert"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
-select tollgate.open_table('public.chat_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');

@@ -13,6 +13,8 @@ export const PROBLEMS = {
   conflict: { status: 409, title: 'The request does not fit the present state' },
   'payload-too-large': { status: 413, title: 'The request is too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
+  'idempotency-key-reused': { status: 422, title: 'The idempotency key belongs to another request' },
+  'quota-exceeded': { status: 429, title: 'The request does not fit into what is left of a limit' },
   'too-many-requests': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   unavailable: { status: 503, title: 'A service that this needs is away' },
@@ -21,6 +23,11 @@ export type ProblemCode = keyof typeof PROBLEMS
 
 /** Base of every problem's `type`; each code has a section in docs/problems.md under the same name. */
 export const PROBLEM_TYPE_BASE = 'https://tollgate.dev/problems/'
+
+// Problems that have a registered type keep it (IANA, HTTP problem types).
+const REGISTERED_TYPES: Partial<Record<ProblemCode, string>> = {
+  'quota-exceeded': 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+}
 
 /** RFC 9457 problem details; `reason` and further members extend it. */
 export interface ProblemDetails {
@@ -56,6 +63,7 @@ export class ProblemError extends Error {
   /** The body of the answer. */
   toProblem(): ProblemDetails {
     const { status, title } = PROBLEMS[this.code]
-    return { ...this.extensions, type: PROBLEM_TYPE_BASE + this.code, title, status, detail: this.message }
+    const type = REGISTERED_TYPES[this.code] ?? PROBLEM_TYPE_BASE + this.code
+    return { ...this.extensions, type, title, status, detail: this.message }
   }
 }

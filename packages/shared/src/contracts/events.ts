@@ -32,6 +32,7 @@ export const usageRecordedData = z
     cache_creation_input_tokens: subCount,
     reasoning_output_tokens: subCount,
     message_count: z.number().int().min(0).max(1_000_000).default(1),
+    reservation_id: uuid.optional(), // of a call for which LLM tokens were held
   })
   .refine((data) => data.cache_read_input_tokens + data.cache_creation_input_tokens <= data.input_tokens, {
     message: 'input_tokens includes the cached ones: the sub-counts exceed it',

@@ -23,6 +23,13 @@ export interface RouteRights {
 const nobody = { user: 'no', admin: 'no', super_admin: 'no', organization_key: 'no', operator_key: 'no' } as const
 const people = { ...nobody, user: 'own', admin: 'own', super_admin: 'own' } as const
 const open = { ...nobody, credential: 'none' } as const
+const servers = {
+  ...nobody,
+  credential: 'supabase',
+  scope: 'reservations:write',
+  organization_key: 'own',
+  operator_key: 'all',
+} as const
 const members = { user: 'own', admin: 'own', super_admin: 'all', organization_key: 'own', operator_key: 'all' } as const
 const admins = { ...members, credential: 'supabase', user: 'no' } as const
 
@@ -57,6 +64,10 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     audited: 'quota.changed',
     note: "an organization's admin may lower its limit, and change nothing else",
   },
+
+  'POST /v1/reservations': servers,
+  'POST /v1/reservations/{id}/commit': servers,
+  'POST /v1/reservations/{id}/release': servers,
 
   'GET /v1/keys': { ...admins, scope: 'keys:write' },
   'POST /v1/keys': {

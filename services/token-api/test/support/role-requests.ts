@@ -33,6 +33,15 @@ const keyOf = async ({ db, organizationId }: Target): Promise<string> => {
   return (await db.query(newest, [organizationId])).rows[0].id
 }
 
+const holdOf = async ({ db, organizationId, userId }: Target): Promise<string> => {
+  const add = `insert into tollgate.reservations (id, organization_id, user_id, session_id, total_tokens, expires_at)
+    values ($1, $2, $3, 'chat-1', 5, now() + interval '1 hour') returning id`
+  const total = `insert into tollgate.reserved_totals (organization_id, reserved_tokens) values ($1, 5)
+    on conflict (organization_id) do update set reserved_tokens = reserved_totals.reserved_tokens + 5`
+  await db.query(total, [organizationId])
+  return (await db.query(add, [randomUUID(), organizationId, userId])).rows[0].id
+}
+
 /** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
 export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'GET /livez': () => ({ path: '/livez' }),
@@ -50,6 +59,17 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'PUT /v1/organizations/{id}/quota': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/quota`,
     json: { limit: 1_000 },
+  }),
+  'POST /v1/reservations': ({ organizationId, userId }) => ({
+    path: '/v1/reservations',
+    json: { organization_id: organizationId, user_id: userId, session_id: 'chat-1', total_tokens: 5 },
+  }),
+  'POST /v1/reservations/{id}/commit': async (target) => ({
+    path: `/v1/reservations/${await holdOf(target)}/commit`,
+    json: usageEvent(target.organizationId, target.userId),
+  }),
+  'POST /v1/reservations/{id}/release': async (target) => ({
+    path: `/v1/reservations/${await holdOf(target)}/release`,
   }),
   'GET /v1/keys': ({ organizationId }) => ({ path: `/v1/keys?organization_id=${organizationId}` }),
   'POST /v1/keys': ({ organizationId }) => ({

@@ -3,6 +3,7 @@ import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
+import type { ReservationFunctions } from './reservation-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
 
 /**
@@ -17,7 +18,8 @@ export type RpcFunctions = {
   AuditFunctions &
   BooksFunctions &
   KeyFunctions &
-  QuotaFunctions
+  QuotaFunctions &
+  ReservationFunctions
 
 /** The name of a callable SQL function. */
 export type RpcName = keyof RpcFunctions & string

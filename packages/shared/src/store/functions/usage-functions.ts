@@ -17,6 +17,13 @@ export type UsageException =
   | { i: number; outcome: 'duplicate'; conflict: boolean }
   | { i: number; outcome: 'rejected'; reason: string }
 
+/** What a transaction did with the holds that its events name (`settle_reservations`). */
+export interface SettledHolds {
+  settled: number
+  late: number
+  excess_tokens: number
+}
+
 /** A dead letter: what could not be recorded, as text. */
 export interface DeadLetter {
   queue: string
@@ -29,7 +36,13 @@ export interface DeadLetter {
 export type UsageFunctions = {
   ingest_usage: {
     args: { batch: EventBatch }
-    row: { outcomes: UsageException[]; totals: PeriodTotal[]; unpriced: number; after_revocation: number }
+    row: {
+      outcomes: UsageException[]
+      totals: PeriodTotal[]
+      unpriced: number
+      after_revocation: number
+      holds: SettledHolds
+    }
   }
   drain_inbox: {
     args: { max_rows: number }
@@ -40,6 +53,7 @@ export type UsageFunctions = {
       unpriced: number
       after_revocation: number
       rejected: { reason: string; event: unknown }[]
+      holds: SettledHolds
     }
   }
   bury_inbox_head: { args: { failure: string }; row: { buried: number } }

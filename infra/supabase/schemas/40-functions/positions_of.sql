@@ -1,0 +1,17 @@
+-- Purpose: where some organizations stand in their current period. Parameters: organizations.
+-- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
+--   (open holds), session_max_tokens (limit of each chat session; null: none). Reads only. Invariant: holds count in the period that is, whenever they were made.
+create function tollgate.positions_of(organizations uuid[])
+returns table (
+  organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
+  period_end timestamptz, session_max_tokens bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0), tollgate.open_reserved(i.organization_id),
+    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint
+  from tollgate.quota_inputs i
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  where i.organization_id = any(organizations)
+$$;
+
+grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_quota_enforcer, service_role;

@@ -1,0 +1,73 @@
+-- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
+-- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
+--   idempotency_key? }, …] }, in the order in which they came; of members of their organizations.
+-- Returns: a row a request: i (0-based), outcome (held | refused | conflict: the key was used for another request |
+--   unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest budget (null: no limit),
+--   refusal = { scope, limit_tokens, used_tokens, reserved_tokens } and retry_at, and where the organization stands.
+-- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
+--   has the same lock, so used + held is never read too low.
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once.
+create function public.reserve_tokens(batch jsonb)
+returns table (
+  i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
+  refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
+  reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  requests tollgate.hold_request[] := array(
+    select (r.ordinality, r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, r.ttl_seconds,
+      r.idempotency_key)::tollgate.hold_request
+    from rows from (jsonb_to_recordset(tollgate.unwrap(batch) -> 'requests') as (
+      id uuid, organization_id uuid, user_id uuid, session_id text, total_tokens bigint, ttl_seconds integer,
+      idempotency_key text)) with ordinality r
+    order by r.ordinality);
+  organizations uuid[] := array(select distinct r.organization_id from unnest(requests) r order by 1);
+  fresh tollgate.hold_request[];
+  budgets tollgate.hold_budget[];
+  granted jsonb;
+begin
+  insert into tollgate.reserved_totals (organization_id)
+  select o.id from unnest(organizations) o (id)
+  where not exists (select from tollgate.reserved_totals t where t.organization_id = o.id)
+    and exists (select from tollgate.directory_organizations d where d.organization_id = o.id)
+  order by o.id
+  on conflict do nothing;
+  perform tollgate.lock_holds(organizations);
+  perform tollgate.expire_holds(organizations, 1000);
+
+  fresh := array(
+    select q.request from (
+      select r as request, r.*, row_number() over (
+        partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
+      from unnest(requests) r) q
+    where q.turn = 1
+      and not exists (select from tollgate.reservations h where h.id = q.id)
+      and not exists (select from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key)
+    order by q.ordinal);
+  budgets := array(select b from tollgate.hold_budgets(requests) b);
+  granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))
+    from tollgate.grant_holds(fresh, budgets) g);
+
+  with held as (
+    insert into tollgate.reservations (
+      id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
+    select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
+      clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
+    from unnest(fresh) r
+    where granted -> r.ordinal::text ->> 'refused_by' is null
+      and r.organization_id in (select b.organization_id from unnest(budgets) b)
+    returning organization_id, total_tokens
+  )
+  update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
+  from (select organization_id, sum(total_tokens)::bigint as total_tokens from held group by organization_id) h
+  where t.organization_id = h.organization_id;
+
+  return query select * from tollgate.answer_holds(requests, budgets, coalesce(granted, '{}'));
+end
+$$;
+
+revoke execute on function public.reserve_tokens from public, anon, authenticated;
+grant execute on function public.reserve_tokens to tollgate_token_api, service_role;

@@ -1,0 +1,34 @@
+import type { FastifyReply } from 'fastify'
+
+/** What the headers tell of: LLM tokens of the current period. */
+export interface Position {
+  readonly limit_tokens: string | null
+  readonly used_tokens: string
+  readonly reserved_tokens: string
+  readonly period_start: string
+  readonly period_end: string
+}
+
+// An Integer of a structured field has 15 digits at most (RFC 9651 3.3.1).
+const MAX_INTEGER = 999_999_999_999_999n
+
+/**
+ * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) of the month's LLM tokens: quota and
+ * window in seconds, what remains, seconds until it begins anew. Nothing is set without a limit or after its period.
+ */
+export function setRateLimit(reply: FastifyReply, position: Position | undefined, nowMs: number): void {
+  if (position === undefined || position.limit_tokens === null) return
+  const endMs = Date.parse(position.period_end)
+  const resetSeconds = Math.ceil((endMs - nowMs) / 1_000)
+  if (resetSeconds <= 0) return
+  const limit = BigInt(position.limit_tokens)
+  const remaining = limit - BigInt(position.used_tokens) - BigInt(position.reserved_tokens)
+  const windowSeconds = Math.round((endMs - Date.parse(position.period_start)) / 1_000)
+  reply.header('ratelimit-policy', `"monthly-tokens";q=${clamp(limit)};w=${windowSeconds}`)
+  reply.header('ratelimit', `"monthly-tokens";r=${clamp(remaining)};t=${resetSeconds}`)
+}
+
+function clamp(count: bigint): bigint {
+  if (count < 0n) return 0n
+  return count > MAX_INTEGER ? MAX_INTEGER : count
+}

@@ -1,0 +1,63 @@
+import type { AcceptedEvent } from '@tollgate/shared/contracts'
+import { isRetryableStoreError } from '@tollgate/shared/store'
+import type { Admission, Receipt } from '../ingest/admit-events.ts'
+import type { Holds } from './open-holds.ts'
+
+/** What admission of events that name holds stands on. */
+export interface NamedAdmissionOptions {
+  readonly admit: Admission['admit']
+  readonly commit: Holds['commit']
+  readonly onAccepted: (events: number) => void
+}
+
+type Place = readonly [position: number, event: AcceptedEvent]
+
+/**
+ * Takes events in: those that name a hold into Postgres, in one transaction with the end of its lease, the others as
+ * always. While Postgres is away they all go the usual way: accepted, but a hold may then run out before its usage is
+ * recorded, and is counted as a late settlement.
+ */
+export function createNamedAdmission(options: NamedAdmissionOptions): Admission['admit'] {
+  return async (events) => {
+    const places = [...events.entries()]
+    const named = places.filter(([, event]) => reservationOf(event) !== undefined)
+    if (named.length === 0) return options.admit(events)
+    const [plain, parked] = await Promise.all([
+      admitSome(
+        places.filter(([, event]) => reservationOf(event) === undefined),
+        options,
+      ),
+      parkNamed(named, options),
+    ])
+    return [...plain, ...parked]
+  }
+}
+
+function reservationOf(event: AcceptedEvent): string | undefined {
+  return event.type === 'usage.recorded' ? event.reservation_id : undefined
+}
+
+async function admitSome(places: readonly Place[], { admit }: NamedAdmissionOptions): Promise<Receipt[]> {
+  if (places.length === 0) return []
+  const receipts = await admit(places.map(([, event]) => event))
+  return receipts.map((receipt) => ({
+    ...receipt,
+    positions: receipt.positions.map((place) => places[place]?.[0] ?? place),
+  }))
+}
+
+async function parkNamed(places: readonly Place[], options: NamedAdmissionOptions): Promise<Receipt[]> {
+  try {
+    await Promise.all(
+      places.map(([, event]) =>
+        options.commit({ reservation_id: reservationOf(event) ?? '', strict: false, organization_id: null, event }),
+      ),
+    )
+    options.onAccepted(places.length)
+    return [{ path: 'inbox', positions: places.map(([position]) => position) }]
+  } catch (error) {
+    if (!isRetryableStoreError(error)) throw error
+    // Some may be in Postgres already: an event counts once.
+    return admitSome(places, options)
+  }
+}

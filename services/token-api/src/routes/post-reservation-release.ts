@@ -1,0 +1,30 @@
+import { releaseAnswer, uuid } from '@tollgate/shared/contracts'
+import { z } from 'zod'
+import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
+import { authorizeHolds } from '../reservations/authorize-holds.ts'
+import { explainMisfit } from '../reservations/explain-hold.ts'
+import type { Holds } from '../reservations/open-holds.ts'
+import { type App, bearer, problems } from './typed-app.ts'
+
+/** What the route needs. */
+export interface PostReservationRelease {
+  readonly authenticateKey: AuthenticateServiceKey
+  readonly release: Holds['release']
+}
+
+/** `POST /v1/reservations/:id/release`: gives the hold back at once; its call was not made. */
+export function postReservationRelease(app: App, { authenticateKey, release }: PostReservationRelease): void {
+  const schema = {
+    summary: 'Give back what was held for a call that was not made',
+    security: bearer,
+    params: z.object({ id: uuid }),
+    response: { 200: releaseAnswer, ...problems(400, 401, 403, 404, 409, 503) },
+  }
+  app.post('/v1/reservations/:id/release', { schema }, async (request) => {
+    const { id } = request.params
+    const key = await authorizeHolds(request.headers.authorization, authenticateKey)
+    const row = await release({ id, organization_id: key.organization_id })
+    if (row.outcome !== 'released' || row.state === null) throw explainMisfit(row)
+    return { id, state: row.state }
+  })
+}
