@@ -118,6 +118,17 @@ create table tollgate.audit_log (
 );
 create index audit_log_organization_id_idx on tollgate.audit_log (organization_id, id desc);
 
+-- schemas/20-tables/intake.sql
+-- Redis as it was last seen. Its own mark rises every second; one that does not exceed the one kept here, or another
+-- epoch, means that Redis was wiped, exchanged or put back to an earlier state.
+create table tollgate.redis_marks (
+  name text primary key,
+  epoch uuid not null,
+  mark bigint not null check (mark >= 0),
+  since timestamptz not null default now(), -- when the epoch began
+  seen_at timestamptz not null default now()
+);
+
 -- schemas/20-tables/keys.sql
 -- Keys for servers. Only the SHA-256 of a key is kept (it is 192 random bits, which nobody guesses from a fast hash) and its
 -- first characters, by which people know it; organization_id null is the operator's.
@@ -424,6 +435,7 @@ create table tollgate.period_totals (
 create table tollgate.event_inbox (
   id bigint generated always as identity primary key,
   received_at timestamptz not null default now(),
+  event_count integer generated always as (jsonb_array_length(events)) stored,
   events jsonb not null
 );
 
@@ -1042,15 +1054,15 @@ grant execute on function public.create_service_key to tollgate_token_api, servi
 
 -- schemas/40-functions/drain_inbox.sql
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
--- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation and holds
---   as of ingest_usage, rejected:
+-- Returns: one row: drained (inbox rows taken), recorded and duplicates (events), totals, unpriced, after_revocation and
+--   holds as of ingest_usage, rejected:
 --   jsonb array of { reason, event }.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction.
 create function public.drain_inbox(max_rows integer)
 returns table (
-  drained integer, recorded integer, totals jsonb, unpriced integer, after_revocation integer, rejected jsonb,
-  holds jsonb)
+  drained integer, recorded integer, duplicates integer, totals jsonb, unpriced integer, after_revocation integer,
+  rejected jsonb, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -1060,7 +1072,7 @@ declare
 begin
   select array_agg(i.id), count(*) into ids, drained from (
     select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
-  recorded := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
+  recorded := 0; duplicates := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
   holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
   if drained > 0 then
     select jsonb_agg(e.event) into events
@@ -1068,6 +1080,7 @@ begin
     select * into result from public.ingest_usage(jsonb_build_object('events', events));
     delete from tollgate.event_inbox where id = any(ids);
     recorded := jsonb_array_length(events) - jsonb_array_length(result.outcomes);
+    duplicates := (select count(*) from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'duplicate');
     totals := result.totals;
     unpriced := result.unpriced;
     after_revocation := result.after_revocation;
@@ -1310,6 +1323,21 @@ as $$
 $$;
 
 grant execute on function tollgate.hold_budgets to tollgate_token_api, service_role;
+
+-- schemas/40-functions/inbox_backlog.sql
+-- Purpose: how much waits in the inbox. Parameters: none.
+-- Returns: one row: events (waiting), oldest_seconds (age of the oldest row, 0 when none waits). Reads only.
+create function public.inbox_backlog() returns table (events integer, oldest_seconds double precision)
+language sql stable security invoker set search_path = ''
+as $$
+  select
+    coalesce((select sum(i.event_count) from tollgate.event_inbox i), 0)::integer,
+    coalesce(extract(epoch from now() - (
+      select i.received_at from tollgate.event_inbox i order by i.id limit 1)), 0)::double precision
+$$;
+
+revoke execute on function public.inbox_backlog from public, anon, authenticated;
+grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/ingest_usage.sql
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
@@ -1696,6 +1724,31 @@ as $$ select m.role from tollgate.directory_members m where m.user_id = (select 
 revoke execute on function tollgate.my_organization_id, tollgate.my_role from public;
 grant execute on function tollgate.my_organization_id, tollgate.my_role to authenticated;
 
+-- schemas/40-functions/note_redis_mark.sql
+-- Purpose: remember how far a Redis has come, or that another one stands in its place.
+-- Parameters: for_name; new_epoch and new_mark as read from Redis; instead_of = the epoch that has ended, null for none.
+-- Returns: one row: noted = false when somebody else has noted another epoch meanwhile.
+-- Locks: the row of for_name. Invariant: within an epoch the mark only rises; an epoch is replaced once.
+create function public.note_redis_mark(for_name text, new_epoch uuid, new_mark bigint, instead_of uuid default null)
+returns table (noted boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  if instead_of is null then
+    insert into tollgate.redis_marks as m (name, epoch, mark) values (for_name, new_epoch, new_mark)
+    on conflict (name) do update set mark = greatest(m.mark, excluded.mark), seen_at = now()
+      where m.epoch = excluded.epoch;
+  else
+    update tollgate.redis_marks m set epoch = new_epoch, mark = new_mark, since = now(), seen_at = now()
+    where m.name = for_name and m.epoch = instead_of;
+  end if;
+  return query select found;
+end
+$$;
+
+revoke execute on function public.note_redis_mark from public, anon, authenticated;
+grant execute on function public.note_redis_mark to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/open_reserved.sql
 -- Purpose: LLM tokens in open holds of an organization. Parameters: for_organization. Returns: a sum, 0 without holds.
 -- Invariant: a hold whose lease has run out does not count, whether or not somebody has marked it yet. Reads only.
@@ -1781,6 +1834,18 @@ as $$
 $$;
 
 grant execute on function tollgate.read_commits to tollgate_token_api, service_role;
+
+-- schemas/40-functions/read_redis_mark.sql
+-- Purpose: what is remembered of a Redis. Parameters: for_name. Returns: no row before the first note, else one:
+--   epoch, mark (text), seen_at. Reads only.
+create function public.read_redis_mark(for_name text) returns table (epoch uuid, mark text, seen_at timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select m.epoch, m.mark::text, m.seen_at from tollgate.redis_marks m where m.name = for_name
+$$;
+
+revoke execute on function public.read_redis_mark from public, anon, authenticated;
+grant execute on function public.read_redis_mark to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/record_audit.sql
 -- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the
@@ -2463,6 +2528,10 @@ select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker":
 -- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
 select tollgate.open_table('tollgate.audit_log', '{"tollgate_token_api": ["select", "insert"],
   "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
+
+-- schemas/50-policies/services-intake.sql
+-- What each service may touch of the intake's own tables.
+select tollgate.open_table('tollgate.redis_marks', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-keys.sql
 -- What each service may touch of the servers' keys.

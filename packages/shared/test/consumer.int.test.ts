@@ -97,7 +97,7 @@ test('jobs of all shards are handled, and their results come back to who waits',
     expect(await waiter.waitForResult(id, shard, 10_000)).toMatchObject({ status: 'completed' })
   })
   await Promise.all(outcomes)
-  expect(await consumer.backlog()).toEqual({ waiting: 0, active: 0, failed: 0, oldestWaitingMs: 0 })
+  expect(await consumer.backlog()).toEqual({ waiting: 0, active: 0, failed: 0, items: 0, oldestMs: 0 })
 })
 
 test('a wake-up during an evaluation is not lost, and waiting ones are merged', async () => {

@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface RedisServer {
   readonly port: number
   readonly url: string
+  /** Where its files are, for a test that exchanges them while it does not run. */
+  readonly directory: string
   start(): Promise<void>
   kill(): Promise<void>
   remove(): Promise<void>
@@ -43,7 +45,7 @@ export async function prepareRedis(): Promise<RedisServer> {
     await rm(directory, { recursive: true, force: true })
   }
 
-  return { port, url: `redis://127.0.0.1:${port}`, start, kill, remove }
+  return { port, directory, url: `redis://127.0.0.1:${port}`, start, kill, remove }
 }
 
 /** A port that nobody listens on at the moment. */

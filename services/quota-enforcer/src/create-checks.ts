@@ -27,8 +27,8 @@ export function createChecks(dependencies: CheckDependencies): Readonly<Record<s
     },
     // A worker that has lost its connection looks healthy; that jobs wait for it does not.
     queue: async () => {
-      const { oldestWaitingMs } = await backlog()
-      if (oldestWaitingMs > MAX_WAIT_MS) throw new Error(`a wake-up has waited for ${oldestWaitingMs} ms`)
+      const { oldestMs } = await backlog()
+      if (oldestMs > MAX_WAIT_MS) throw new Error(`a wake-up has waited for ${oldestMs} ms`)
     },
   }
 }

@@ -47,7 +47,7 @@ export function defineBacklogGauges(metrics: Metrics, readBacklog: () => Promise
     collect: async (gauge) => {
       const backlog = await readBacklog()
       waiting.set(backlog.waiting)
-      gauge.set(backlog.oldestWaitingMs / 1_000)
+      gauge.set(backlog.oldestMs / 1_000)
     },
   })
 }

@@ -43,7 +43,7 @@ const REBUILD_INTERVAL_MS = 10_000
 
 /** Starts consumer, sweep and rebuild. None of them needs Redis or Postgres to be there yet. */
 export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
-  const { rpc, redis, queueConnection, sweepIntervalMs, logger, metrics, now } = dependencies
+  const { rpc, redis, sweepIntervalMs, logger, metrics, now } = dependencies
   const publish = countFailures(createPublish(redis, dependencies.namespace), metrics)
   const announce = async (state: Enforcement): Promise<void> => {
     try {
@@ -61,15 +61,17 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     onChanged: () => undefined,
     onError: (error) => logger.warn({ err: error }, 'holds could not be given back'),
   })
-  const backlog = async () => {
-    // Commands of this connection wait for Redis: asking again and again would pile them up.
-    if (queueConnection.status !== 'ready') throw new Error(`Redis is away (${queueConnection.status})`)
-    return consumer.backlog()
-  }
   const maxSweepAgeMs = Math.max(10_000, 5 * sweepIntervalMs)
   return {
-    checks: createChecks({ rpc, redis, backlog, lastSweepAt: sweeping.lastSuccessAt, maxSweepAgeMs, now }),
-    backlog,
+    checks: createChecks({
+      rpc,
+      redis,
+      backlog: consumer.backlog,
+      lastSweepAt: sweeping.lastSuccessAt,
+      maxSweepAgeMs,
+      now,
+    }),
+    backlog: consumer.backlog,
     stopConsuming: async (timeoutMs) => {
       const end = await consumer.close(timeoutMs)
       if (end === 'abandoned') logger.warn('evaluations under way were abandoned; the sweep takes over')

@@ -8,6 +8,7 @@ import type { Admission } from './ingest/admit-events.ts'
 import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { type CheckMembership, createMembershipCheck } from './ingest/check-membership.ts'
+import type { BacklogGuard } from './ingest/guard-backlog.ts'
 import type { ServiceKeys } from './keys/open-service-keys.ts'
 import type { Meters } from './meters.ts'
 import { createNamedAdmission } from './reservations/admit-named.ts'
@@ -48,6 +49,9 @@ export interface RouteDependencies {
   readonly serviceKeys: Pick<ServiceKeys, 'authenticate' | 'announce'>
   readonly admit: Admission['admit']
   readonly holds: Holds
+  readonly secure: Admission['secure']
+  /** Lets events in while not too many wait. @throws ProblemError */
+  readonly enter: BacklogGuard['enter']
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly waitForResult: WaitForResult
   /** Never rejects. */
@@ -111,7 +115,7 @@ function addLoginRoutes(app: App, dependencies: RouteDependencies, { verifySupab
 }
 
 function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
-  const { holds, waitForResult, meters, now } = dependencies
+  const { holds, secure, enter, waitForResult, meters, now } = dependencies
   const { authenticateKey, check, checkMembership } = checks
   const admit = createNamedAdmission({
     admit: dependencies.admit,
@@ -122,9 +126,20 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     authenticateKey,
     check,
     checkMembership,
-    admit: async (events) => {
+    secure,
+    admit: async (events, options) => {
+      const settle = enter(events.length)
       const stop = meters.admission.startTimer()
-      return admit(events).finally(stop)
+      try {
+        const receipts = await admit(events, options)
+        settle(true)
+        return receipts
+      } catch (error) {
+        settle(false)
+        throw error
+      } finally {
+        stop()
+      }
     },
     waitForResult,
     onRejected: (reason) => meters.rejected.inc({ reason }),

@@ -42,6 +42,8 @@ beforeEach(async () => {
     serviceKeys: { authenticate: async () => key, announce: async () => undefined },
     admit: async () => [],
     holds: openHolds(store),
+    secure: async () => undefined,
+    enter: () => () => undefined,
     judge: () => ({ accepted: true }),
     waitForResult: async () => ({ status: 'timeout' }),
     wakeEnforcer: async () => undefined,

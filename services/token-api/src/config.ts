@@ -1,4 +1,4 @@
-import { duration, type Env, parseEnv, secret, serviceEnv, url } from '@tollgate/shared/config'
+import { duration, type Env, parseEnv, positiveInteger, secret, serviceEnv, url } from '@tollgate/shared/config'
 import { z } from 'zod'
 
 // Older names under which the same value is known; an alias counts only where the name itself is not set.
@@ -41,6 +41,10 @@ const schema = serviceEnv({
   LIBRECHAT_URL: url(['http', 'https']).default('http://localhost:3080'),
   JWT_ACCESS_TOKEN_EXPIRY: duration().prefault('24h'),
   URL_TOKEN: z.enum(['handoff', 'access']).default('handoff'),
+  // Where events are accepted: `postgres` for a Redis that cannot promise to keep what it answered.
+  ACCEPT_ON: z.enum(['redis', 'postgres']).default('redis'),
+  /** Accepted and unrecorded events, in Redis and inbox, above which no more are taken. */
+  MAX_BACKLOG_EVENTS: positiveInteger().prefault('500000'),
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),

@@ -8,6 +8,8 @@ import {
   createResultWaiter,
   createWorkerConnection,
   disconnectAll,
+  queueAddresses,
+  readBacklog,
 } from '@tollgate/shared/queues'
 import { openStore } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
@@ -17,6 +19,7 @@ import type { Config } from './config.ts'
 import { type Gate, openGate } from './gate/open-gate.ts'
 import { createAdmission } from './ingest/admit-events.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
+import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { defineMeters } from './meters.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
@@ -38,6 +41,7 @@ export interface RunningTokenApi {
 }
 
 const MAX_CONNECTIONS = 10
+const BACKLOG_INTERVAL_MS = 1_000
 // What needs Postgres is answered 503 within two seconds.
 const STATEMENT_TIMEOUT_MS = 1_000
 
@@ -60,6 +64,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     producer: createProducer('usage-events', { connection: redis, shards: config.SHARDS }),
     park: store.park,
     shards: config.SHARDS,
+    acceptOn: config.ACCEPT_ON,
     now: monotonicNow,
     newId,
     onAccepted: (path, events) => meters.accepted.inc({ path }, events),
@@ -73,6 +78,8 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     serviceKeys: openServiceKeysOver(options, connections, store),
     admit: admission.admit,
     holds,
+    secure: admission.secure,
+    enter: guardBacklog(options, connections, metrics),
     judge: gate.judge,
     waitForResult,
     wakeEnforcer: wakeEnforcer(redis, newId, onError),
@@ -149,6 +156,41 @@ function openServiceKeysOver(
   const serviceKeys = openServiceKeys({ store, subscriber, redis, namespace, bootstrapKey, now, onError })
   phases.add('close', 'uses of keys', 1_500, serviceKeys.stop)
   return serviceKeys
+}
+
+/** Measures what waits once a second, and refuses events while it is too much. */
+function guardBacklog(
+  { config, phases, now }: TokenApiOptions,
+  { redis, rpc }: ReturnType<typeof openConnections>,
+  metrics: Metrics,
+): BacklogGuard['enter'] {
+  const addresses = queueAddresses('usage-events', config.SHARDS)
+  const guard = createBacklogGuard(config.MAX_BACKLOG_EVENTS, {
+    readRedis: async () => (await readBacklog(redis, addresses, now)).items,
+    readInbox: async () => (await rpc('inbox_backlog', {}))[0]?.events ?? 0,
+  })
+  const refused = metrics.counter('tollgate_events_refused_total', 'Events refused since too many wait already')
+  metrics.gauge('tollgate_events_backlog_ratio', 'Accepted events that wait, as part of MAX_BACKLOG_EVENTS', {
+    collect: (gauge) => gauge.set(guard.waiting() / config.MAX_BACKLOG_EVENTS),
+  })
+  let reading: Promise<void> | undefined
+  const timer = setInterval(() => {
+    reading ??= guard.refresh().finally(() => {
+      reading = undefined
+    })
+  }, BACKLOG_INTERVAL_MS)
+  phases.add('close', 'backlog guard', 1_500, () => {
+    clearInterval(timer)
+    return reading
+  })
+  return (events) => {
+    try {
+      return guard.enter(events)
+    } catch (error) {
+      refused.inc(events)
+      throw error
+    }
+  }
 }
 
 /** `Prefer: wait`; a shutdown ends the waiting, and the request is answered 202. */

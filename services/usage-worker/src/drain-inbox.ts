@@ -8,6 +8,8 @@ export interface DrainOptions {
   readonly metrics: UsageMetrics
   readonly announce: (totals: RpcRow<'drain_inbox'>['totals']) => void
   readonly onError: (error: unknown) => void
+  /** Told whenever nothing is left in the inbox that this worker could take. */
+  readonly onEmpty?: () => void
 }
 
 // A row is one request's or one group commit's events: up to a thousand.
@@ -28,6 +30,7 @@ export async function drainInbox({ rpc, metrics, announce }: DrainOptions): Prom
       if (!result || result.drained === 0) return rows
       rows += result.drained
       metrics.outcomes.inc({ outcome: 'recorded' }, result.recorded)
+      metrics.outcomes.inc({ outcome: 'duplicate' }, result.duplicates)
       metrics.outcomes.inc({ outcome: 'rejected' }, result.rejected.length)
       metrics.unpriced.inc(result.unpriced)
       countHolds(result.holds, metrics)
@@ -51,7 +54,7 @@ async function buryHead(rpc: Rpc, metrics: UsageMetrics, cause: unknown): Promis
 /** Drains the inbox every `pollMs` until stopped; resolves when the last round has ended. */
 export async function keepInboxDrained(options: DrainOptions, pollMs: number, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
-    await drainInbox(options).catch(options.onError)
+    await drainInbox(options).then(options.onEmpty, options.onError)
     await delay(pollMs, undefined, { signal: stopping }).catch(() => undefined)
   }
 }

@@ -29,6 +29,14 @@ export function defineUsageMetrics(metrics: Metrics) {
       'tollgate_reservation_excess_tokens_total',
       'LLM tokens used above what was held for them',
     ),
+    redisRollbacks: metrics.counter(
+      'tollgate_redis_rollbacks_total',
+      'Times that Redis was found wiped or put back to an earlier state',
+    ),
+    redisGap: metrics.counter(
+      'tollgate_redis_gap_events_total',
+      'Events that waited in Redis when last looked at before it lost them; clients have to repeat them',
+    ),
     batchEvents: metrics.histogram('tollgate_usage_batch_events', 'Events of a transaction', {
       buckets: [1, 10, 50, 100, 250, 500, 1_000, 2_000, 5_000],
     }),

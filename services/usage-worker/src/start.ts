@@ -11,14 +11,18 @@ import {
   disconnectAll,
 } from '@tollgate/shared/queues'
 import { openStore, type Rpc } from '@tollgate/shared/store'
+import type { Redis } from 'ioredis'
 import { createAnnounce } from './announce.ts'
+import { defineBacklogGauges } from './backlog-gauges.ts'
 import { commitJobs } from './commit.ts'
 import type { UsageWorkerConfig } from './config.ts'
 import { consumeUsageEvents } from './consume.ts'
 import { keepInboxDrained } from './drain-inbox.ts'
 import { keepPartitions } from './keep-partitions.ts'
 import { defineUsageMetrics, type UsageMetrics } from './metrics.ts'
+import { createBacklogReader, type ReadUsageBacklog } from './read-usage-backlog.ts'
 import { checkProgress } from './readiness.ts'
+import { keepRedisWatched } from './watch-redis.ts'
 
 interface UsageWorkerOptions extends StartContext {
   readonly config: UsageWorkerConfig
@@ -46,7 +50,8 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   })
   phases.add('close', 'store', 1_000, store.close)
 
-  const announce = openAnnounce(options, usage, onError)
+  const producing = openProducerConnection(options, onError)
+  const announce = openAnnounce(options, producing, usage, onError)
   const connection = createWorkerConnection(config.REDIS_URL, { onError, name: 'usage-worker' })
   phases.add('close', 'redis', 500, () => disconnectAll(connection))
   const commit = (jobs: UsageEventsJob[]) =>
@@ -64,32 +69,65 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   })
   phases.add('drain', 'usage-events', DRAIN_TIMEOUT_MS, () => consumer.close(DRAIN_TIMEOUT_MS - 500))
 
+  let drainedAt = now()
+  const onEmpty = () => {
+    drainedAt = now()
+  }
   const drained = keepInboxDrained(
-    { rpc: store.rpc, metrics: usage, announce, onError },
+    { rpc: store.rpc, metrics: usage, announce, onError, onEmpty },
     config.INBOX_POLL_MS,
     stopping,
   )
   const partitioned = keepPartitions(store.rpc, onError, stopping)
-  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, partitioned]))
+  const readBacklog = createBacklogReader(consumer.backlog, store.rpc, now)
+  const watched = watchRedis(options, producing, store.rpc, usage, readBacklog)
+  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, partitioned, watched]))
 
-  defineBacklogGauges(metrics, consumer)
+  defineBacklogGauges(metrics, readBacklog)
   const checks = {
     postgres: () => store.rpc('tollgate_ping', {}),
     redis: () => connection.ping(),
-    progress: checkProgress(consumer, now),
+    progress: checkProgress({ readBacklog, lastJobAt: consumer.lastProgressAt, lastDrainAt: () => drainedAt, now }),
   }
   const ops = createOpsServer({ host: config.HOST, port: config.PORT, checks, metrics, stopping })
   phases.add('close', 'ops server', 500, ops.close)
   logger.info({ address: await ops.listen() }, 'operations server listens')
 }
 
+function openProducerConnection({ config, phases }: UsageWorkerOptions, onError: (error: unknown) => void): Redis {
+  const connection = createProducerConnection(config.REDIS_URL, { onError, name: 'usage-worker-announce' })
+  phases.add('close', 'announce connection', 500, () => connection.disconnect())
+  return connection
+}
+
+/** Redis that has lost something is logged and counted, with what waited in it when last looked at. */
+function watchRedis(
+  { logger, newId, stopping }: UsageWorkerOptions,
+  redis: Redis,
+  rpc: Rpc,
+  usage: UsageMetrics,
+  readBacklog: ReadUsageBacklog,
+): Promise<void> {
+  let waited = 0
+  const look = async () => {
+    waited = (await readBacklog()).queue?.items ?? waited
+  }
+  const onLoss = () => {
+    usage.redisRollbacks.inc()
+    usage.redisGap.inc(waited)
+    logger.error({ waited }, 'Redis has lost what it held: clients must repeat what was answered 202')
+    waited = 0
+  }
+  const options = { redis, rpc, newId, onLoss, onAdvance: () => void look().catch(() => undefined) }
+  return keepRedisWatched(options, stopping)
+}
+
 function openAnnounce(
   { config, phases, newId }: UsageWorkerOptions,
+  connection: Redis,
   usage: UsageMetrics,
   onError: (e: unknown) => void,
 ) {
-  const connection = createProducerConnection(config.REDIS_URL, { onError, name: 'usage-worker-announce' })
-  phases.add('close', 'announce connection', 500, () => connection.disconnect())
   const evaluations = createProducer('quota-evaluations', { connection, shards: config.SHARDS })
   phases.add('close', 'quota-evaluations', 500, evaluations.close)
   return createAnnounce({
@@ -106,20 +144,4 @@ async function keepDeadLetter(rpc: Rpc, usage: UsageMetrics, { queue, reason, da
   usage.deadLetters.inc()
   const letter = { queue, reason: 'job_failed', detail: reason, payload: JSON.stringify(data) }
   await rpc('record_dead_letters', { batch: { letters: [letter] } })
-}
-
-function defineBacklogGauges(
-  metrics: ReturnType<typeof createMetrics>,
-  consumer: ReturnType<typeof consumeUsageEvents>,
-): void {
-  const waiting = metrics.gauge('tollgate_usage_jobs_waiting', 'Jobs of usage-events that wait')
-  const failed = metrics.gauge('tollgate_usage_jobs_failed', 'Jobs of usage-events that Redis keeps as failed')
-  metrics.gauge('tollgate_usage_oldest_job_seconds', 'Age of the oldest waiting job of usage-events', {
-    collect: async (gauge) => {
-      const backlog = await consumer.backlog()
-      waiting.set(backlog.waiting)
-      failed.set(backlog.failed)
-      gauge.set(backlog.oldestWaitingMs / 1_000)
-    },
-  })
 }

@@ -154,6 +154,7 @@ create table tollgate.period_totals (
 create table tollgate.event_inbox (
   id bigint generated always as identity primary key,
   received_at timestamptz not null default now(),
+  event_count integer generated always as (jsonb_array_length(events)) stored,
   events jsonb not null
 );
 

@@ -1,13 +1,13 @@
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
--- Returns: one row: drained (inbox rows taken), recorded (events), totals, unpriced and after_revocation and holds
---   as of ingest_usage, rejected:
+-- Returns: one row: drained (inbox rows taken), recorded and duplicates (events), totals, unpriced, after_revocation and
+--   holds as of ingest_usage, rejected:
 --   jsonb array of { reason, event }.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction.
 create function public.drain_inbox(max_rows integer)
 returns table (
-  drained integer, recorded integer, totals jsonb, unpriced integer, after_revocation integer, rejected jsonb,
-  holds jsonb)
+  drained integer, recorded integer, duplicates integer, totals jsonb, unpriced integer, after_revocation integer,
+  rejected jsonb, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -17,7 +17,7 @@ declare
 begin
   select array_agg(i.id), count(*) into ids, drained from (
     select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
-  recorded := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
+  recorded := 0; duplicates := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
   holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
   if drained > 0 then
     select jsonb_agg(e.event) into events
@@ -25,6 +25,7 @@ begin
     select * into result from public.ingest_usage(jsonb_build_object('events', events));
     delete from tollgate.event_inbox where id = any(ids);
     recorded := jsonb_array_length(events) - jsonb_array_length(result.outcomes);
+    duplicates := (select count(*) from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'duplicate');
     totals := result.totals;
     unpriced := result.unpriced;
     after_revocation := result.after_revocation;

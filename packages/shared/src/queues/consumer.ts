@@ -1,4 +1,4 @@
-import { type Job, Queue, UnrecoverableError, Worker } from 'bullmq'
+import { type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import {
@@ -81,8 +81,11 @@ export function createConsumer<N extends QueueName>(
     progressAt = now()
   }
   const workers = addresses.map((address) => startWorker(name, address, handler, options, onCompleted))
-  const queues = addresses.map(({ queue, prefix }) => openReader(queue, prefix, connection))
-  const backlog = () => withTimeout(readBacklog(queues, now), BACKLOG_TIMEOUT_MS, `reading the backlog of ${name}`)
+  const backlog = async () => {
+    // Commands of this connection wait for Redis: asking again and again would pile them up.
+    if (connection.status !== 'ready') throw new Error(`Redis is away (${connection.status})`)
+    return withTimeout(readBacklog(connection, addresses, now), BACKLOG_TIMEOUT_MS, `reading the backlog of ${name}`)
+  }
 
   return {
     lastProgressAt: () => progressAt,
@@ -92,7 +95,6 @@ export function createConsumer<N extends QueueName>(
       const closing = Promise.allSettled([...workers.map((worker) => worker.close())])
       try {
         await withTimeout(closing, timeoutMs, `closing ${name}`)
-        await Promise.allSettled(queues.map((queue) => queue.close()))
         return 'drained'
       } catch {
         disconnectAll(connection)
@@ -163,12 +165,6 @@ async function tellExhausted(job: Job, error: Error, onExhausted: ConsumerOption
 function backoffMs({ backoff }: QueueDefinition, attempts: number): number {
   const ceilingMs = Math.min(backoff.maxMs, backoff.firstMs * 2 ** Math.min(attempts - 1, 30))
   return Math.ceil(ceilingMs * (0.5 + Math.random() / 2))
-}
-
-function openReader(name: string, prefix: string, connection: Redis): Queue {
-  const queue = new Queue(name, { connection, prefix, skipMetasUpdate: true })
-  queue.on('error', () => undefined)
-  return queue
 }
 
 function asError(fault: unknown): Error {

@@ -25,8 +25,9 @@ beforeEach(() => {
   errors = []
 })
 
-const open = () =>
+const open = (acceptOn: 'redis' | 'postgres' = 'redis') =>
   createAdmission({
+    acceptOn,
     producer: {
       add: async (data, { jobId, shard }) => {
         adds++
@@ -158,4 +159,37 @@ test.each([
 ])('%j gives no outcomes', async (ended) => {
   const receipts = await open().admit([event('1')])
   expect(await awaitOutcomes(receipts, async () => ended, 1)).toBeUndefined()
+})
+
+describe('accepting on Postgres', () => {
+  test('parks every event and never asks Redis, whether it is there or not', async () => {
+    const admission = open('postgres')
+    const receipts = await Promise.all([admission.admit([event('1'), event('2', 1)]), admission.admit([event('3')])])
+    expect(receipts).toEqual([[{ path: 'inbox', positions: [0, 1] }], [{ path: 'inbox', positions: [0] }]])
+    expect(parked.map(({ id }) => id)).toEqual(['1', '2', '3'])
+    expect(adds).toBe(0)
+    isPostgresAway = true
+    await expect(admission.admit([event('4')])).rejects.toMatchObject({ code: 'unavailable' })
+    expect(adds).toBe(0)
+  })
+
+  test('a request that waits goes through Redis, and is parked before it is answered 202', async () => {
+    const admission = open('postgres')
+    const events = [event('1'), event('2', 1), event('3', 2)]
+    const receipts = await admission.admit(events, { waits: true })
+    expect(parked).toEqual([])
+    await admission.secure(events, receipts)
+    expect(parked.map(({ id }) => id).toSorted()).toEqual(['1', '2', '3'])
+    isPostgresAway = true
+    await expect(admission.secure(events, receipts)).rejects.toMatchObject({ code: 'unavailable' })
+  })
+
+  test('securing is needed for nothing that Redis accepts, nor for what is parked', async () => {
+    const events = [event('1')]
+    const onRedis = open()
+    await onRedis.secure(events, await onRedis.admit(events, { waits: true }))
+    const onPostgres = open('postgres')
+    await onPostgres.secure(events, await onPostgres.admit(events))
+    expect(parked.map(({ id }) => id)).toEqual(['1'])
+  })
 })

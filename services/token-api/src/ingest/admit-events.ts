@@ -1,5 +1,12 @@
 import { type AcceptedEvent, ProblemError } from '@tollgate/shared/contracts'
-import { createGroupCommit, type GroupCommit, type Producer, QueueError, shardOf } from '@tollgate/shared/queues'
+import {
+  createGroupCommit,
+  type GroupCommit,
+  type Producer,
+  QueueError,
+  shardOf,
+  sizedJobId,
+} from '@tollgate/shared/queues'
 
 /** Where some events of a request came to lie on disk. `positions` are their places in what was handed to `admit`. */
 export type Receipt =
@@ -15,8 +22,16 @@ export type Receipt =
 
 /** Takes events in. */
 export interface Admission {
-  /** Resolves when all events are on disk. @throws ProblemError `unavailable` when that cannot be said */
-  admit(events: readonly AcceptedEvent[]): Promise<Receipt[]>
+  /**
+   * Resolves when all events are on disk. With `waits` they go to Redis in any case, since only there somebody tells
+   * what became of them. @throws ProblemError `unavailable` when that cannot be said
+   */
+  admit(events: readonly AcceptedEvent[], how?: { readonly waits: boolean }): Promise<Receipt[]>
+  /**
+   * Before a request that waited in vain is answered 202: with `acceptOn: 'postgres'` its events are parked too. Both
+   * places hold them then, which is harmless: an event counts once. @throws ProblemError `unavailable`
+   */
+  secure(events: readonly AcceptedEvent[], receipts: readonly Receipt[]): Promise<void>
   /** Resolves when nothing is left under way. */
   drain(): Promise<void>
 }
@@ -27,6 +42,8 @@ export interface AdmissionOptions {
   /** Stores events in the inbox. @throws StoreError */
   readonly park: (events: readonly AcceptedEvent[]) => Promise<void>
   readonly shards: number
+  /** Where events are accepted: in Redis while it is there, or in Postgres always. */
+  readonly acceptOn: 'redis' | 'postgres'
   readonly now: () => number
   readonly newId: () => string
   readonly onAccepted: (path: Receipt['path'], events: number) => void
@@ -37,6 +54,7 @@ export interface AdmissionOptions {
 const MAX_JOB_EVENTS = 1_000
 const MAX_DELAY_MS = 3
 const MAX_IN_FLIGHT = 2
+const MAX_PARKING = 4
 const MAX_WAITING_EVENTS = 20_000
 const ADD_TIMEOUT_MS = 800
 const SHORT_CIRCUIT_MS = 1_000
@@ -67,15 +85,41 @@ export function createAdmission(options: AdmissionOptions): Admission {
       flush: (slices) => store(slices, shard, circuit, options),
     }),
   )
+  const parking = createGroupCommit<Slice, Receipt>({
+    maxItems: MAX_JOB_EVENTS,
+    maxDelayMs: MAX_DELAY_MS,
+    maxInFlight: MAX_PARKING,
+    maxWaiting: MAX_WAITING_EVENTS,
+    weigh: (slice) => slice.events.length,
+    flush: (slices) => parkSlices(slices, options),
+  })
   return {
-    admit: async (events) => {
+    admit: async (events, how) => {
+      if (options.acceptOn === 'postgres' && how?.waits !== true) {
+        return [await submit(parking, { events, positions: events.map((_, position) => position) })]
+      }
       const slices = sliceByShard(events, options.shards)
       return Promise.all([...slices].map(([shard, slice]) => submit(commits[shard], slice)))
     },
+    secure: async (events, receipts) => {
+      const inRedis = receipts.flatMap((receipt) => (receipt.path === 'redis' ? receipt.positions : []))
+      if (options.acceptOn === 'redis' || inRedis.length === 0) return
+      const positions = new Set(inRedis)
+      const slice = { events: events.filter((_, position) => positions.has(position)), positions: inRedis }
+      await submit(parking, slice)
+    },
     drain: async () => {
-      await Promise.all(commits.map((commit) => commit.drain()))
+      await Promise.all([...commits, parking].map((commit) => commit.drain()))
     },
   }
+}
+
+async function parkSlices(slices: readonly Slice[], options: AdmissionOptions): Promise<Receipt[]> {
+  await park(
+    slices.flatMap((slice) => slice.events),
+    options,
+  )
+  return slices.map(({ positions }) => ({ path: 'inbox', positions }))
 }
 
 function sliceByShard(events: readonly AcceptedEvent[], shards: number): Map<number, Slice> {
@@ -108,10 +152,7 @@ async function store(
 ): Promise<Receipt[]> {
   const events = slices.flatMap((slice) => slice.events)
   const jobId = await enqueue(events, shard, circuit, options)
-  if (jobId === undefined) {
-    await park(events, options)
-    return slices.map(({ positions }) => ({ path: 'inbox', positions }))
-  }
+  if (jobId === undefined) return parkSlices(slices, options)
   let next = 0
   return slices.map(({ positions }) => {
     const offset = next
@@ -131,7 +172,7 @@ async function enqueue(
   if (startedAtMs < circuit.awayUntilMs) return undefined
   // While Redis is away one batch a second finds out whether it still is; the others need not wait for that.
   if (circuit.awayUntilMs > 0) circuit.awayUntilMs = startedAtMs + SHORT_CIRCUIT_MS
-  const jobId = newId()
+  const jobId = sizedJobId(newId(), events.length)
   try {
     await producer.add({ v: 1, events }, { jobId, shard, timeoutMs: ADD_TIMEOUT_MS })
     circuit.awayUntilMs = Number.NEGATIVE_INFINITY

@@ -9,6 +9,8 @@ import { toAcceptedEvent } from './to-accepted-event.ts'
 export interface Taken {
   /** The events on disk; a receipt's positions point into this list. */
   readonly events: readonly ParsedEvent[]
+  /** The same, as they were stored. */
+  readonly accepted: readonly AcceptedEvent[]
   readonly receipts: readonly Receipt[]
   readonly rejected: readonly Rejection[]
 }
@@ -45,7 +47,7 @@ export async function takeEvents(batch: ParsedBatch, submitter: Submitter, optio
     accepted.push(toAcceptedEvent(parsed, receivedAt, verdict.member))
   }
   const receipts = accepted.length === 0 ? [] : await options.admit(accepted)
-  return { events, receipts, rejected: rejected.sort((one, other) => one.index - other.index) }
+  return { events, accepted, receipts, rejected: rejected.sort((one, other) => one.index - other.index) }
 }
 
 // A user's own token says where its user belongs.

@@ -10,6 +10,7 @@ export interface NamedAdmissionOptions {
   readonly onAccepted: (events: number) => void
 }
 
+type How = Parameters<Admission['admit']>[1]
 type Place = readonly [position: number, event: AcceptedEvent]
 
 /**
@@ -18,16 +19,17 @@ type Place = readonly [position: number, event: AcceptedEvent]
  * recorded, and is counted as a late settlement.
  */
 export function createNamedAdmission(options: NamedAdmissionOptions): Admission['admit'] {
-  return async (events) => {
+  return async (events, how) => {
     const places = [...events.entries()]
     const named = places.filter(([, event]) => reservationOf(event) !== undefined)
-    if (named.length === 0) return options.admit(events)
+    if (named.length === 0) return options.admit(events, how)
     const [plain, parked] = await Promise.all([
       admitSome(
         places.filter(([, event]) => reservationOf(event) === undefined),
         options,
+        how,
       ),
-      parkNamed(named, options),
+      parkNamed(named, options, how),
     ])
     return [...plain, ...parked]
   }
@@ -37,16 +39,19 @@ function reservationOf(event: AcceptedEvent): string | undefined {
   return event.type === 'usage.recorded' ? event.reservation_id : undefined
 }
 
-async function admitSome(places: readonly Place[], { admit }: NamedAdmissionOptions): Promise<Receipt[]> {
+async function admitSome(places: readonly Place[], { admit }: NamedAdmissionOptions, how: How): Promise<Receipt[]> {
   if (places.length === 0) return []
-  const receipts = await admit(places.map(([, event]) => event))
+  const receipts = await admit(
+    places.map(([, event]) => event),
+    how,
+  )
   return receipts.map((receipt) => ({
     ...receipt,
     positions: receipt.positions.map((place) => places[place]?.[0] ?? place),
   }))
 }
 
-async function parkNamed(places: readonly Place[], options: NamedAdmissionOptions): Promise<Receipt[]> {
+async function parkNamed(places: readonly Place[], options: NamedAdmissionOptions, how: How): Promise<Receipt[]> {
   try {
     await Promise.all(
       places.map(([, event]) =>
@@ -58,6 +63,6 @@ async function parkNamed(places: readonly Place[], options: NamedAdmissionOption
   } catch (error) {
     if (!isRetryableStoreError(error)) throw error
     // Some may be in Postgres already: an event counts once.
-    return admitSome(places, options)
+    return admitSome(places, options, how)
   }
 }

@@ -1,6 +1,6 @@
 import type { AcceptedEvent, RejectionReason } from '@tollgate/shared/contracts'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
-import type { Receipt } from '../ingest/admit-events.ts'
+import type { Admission, Receipt } from '../ingest/admit-events.ts'
 import { answerAccepted, answerRecorded } from '../ingest/answer-events.ts'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import { awaitOutcomes, type WaitForResult } from '../ingest/await-outcomes.ts'
@@ -18,7 +18,8 @@ export interface PostEvents {
   readonly authenticateKey: AuthenticateServiceKey
   readonly check: CheckAccessToken
   readonly checkMembership: CheckMembership
-  readonly admit: (events: readonly AcceptedEvent[]) => Promise<Receipt[]>
+  readonly admit: (events: readonly AcceptedEvent[], options: { readonly waits: boolean }) => Promise<Receipt[]>
+  readonly secure: Admission['secure']
   readonly waitForResult: WaitForResult
   readonly onRejected: (reason: RejectionReason) => void
   readonly now: () => number
@@ -27,8 +28,19 @@ export interface PostEvents {
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 const CONTENT_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/json']
 
+const PROMISE = `CloudEvents 1.0, one or a batch; the body may be compressed with gzip. In the place of counts, \`data.usage\` may hold the
+provider's own usage object. An event is identified by (organization, source, id) and counts once, however often it is sent.
+
+**202** promises that each accepted event is on disk and will be counted without the client: in Redis, fsynced before the
+answer (\`appendfsync always\`), or, while Redis is away or with \`ACCEPT_ON=postgres\`, committed in Postgres. It does not promise
+that the worker finds the user in the organization when Postgres could not be asked, and it does not survive the loss of
+Redis' disk: after such a loss, which Tollgate notices, clients repeat what was answered 202 and not yet recorded, with
+the same ids. **200** (\`Prefer: wait=5\`) promises more: each outcome is that of a committed transaction in Postgres.
+**429** and **503** promise nothing was refused for good: repeat with the same ids after \`Retry-After\`.`
+
 const schema = {
   summary: 'Take one event, or up to 1,000',
+  description: PROMISE,
   security: bearer,
   consumes: CONTENT_TYPES,
   body: eventsBody,
@@ -55,15 +67,17 @@ export function postEvents(app: App, dependencies: PostEvents): void {
       },
       handler: async (request, reply) => {
         const batch = parseEvents(request.body, request.headers['content-type'] ?? '', dependencies.now())
-        const taken = await takeEvents(batch, request.getDecorator<Submitter>('submitter'), dependencies)
+        const waitSeconds = readWaitSeconds(request.headers.prefer)
+        const admit = (events: readonly AcceptedEvent[]) => dependencies.admit(events, { waits: waitSeconds > 0 })
+        const taken = await takeEvents(batch, request.getDecorator<Submitter>('submitter'), { ...dependencies, admit })
         for (const { reason } of taken.rejected) dependencies.onRejected(reason)
 
-        const waitSeconds = readWaitSeconds(request.headers.prefer)
         if (waitSeconds > 0 && taken.events.length > 0) {
           const outcomes = await awaitOutcomes(taken.receipts, dependencies.waitForResult, waitSeconds * 1_000)
           if (outcomes !== undefined) {
             return reply.code(200).header('preference-applied', 'wait').send(answerRecorded(taken, outcomes))
           }
+          await dependencies.secure(taken.accepted, taken.receipts)
         }
         return reply.code(202).send(answerAccepted(taken))
       },

@@ -1,6 +1,7 @@
 import type { AccountFunctions } from './account-functions.ts'
 import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
+import type { IntakeFunctions } from './intake-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { ReservationFunctions } from './reservation-functions.ts'
@@ -14,6 +15,7 @@ import type { UsageFunctions } from './usage-functions.ts'
 export type RpcFunctions = {
   tollgate_ping: { args: Record<never, never>; row: { ok: boolean; now: string } }
 } & UsageFunctions &
+  IntakeFunctions &
   AccountFunctions &
   AuditFunctions &
   BooksFunctions &

@@ -49,6 +49,7 @@ export type UsageFunctions = {
     row: {
       drained: number
       recorded: number
+      duplicates: number
       totals: PeriodTotal[]
       unpriced: number
       after_revocation: number
