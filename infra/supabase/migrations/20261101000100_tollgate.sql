@@ -391,6 +391,26 @@ create table tollgate.usage_by_model (
   primary key (organization_id, date, model, user_id)
 ) with (fillfactor = 60);
 
+-- Rollup by organization, model and day: what a year's report of a whole organization reads, twenty times less than the
+-- rollup by user would make it.
+create table tollgate.usage_by_organization_model (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, model)
+) with (fillfactor = 60);
+
 -- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
 create table public.chat_sessions (
   organization_id uuid not null,
@@ -1347,8 +1367,8 @@ grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_u
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, period_totals, in this
---   order, each sorted.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
+--   usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -1365,6 +1385,7 @@ begin
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
+  perform tollgate.roll_up_organization_models(fresh);
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
@@ -2216,6 +2237,40 @@ $$;
 
 grant execute on function tollgate.roll_up_days to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/roll_up_organization_models.sql
+-- Purpose: add ledger entries to usage_by_organization_model. Parameters: entries. Returns: nothing.
+-- Locks: its rows in the order of the primary key; called late, since these rows are hot.
+-- Invariant: the rollup is the fold of the ledger.
+create function tollgate.roll_up_organization_models(fresh tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.usage_by_organization_model as t (
+    organization_id, date, model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
+    reasoning_output_tokens, total_tokens, cost_usd, charge_usd, message_count, event_count, unpriced_events)
+  select
+    f.organization_id, f.usage_date, f.model, sum(f.input_tokens), sum(f.output_tokens), sum(f.cache_read_input_tokens),
+    sum(f.cache_creation_input_tokens), sum(f.reasoning_output_tokens), sum(f.total_tokens),
+    coalesce(sum(f.cost_usd), 0), coalesce(sum(f.charge_usd), 0), sum(f.message_count), sum(f.event_count),
+    sum(f.unpriced_events)
+  from unnest(fresh) f
+  group by f.organization_id, f.usage_date, f.model
+  order by f.organization_id, f.usage_date, f.model
+  on conflict (organization_id, date, model) do update set
+    input_tokens = t.input_tokens + excluded.input_tokens,
+    output_tokens = t.output_tokens + excluded.output_tokens,
+    cache_read_input_tokens = t.cache_read_input_tokens + excluded.cache_read_input_tokens,
+    cache_creation_input_tokens = t.cache_creation_input_tokens + excluded.cache_creation_input_tokens,
+    reasoning_output_tokens = t.reasoning_output_tokens + excluded.reasoning_output_tokens,
+    total_tokens = t.total_tokens + excluded.total_tokens,
+    cost_usd = t.cost_usd + excluded.cost_usd,
+    charge_usd = t.charge_usd + excluded.charge_usd,
+    message_count = t.message_count + excluded.message_count,
+    event_count = t.event_count + excluded.event_count,
+    unpriced_events = t.unpriced_events + excluded.unpriced_events
+$$;
+
+grant execute on function tollgate.roll_up_organization_models to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/roll_up_sessions.sql
 -- Purpose: add usage and session events to chat_sessions. Parameters: events (usage.recorded that were claimed,
 --   session.started, session.ended). Returns: nothing.
@@ -2511,7 +2566,378 @@ language sql immutable parallel safe
 return case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb else argument end;
 
 grant execute on function tollgate.unwrap
-  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+  to authenticated, tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/45-reports/00-usage_report_row.sql
+-- A row of a usage report before it is dressed: sums of one bucket and group. Null where the report is not grouped by it.
+create type tollgate.usage_report_row as (
+  bucket text,
+  model text,
+  user_id uuid,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  cost_usd numeric,
+  charge_usd numeric,
+  message_count bigint,
+  event_count bigint,
+  unpriced_events bigint
+);
+
+-- What a report asks for, read once from its jsonb argument.
+create type tollgate.usage_report_query as (
+  organization_id uuid,
+  start_date date, -- the organization's day, inclusive
+  end_date date,   -- exclusive
+  bucket text,     -- hour | day | month | total
+  by_model boolean,
+  by_user boolean,
+  by_token_kind boolean,
+  user_id uuid,    -- null: everybody whom the caller may see
+  model text       -- null: every model
+);
+
+-- schemas/45-reports/may_read_organization.sql
+-- Purpose: whether the signed-in user sees a whole organization: its admin, or super_admin.
+-- Parameters: organization. Returns: boolean; false for anybody who is not signed in.
+create function tollgate.may_read_organization(organization uuid) returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce((tollgate.my_role() = 'admin' and organization = tollgate.my_organization_id())
+    or tollgate.my_role() = 'super_admin', false)
+$$;
+
+-- Purpose: the names of users whom the caller may see: own; an organization's for its admin; all for super_admin.
+-- Parameters: organization. Returns: a row a user: user_id, user_name (full name, else e-mail).
+-- Security definer: profiles show a user the own row alone; says nothing of users whom the caller may not see.
+create function tollgate.visible_members(organization uuid) returns table (user_id uuid, user_name text)
+language sql stable security definer set search_path = ''
+as $$
+  select m.user_id, coalesce(nullif(m.full_name, ''), m.email)
+  from tollgate.directory_members m
+  where m.organization_id = organization
+    and (m.user_id = (select auth.uid()) or (select tollgate.may_read_organization(organization)))
+$$;
+
+grant execute on function tollgate.may_read_organization, tollgate.visible_members
+  to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/read_report_query.sql
+-- Purpose: read and check the argument of a usage report. Parameters: query = { organization_id, start, end, bucket,
+--   group_by: [model | user | token_kind], user_id?, model? }; start inclusive, end exclusive, days of the organization.
+-- Returns: the query, typed. Errors: 22023 for an unknown bucket or group, an empty or too long span.
+-- Invariant: an hourly report, the one that reads the ledger, spans 48 hours at most. Reads nothing.
+create function tollgate.read_report_query(query jsonb) returns tollgate.usage_report_query
+language plpgsql immutable security invoker set search_path = ''
+as $$
+declare
+  asked jsonb := tollgate.unwrap(query);
+  groups jsonb := coalesce(asked -> 'group_by', '[]');
+  q tollgate.usage_report_query;
+begin
+  q.organization_id := (asked ->> 'organization_id')::uuid;
+  q.start_date := (asked ->> 'start')::date;
+  q.end_date := (asked ->> 'end')::date;
+  q.bucket := coalesce(asked ->> 'bucket', 'day');
+  q.by_model := groups ? 'model';
+  q.by_user := groups ? 'user';
+  q.by_token_kind := groups ? 'token_kind';
+  q.user_id := (asked ->> 'user_id')::uuid;
+  q.model := asked ->> 'model';
+  if q.organization_id is null or q.start_date is null or q.end_date is null then
+    raise exception 'organization_id, start and end are required' using errcode = '22023';
+  end if;
+  if q.bucket not in ('hour', 'day', 'month', 'total')
+    or exists (select from jsonb_array_elements_text(groups) g where g not in ('model', 'user', 'token_kind')) then
+    raise exception 'bucket is one of hour, day, month, total; group_by of model, user, token_kind' using errcode = '22023';
+  end if;
+  if q.start_date >= q.end_date or q.end_date - q.start_date > (case q.bucket when 'hour' then 2 else 800 end) then
+    raise exception 'the span must be 1 to 800 days, of hours 1 or 2 days' using errcode = '22023';
+  end if;
+  return q;
+end
+$$;
+
+grant execute on function tollgate.read_report_query to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/report_day_start.sql
+-- Purpose: the instant at which a day begins for an organization, in its present time zone.
+-- Parameters: organization, day. Returns: instant.
+-- Security definer: a tenant may not read settings, and learns nothing but a time zone's offset.
+create function tollgate.report_day_start(organization uuid, day date) returns timestamptz
+language sql stable security definer set search_path = ''
+as $$
+  select day::timestamp at time zone coalesce((
+    select h.time_zone from tollgate.period_schedules h
+    where h.organization_id = organization and h.valid_from <= now() and now() < h.valid_to), 'UTC')
+$$;
+
+grant execute on function tollgate.report_day_start to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/report_me.sql
+-- Purpose: who is signed in, for a dashboard's first view. Parameters: none. Returns: no row for a user without a profile,
+--   else one; organization columns null for a user of none.
+-- Security definer: says nothing of anybody but the caller.
+create function public.report_me()
+returns table (
+  user_id uuid, email text, user_name text, role text, organization_id uuid, organization_name text, plan_type text)
+language sql stable security definer set search_path = ''
+as $$
+  select m.user_id, m.email, coalesce(nullif(m.full_name, ''), m.email), m.role, o.organization_id, o.name, o.plan_type
+  from tollgate.directory_members m
+  left join tollgate.directory_organizations o on o.organization_id = m.organization_id
+  where m.user_id = (select auth.uid())
+$$;
+
+revoke execute on function public.report_me from public, anon;
+grant execute on function public.report_me to authenticated;
+
+-- schemas/45-reports/report_sessions.sql
+-- Purpose: chat sessions of an organization, newest first, a page at a time. Parameters: query = { organization_id, start,
+--   end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?, limit? (1 to 500, default
+--   50), after? = the `cursor` of the last row of the page before }.
+-- Returns: a row a session; counts as text; cost null where nothing of it is priced. Row level security decides.
+create function public.report_sessions(query jsonb)
+returns table (
+  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
+  unpriced_events text, cursor text)
+language sql stable security invoker set search_path = ''
+as $$
+  with asked as materialized (
+    select (q).organization_id, (q).start_date, (q).end_date, (q).user_id, a ->> 'status' as status,
+      least(greatest(coalesce((a ->> 'limit')::integer, 50), 1), 500) as max_rows,
+      split_part(a ->> 'after', ' ', 1)::timestamptz as after_at, substr(a ->> 'after', strpos(a ->> 'after', ' ') + 1) as after_id
+    from (select tollgate.unwrap(query) as a, tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
+  )
+  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+    s.end_reason, s.message_count::text, s.total_tokens::text,
+    case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
+    to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
+  from asked a
+  join public.chat_sessions s on s.organization_id = a.organization_id
+  left join tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
+  where s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date)
+    and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
+    and (a.user_id is null or s.user_id = a.user_id) and (a.status is null or s.status = a.status)
+    and (a.after_at is null
+      or (s.started_at, s.user_id || ' ' || s.librechat_session_id) < (a.after_at, a.after_id))
+  order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
+  limit (select max_rows from asked)
+$$;
+
+revoke execute on function public.report_sessions from public, anon;
+grant execute on function public.report_sessions to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/report_summary.sql
+-- Purpose: the totals of a span and of the span before it, as tiles show them. Parameters: query = { organization_id,
+--   start, end (ISO days of the organization, end exclusive), user_id? }.
+-- Returns: one row; each figure with the same of as many days before as `previous_…`; counts as text; cost null where
+--   nothing is priced. Reads rollups, with the caller's rights: row level security decides.
+create function public.report_summary(query jsonb)
+returns table (
+  tokens_used text, cost_usd text, charge_usd text, message_count text, active_users text, sessions text,
+  unpriced_events text, previous_tokens_used text, previous_cost_usd text, previous_charge_usd text,
+  previous_message_count text, previous_active_users text, previous_sessions text, previous_unpriced_events text)
+language sql stable security invoker set search_path = ''
+as $$
+  with asked as materialized (
+    select (q).organization_id, (q).start_date, (q).end_date, (q).user_id,
+      (q).start_date - ((q).end_date - (q).start_date) as before_date
+    from (select tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
+  ), usage as (
+    select m.date >= a.start_date as is_current, sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost,
+      sum(m.charge_usd) as charge, sum(m.message_count) as messages, sum(m.event_count) as events,
+      sum(m.unpriced_events) as unpriced, count(distinct m.user_id) filter (where m.tokens_used > 0) as users
+    from asked a join public.usage_metrics m on m.organization_id = a.organization_id
+      and m.date >= a.before_date and m.date < a.end_date and (a.user_id is null or m.user_id = a.user_id)
+    group by 1
+  ), session as (
+    select s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date) as is_current, count(*) as sessions
+    from asked a join public.chat_sessions s on s.organization_id = a.organization_id
+      and s.started_at >= tollgate.report_day_start(a.organization_id, a.before_date)
+      and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
+      and (a.user_id is null or s.user_id = a.user_id)
+    group by 1
+  )
+  select coalesce(n.tokens, 0)::text, case when n.unpriced = n.events and n.events > 0 then null else coalesce(n.cost, 0) end::text,
+    case when n.unpriced = n.events and n.events > 0 then null else coalesce(n.charge, 0) end::text,
+    coalesce(n.messages, 0)::text, coalesce(n.users, 0)::text, coalesce(s.sessions, 0)::text, coalesce(n.unpriced, 0)::text,
+    coalesce(b.tokens, 0)::text, case when b.unpriced = b.events and b.events > 0 then null else coalesce(b.cost, 0) end::text,
+    case when b.unpriced = b.events and b.events > 0 then null else coalesce(b.charge, 0) end::text,
+    coalesce(b.messages, 0)::text, coalesce(b.users, 0)::text, coalesce(o.sessions, 0)::text, coalesce(b.unpriced, 0)::text
+  from asked a
+  left join usage n on n.is_current
+  left join usage b on not b.is_current
+  left join session s on s.is_current
+  left join session o on not o.is_current
+$$;
+
+revoke execute on function public.report_summary from public, anon;
+grant execute on function public.report_summary to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/report_usage.sql
+-- Purpose: usage of an organization by time, model, user and kind of LLM token, as dashboards show it.
+-- Parameters: query = { organization_id, start, end (ISO days of the organization, end exclusive), bucket: hour | day |
+--   month | total, group_by: [model | user | token_kind], user_id?, model? }.
+-- Returns: a row a bucket and group that has usage; counts as text; cost and charge null where nothing of the row is
+--   priced, or where the row is one kind of LLM token, which has no cost of its own; sub-counts null where the report does
+--   not know them. Invariant: reads rollups, never the ledger (bucket hour alone does). Row level security decides what
+--   the caller sees.
+create function public.report_usage(query jsonb)
+returns table (
+  bucket text, model text, user_id uuid, user_name text, token_kind text, tokens_used text, input_tokens text,
+  output_tokens text, cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text,
+  cost_usd text, charge_usd text, message_count text, event_count text, unpriced_events text)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  q tollgate.usage_report_query := tollgate.read_report_query(query);
+begin
+  if (q).by_token_kind then
+    return query
+      select r.bucket, r.model, r.user_id, v.user_name, k.kind, k.tokens::text, null::text, null::text, null::text, null::text,
+        null::text, null::text, null::text, r.message_count::text, r.event_count::text, r.unpriced_events::text
+      from tollgate.sum_usage(q) r
+      left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
+      cross join lateral (values
+        ('input', r.input_tokens - r.cache_read_input_tokens - r.cache_creation_input_tokens),
+        ('cache_read_input', r.cache_read_input_tokens), ('cache_creation_input', r.cache_creation_input_tokens),
+        ('output', r.output_tokens - r.reasoning_output_tokens), ('reasoning_output', r.reasoning_output_tokens)
+      ) k (kind, tokens)
+      where k.tokens <> 0
+      order by r.bucket, k.kind, r.model, v.user_name, r.user_id;
+    return;
+  end if;
+  return query
+    select r.bucket, r.model, r.user_id, v.user_name, null::text, (r.input_tokens + r.output_tokens)::text,
+      r.input_tokens::text, r.output_tokens::text, r.cache_read_input_tokens::text, r.cache_creation_input_tokens::text,
+      r.reasoning_output_tokens::text,
+      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.cost_usd::text end,
+      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.charge_usd::text end,
+      r.message_count::text, r.event_count::text, r.unpriced_events::text
+    from tollgate.sum_usage(q) r
+    left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
+    where (r.input_tokens, r.output_tokens, r.event_count, r.message_count, r.cost_usd) is distinct from (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::numeric)
+    order by r.bucket, r.input_tokens + r.output_tokens desc, r.model, v.user_name, r.user_id;
+end
+$$;
+
+revoke execute on function public.report_usage from public, anon;
+grant execute on function public.report_usage to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/sum_usage.sql
+-- Purpose: name of the bucket that a day falls into. Parameters: day, bucket (day | month | total). Returns: ISO date or
+--   month, null for the total.
+create function tollgate.report_bucket(day date, bucket text) returns text
+language sql immutable parallel safe
+return case bucket when 'day' then to_char(day, 'YYYY-MM-DD') when 'month' then to_char(day, 'YYYY-MM') end;
+
+-- Purpose: sums of a usage report from the ledger, by the hour. Parameters: q (checked). Returns: rows of the report; the
+--   bucket is the hour's beginning, as an instant in UTC. Reads at most two days of one organization, by index, with the
+--   caller's rights.
+create function tollgate.sum_usage_by_hour(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select to_char(date_trunc('hour', e.time at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    case when (q).by_model then e.model end, case when (q).by_user then e.user_id end,
+    sum(e.input_tokens), sum(e.output_tokens), sum(e.cache_read_input_tokens), sum(e.cache_creation_input_tokens),
+    sum(e.reasoning_output_tokens), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.message_count),
+    sum(e.event_count), sum(e.unpriced_events)
+  from tollgate.usage_events e
+  where e.organization_id = (q).organization_id and e.usage_date >= (q).start_date and e.usage_date < (q).end_date
+    -- A day of any time zone lies within these: only the months concerned are looked at.
+    and e.time >= (q).start_date - interval '14 hours' and e.time < (q).end_date + interval '12 hours'
+    and ((q).user_id is null or e.user_id = (q).user_id) and ((q).model is null or e.model = (q).model)
+  group by 1, 2, 3
+$$;
+
+-- Purpose: the same from the rollup by user and model. Parameters, returns: as above; the bucket is a day, month or all.
+create function tollgate.sum_usage_by_model_and_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket),
+    case when (q).by_model then m.model end, case when (q).by_user then m.user_id end,
+    sum(m.input_tokens), sum(m.output_tokens), sum(m.cache_read_input_tokens), sum(m.cache_creation_input_tokens),
+    sum(m.reasoning_output_tokens), sum(m.cost_usd), sum(m.charge_usd), sum(m.message_count), sum(m.event_count),
+    sum(m.unpriced_events)
+  from tollgate.usage_by_model m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).user_id is null or m.user_id = (q).user_id) and ((q).model is null or m.model = (q).model)
+  group by 1, 2, 3
+$$;
+
+-- Purpose: the same from the rollup by model, which knows no users and is the shortest. Parameters, returns: as above.
+create function tollgate.sum_usage_by_model(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket), case when (q).by_model then m.model end, null::uuid,
+    sum(m.input_tokens), sum(m.output_tokens), sum(m.cache_read_input_tokens), sum(m.cache_creation_input_tokens),
+    sum(m.reasoning_output_tokens), sum(m.cost_usd), sum(m.charge_usd), sum(m.message_count), sum(m.event_count),
+    sum(m.unpriced_events)
+  from tollgate.usage_by_organization_model m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).model is null or m.model = (q).model)
+  group by 1, 2
+$$;
+
+-- Purpose: the same from usage_metrics, which knows no models and no kinds of input. Parameters, returns: as above.
+create function tollgate.sum_usage_by_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket), null::text, case when (q).by_user then m.user_id end,
+    sum(m.input_tokens), sum(m.output_tokens), null::bigint, null::bigint, null::bigint, sum(m.cost_usd), sum(m.charge_usd),
+    sum(m.message_count), sum(m.event_count), sum(m.unpriced_events)
+  from public.usage_metrics m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).user_id is null or m.user_id = (q).user_id)
+  group by 1, 3
+$$;
+
+-- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked). Returns: as above.
+-- Invariant: which table is read never changes a figure: all are folds of the same ledger.
+create function tollgate.sum_usage(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  if (q).bucket = 'hour' then
+    return query select * from tollgate.sum_usage_by_hour(q);
+  elsif (q).by_user and not (q).by_model and not (q).by_token_kind and (q).model is null then
+    return query select * from tollgate.sum_usage_by_user(q);
+  elsif not (q).by_user and (q).user_id is null and tollgate.may_read_organization((q).organization_id) then
+    return query select * from tollgate.sum_usage_by_model(q);
+  else
+    return query select * from tollgate.sum_usage_by_model_and_user(q);
+  end if;
+end
+$$;
+
+grant execute on function tollgate.report_bucket, tollgate.sum_usage_by_hour, tollgate.sum_usage_by_model_and_user,
+  tollgate.sum_usage_by_model, tollgate.sum_usage_by_user, tollgate.sum_usage
+  to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/views.sql
+-- For BI tools: the rollups under stable names. They run with the reader's rights, so that row level security holds.
+create view public.usage_daily_by_model with (security_invoker = true) as
+  select m.organization_id, m.date, m.model, m.user_id, m.total_tokens as tokens_used, m.input_tokens, m.output_tokens,
+    m.cache_read_input_tokens, m.cache_creation_input_tokens, m.reasoning_output_tokens,
+    case when m.unpriced_events < m.event_count or m.event_count = 0 then m.cost_usd end as cost_usd,
+    case when m.unpriced_events < m.event_count or m.event_count = 0 then m.charge_usd end as charge_usd,
+    m.message_count, m.event_count, m.unpriced_events
+  from tollgate.usage_by_model m;
+
+create view public.usage_daily_by_user with (security_invoker = true) as
+  select m.organization_id, m.date, m.user_id, m.tokens_used, m.input_tokens, m.output_tokens,
+    case when m.unpriced_events < m.event_count or m.event_count = 0 then m.cost_usd end as cost_usd,
+    case when m.unpriced_events < m.event_count or m.event_count = 0 then m.charge_usd end as charge_usd,
+    m.message_count, m.event_count, m.unpriced_events
+  from public.usage_metrics m;
+
+revoke all on public.usage_daily_by_model, public.usage_daily_by_user from public, anon;
+grant select on public.usage_daily_by_model, public.usage_daily_by_user to authenticated, service_role;
 
 -- schemas/50-policies/services-accounts.sql
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
@@ -2549,6 +2975,10 @@ select tollgate.open_table('tollgate.quota_decisions',
   '{"tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 
 grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+
+-- schemas/50-policies/services-reports.sql
+-- What each service may touch of the rollup that reports read.
+select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-reservations.sql
 -- What each service may touch of the holds.
@@ -2588,6 +3018,24 @@ create policy usage_metrics_read on public.usage_metrics for select to authentic
 create policy chat_sessions_read on public.chat_sessions for select to authenticated using (
   (organization_id = (select tollgate.my_organization_id())
     and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
+  or (select tollgate.my_role()) = 'super_admin');
+
+-- Rollups and ledger behind the report functions; PostgREST does not expose their schema.
+grant select on tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_events to authenticated;
+
+create policy usage_by_model_read on tollgate.usage_by_model for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
+  or (select tollgate.my_role()) = 'super_admin');
+
+create policy usage_events_read on tollgate.usage_events for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
+  or (select tollgate.my_role()) = 'super_admin');
+
+-- It knows no users: whole organizations only.
+create policy usage_by_organization_model_read on tollgate.usage_by_organization_model for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id()) and (select tollgate.my_role()) = 'admin')
   or (select tollgate.my_role()) = 'super_admin');
 
 -- schemas/60-close/close.sql

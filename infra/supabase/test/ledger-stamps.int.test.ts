@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, public.chat_sessions, tollgate.period_totals, tollgate.organization_settings,
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.organization_settings,
     tollgate.quota_decisions`)
   await admin.query(`delete from tollgate.model_prices where origin = 'operator'`)
 })

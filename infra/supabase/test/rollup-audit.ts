@@ -22,6 +22,11 @@ const ROLLUPS: Record<string, { sql: string; keyOf: (event: UsageEvent) => strin
       message_count as messages, unpriced_events as unpriced from tollgate.usage_by_model`,
     keyOf: (event) => `${event.organization_id} ${day(event)} ${event.model} ${event.user_id}`,
   },
+  usage_by_organization_model: {
+    sql: `select concat_ws(' ', organization_id, date, model) as key, total_tokens as tokens, cost_usd as cost,
+      message_count as messages, unpriced_events as unpriced from tollgate.usage_by_organization_model`,
+    keyOf: (event) => `${event.organization_id} ${day(event)} ${event.model}`,
+  },
   chat_sessions: {
     sql: `select concat_ws(' ', organization_id, user_id, librechat_session_id) as key, total_tokens as tokens,
       cost_usd as cost, message_count as messages, unpriced_events as unpriced from public.chat_sessions`,

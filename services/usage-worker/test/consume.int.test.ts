@@ -59,7 +59,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, public.chat_sessions, tollgate.period_totals, tollgate.event_inbox, tollgate.dead_letters`)
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.event_inbox, tollgate.dead_letters`)
 })
 afterEach(async () => {
   await consumer?.close(5_000)

@@ -110,6 +110,26 @@ create table tollgate.usage_by_model (
   primary key (organization_id, date, model, user_id)
 ) with (fillfactor = 60);
 
+-- Rollup by organization, model and day: what a year's report of a whole organization reads, twenty times less than the
+-- rollup by user would make it.
+create table tollgate.usage_by_organization_model (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, model)
+) with (fillfactor = 60);
+
 -- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
 create table public.chat_sessions (
   organization_id uuid not null,

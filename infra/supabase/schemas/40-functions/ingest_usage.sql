@@ -5,8 +5,8 @@
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, period_totals, in this
---   order, each sorted.
+-- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
+--   usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -23,6 +23,7 @@ begin
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
+  perform tollgate.roll_up_organization_models(fresh);
   totals := tollgate.add_period_totals(fresh);
   outcomes := tollgate.list_outcomes(judged, fresh);
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)

@@ -5,4 +5,4 @@ language sql immutable parallel safe
 return case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb else argument end;
 
 grant execute on function tollgate.unwrap
-  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+  to authenticated, tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;

@@ -1,0 +1,35 @@
+-- Purpose: chat sessions of an organization, newest first, a page at a time. Parameters: query = { organization_id, start,
+--   end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?, limit? (1 to 500, default
+--   50), after? = the `cursor` of the last row of the page before }.
+-- Returns: a row a session; counts as text; cost null where nothing of it is priced. Row level security decides.
+create function public.report_sessions(query jsonb)
+returns table (
+  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
+  unpriced_events text, cursor text)
+language sql stable security invoker set search_path = ''
+as $$
+  with asked as materialized (
+    select (q).organization_id, (q).start_date, (q).end_date, (q).user_id, a ->> 'status' as status,
+      least(greatest(coalesce((a ->> 'limit')::integer, 50), 1), 500) as max_rows,
+      split_part(a ->> 'after', ' ', 1)::timestamptz as after_at, substr(a ->> 'after', strpos(a ->> 'after', ' ') + 1) as after_id
+    from (select tollgate.unwrap(query) as a, tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
+  )
+  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+    s.end_reason, s.message_count::text, s.total_tokens::text,
+    case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
+    to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
+  from asked a
+  join public.chat_sessions s on s.organization_id = a.organization_id
+  left join tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
+  where s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date)
+    and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
+    and (a.user_id is null or s.user_id = a.user_id) and (a.status is null or s.status = a.status)
+    and (a.after_at is null
+      or (s.started_at, s.user_id || ' ' || s.librechat_session_id) < (a.after_at, a.after_id))
+  order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
+  limit (select max_rows from asked)
+$$;
+
+revoke execute on function public.report_sessions from public, anon;
+grant execute on function public.report_sessions to authenticated, service_role, tollgate_token_api;

@@ -1,0 +1,88 @@
+-- Purpose: name of the bucket that a day falls into. Parameters: day, bucket (day | month | total). Returns: ISO date or
+--   month, null for the total.
+create function tollgate.report_bucket(day date, bucket text) returns text
+language sql immutable parallel safe
+return case bucket when 'day' then to_char(day, 'YYYY-MM-DD') when 'month' then to_char(day, 'YYYY-MM') end;
+
+-- Purpose: sums of a usage report from the ledger, by the hour. Parameters: q (checked). Returns: rows of the report; the
+--   bucket is the hour's beginning, as an instant in UTC. Reads at most two days of one organization, by index, with the
+--   caller's rights.
+create function tollgate.sum_usage_by_hour(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select to_char(date_trunc('hour', e.time at time zone 'UTC'), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    case when (q).by_model then e.model end, case when (q).by_user then e.user_id end,
+    sum(e.input_tokens), sum(e.output_tokens), sum(e.cache_read_input_tokens), sum(e.cache_creation_input_tokens),
+    sum(e.reasoning_output_tokens), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.message_count),
+    sum(e.event_count), sum(e.unpriced_events)
+  from tollgate.usage_events e
+  where e.organization_id = (q).organization_id and e.usage_date >= (q).start_date and e.usage_date < (q).end_date
+    -- A day of any time zone lies within these: only the months concerned are looked at.
+    and e.time >= (q).start_date - interval '14 hours' and e.time < (q).end_date + interval '12 hours'
+    and ((q).user_id is null or e.user_id = (q).user_id) and ((q).model is null or e.model = (q).model)
+  group by 1, 2, 3
+$$;
+
+-- Purpose: the same from the rollup by user and model. Parameters, returns: as above; the bucket is a day, month or all.
+create function tollgate.sum_usage_by_model_and_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket),
+    case when (q).by_model then m.model end, case when (q).by_user then m.user_id end,
+    sum(m.input_tokens), sum(m.output_tokens), sum(m.cache_read_input_tokens), sum(m.cache_creation_input_tokens),
+    sum(m.reasoning_output_tokens), sum(m.cost_usd), sum(m.charge_usd), sum(m.message_count), sum(m.event_count),
+    sum(m.unpriced_events)
+  from tollgate.usage_by_model m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).user_id is null or m.user_id = (q).user_id) and ((q).model is null or m.model = (q).model)
+  group by 1, 2, 3
+$$;
+
+-- Purpose: the same from the rollup by model, which knows no users and is the shortest. Parameters, returns: as above.
+create function tollgate.sum_usage_by_model(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket), case when (q).by_model then m.model end, null::uuid,
+    sum(m.input_tokens), sum(m.output_tokens), sum(m.cache_read_input_tokens), sum(m.cache_creation_input_tokens),
+    sum(m.reasoning_output_tokens), sum(m.cost_usd), sum(m.charge_usd), sum(m.message_count), sum(m.event_count),
+    sum(m.unpriced_events)
+  from tollgate.usage_by_organization_model m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).model is null or m.model = (q).model)
+  group by 1, 2
+$$;
+
+-- Purpose: the same from usage_metrics, which knows no models and no kinds of input. Parameters, returns: as above.
+create function tollgate.sum_usage_by_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.report_bucket(m.date, (q).bucket), null::text, case when (q).by_user then m.user_id end,
+    sum(m.input_tokens), sum(m.output_tokens), null::bigint, null::bigint, null::bigint, sum(m.cost_usd), sum(m.charge_usd),
+    sum(m.message_count), sum(m.event_count), sum(m.unpriced_events)
+  from public.usage_metrics m
+  where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+    and ((q).user_id is null or m.user_id = (q).user_id)
+  group by 1, 3
+$$;
+
+-- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked). Returns: as above.
+-- Invariant: which table is read never changes a figure: all are folds of the same ledger.
+create function tollgate.sum_usage(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language plpgsql stable security invoker set search_path = ''
+as $$
+begin
+  if (q).bucket = 'hour' then
+    return query select * from tollgate.sum_usage_by_hour(q);
+  elsif (q).by_user and not (q).by_model and not (q).by_token_kind and (q).model is null then
+    return query select * from tollgate.sum_usage_by_user(q);
+  elsif not (q).by_user and (q).user_id is null and tollgate.may_read_organization((q).organization_id) then
+    return query select * from tollgate.sum_usage_by_model(q);
+  else
+    return query select * from tollgate.sum_usage_by_model_and_user(q);
+  end if;
+end
+$$;
+
+grant execute on function tollgate.report_bucket, tollgate.sum_usage_by_hour, tollgate.sum_usage_by_model_and_user,
+  tollgate.sum_usage_by_model, tollgate.sum_usage_by_user, tollgate.sum_usage
+  to authenticated, service_role, tollgate_token_api;

@@ -1,0 +1,249 @@
+import { createClient, type SupabaseClient } from '@supabase/supabase-js'
+import {
+  createTestDatabase,
+  startTestSupabase,
+  type TestDatabase,
+  type TestSupabase,
+} from '@tollgate/local-stack/testing'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+// The report functions as the dashboard calls them: through supabase-js, with the signed-in user's own token.
+const A = '00000000-0000-4000-8000-00000000000a'
+const B = '00000000-0000-4000-8000-00000000000b'
+const PEOPLE = {
+  user: { organization: A, role: 'user' },
+  admin: { organization: A, role: 'admin' },
+  stranger: { organization: B, role: 'admin' },
+  superAdmin: { organization: B, role: 'super_admin' },
+} as const
+type Person = keyof typeof PEOPLE
+type Row = Record<string, string | null>
+
+const DAY_MS = 86_400_000
+const dayOf = (daysAgo: number): string => new Date(Date.now() - daysAgo * DAY_MS).toISOString().slice(0, 10)
+const SPAN = { start: dayOf(20), end: dayOf(-1) }
+
+let database: TestDatabase
+let supabase: TestSupabase
+let sql: pg.Client
+let anon: SupabaseClient
+const ids = {} as Record<Person, string>
+const clients = {} as Record<Person, SupabaseClient>
+
+const open = (): SupabaseClient =>
+  createClient(supabase.url, supabase.publishableKey, { auth: { persistSession: false, autoRefreshToken: false } })
+
+async function addPerson(person: Person): Promise<void> {
+  const client = open()
+  const { data, error } = await client.auth.signUp({
+    email: `${person}@example.com`,
+    password: 'correct horse battery',
+  })
+  if (error || !data.user) throw error ?? new Error('no user')
+  ids[person] = data.user.id
+  clients[person] = client
+  const { organization, role } = PEOPLE[person]
+  await sql.query(
+    'insert into public.profiles (id, organization_id, role, email, full_name) values ($1, $2, $3, $4, $5)',
+    [data.user.id, organization, role, `${person}@example.com`, person === 'admin' ? '' : `The ${person}`],
+  )
+}
+
+/** Usage of three weeks: two models with a price, one without, cached input and reasoning, two sessions a user. */
+async function addUsage(): Promise<void> {
+  const models = ['gpt-4o', 'gpt-4o-mini', 'model-without-a-price']
+  const events = Array.from({ length: 240 }, (_, n) => {
+    const person = (['user', 'admin', 'stranger'] as const)[n % 3] ?? 'user'
+    const time = new Date(Date.now() - (n % 20) * DAY_MS - n * 60_000).toISOString()
+    return {
+      ...{ type: 'usage.recorded', source: 'reports', id: `event-${n}`, time, received_at: new Date().toISOString() },
+      ...{
+        member: true,
+        organization_id: PEOPLE[person].organization,
+        user_id: ids[person],
+        model: models[(n % 7) % 3],
+      },
+      ...{ session_id: `session-${n % 2}`, input_tokens: 100 + n, output_tokens: 50, message_count: 1 },
+      ...{ cache_read_input_tokens: n % 10, cache_creation_input_tokens: 0, reasoning_output_tokens: n % 5 },
+    }
+  })
+  await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events })])
+}
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  supabase = await startTestSupabase(database.databaseUrl)
+  sql = new pg.Client(database.databaseUrl)
+  await sql.connect()
+  await sql.query(`insert into public.organizations (id, name, domain) values ($1, 'A', 'a'), ($2, 'B', 'b')`, [A, B])
+  anon = open()
+  for (const person of Object.keys(PEOPLE) as Person[]) await addPerson(person)
+  await addUsage()
+})
+afterAll(async () => {
+  await sql?.end()
+  await supabase?.stop()
+  await database?.drop()
+})
+
+async function report(person: Person, fn: string, query: object): Promise<Row[]> {
+  const { data, error } = await clients[person].rpc(fn, { query })
+  if (error) throw error
+  return data as Row[]
+}
+
+const usage = (person: Person, query: object): Promise<Row[]> =>
+  report(person, 'report_usage', { organization_id: A, ...SPAN, ...query })
+
+const total = (rows: Row[], column: string): bigint => rows.reduce((sum, row) => sum + BigInt(row[column] ?? 0), 0n)
+
+async function ledgerTokens(where: string): Promise<bigint> {
+  const { rows } = await sql.query(
+    `select coalesce(sum(total_tokens), 0)::text as n from tollgate.usage_events where ${where}`,
+  )
+  return BigInt(rows[0].n)
+}
+
+describe('report_usage', () => {
+  it.each<[string, object]>([
+    ['day', {}],
+    ['month', {}],
+    ['total', {}],
+    ['day', { group_by: ['model'] }],
+    ['day', { group_by: ['user'] }],
+    ['day', { group_by: ['model', 'user'] }],
+    ['total', { group_by: ['token_kind'] }],
+  ])('by %s and %j adds up to the ledger for an admin', async (bucket, query) => {
+    const rows = await usage('admin', { bucket, ...query })
+    expect(total(rows, 'tokens_used')).toBe(await ledgerTokens(`organization_id = '${A}'`))
+  })
+
+  it('by the hour adds up to the ledger of its two days', async () => {
+    const rows = await usage('admin', { bucket: 'hour', start: dayOf(1), end: dayOf(-1), group_by: ['model'] })
+    const expected = await ledgerTokens(`organization_id = '${A}' and usage_date >= '${dayOf(1)}'`)
+    expect(expected).toBeGreaterThan(0n)
+    expect(total(rows, 'tokens_used')).toBe(expected)
+    expect(rows[0]?.bucket).toMatch(/^\d{4}-\d\d-\d\dT\d\d:00:00Z$/)
+  })
+
+  it.each([[['model']], [['user']], [['model', 'user']], [[]], [['token_kind']]])(
+    'grouped by %j shows to a user the own usage alone',
+    async (group_by) => {
+      const rows = await usage('user', { bucket: 'total', group_by })
+      expect(total(rows, 'tokens_used')).toBe(await ledgerTokens(`user_id = '${ids.user}'`))
+      expect(rows.every((row) => row.user_id === null || row.user_id === ids.user)).toBe(true)
+    },
+  )
+
+  it('asked for a colleague or by the hour, still shows a user the own usage alone', async () => {
+    expect(await usage('user', { bucket: 'total', user_id: ids.admin })).toEqual([])
+    const hours = await usage('user', { bucket: 'hour', start: dayOf(1), end: dayOf(-1) })
+    expect(total(hours, 'tokens_used')).toBe(
+      await ledgerTokens(`user_id = '${ids.user}' and usage_date >= '${dayOf(1)}'`),
+    )
+  })
+
+  it.each([[[]], [['model']], [['user']], [['token_kind']]])(
+    "grouped by %j shows to another organization's admin nothing, to super_admin everything",
+    async (group_by) => {
+      expect(await usage('stranger', { bucket: 'total', group_by })).toEqual([])
+      const rows = await usage('superAdmin', { bucket: 'total', group_by })
+      expect(total(rows, 'tokens_used')).toBe(await ledgerTokens(`organization_id = '${A}'`))
+    },
+  )
+
+  it('shows usage without a price as null, never as zero, and counts it', async () => {
+    const rows = await usage('admin', { bucket: 'total', group_by: ['model'] })
+    const unpriced = rows.find((row) => row.model === 'model-without-a-price')
+    expect(unpriced).toMatchObject({ cost_usd: null, charge_usd: null })
+    expect(unpriced?.unpriced_events).toBe(unpriced?.event_count)
+    expect(rows.find((row) => row.model === 'gpt-4o')?.cost_usd).toMatch(/^0\.\d+$/)
+  })
+
+  it('names users by full name, else e-mail', async () => {
+    const rows = await usage('admin', { bucket: 'total', group_by: ['user'] })
+    expect(rows.map((row) => row.user_name).sort()).toEqual(['The user', 'admin@example.com'])
+  })
+
+  it.each([
+    { bucket: 'hour' },
+    { bucket: 'minute' },
+    { group_by: ['organization'] },
+    { start: dayOf(0), end: dayOf(0) },
+    { start: '2020-01-01' },
+  ])('refuses %j', async (query) => {
+    await expect(usage('admin', query)).rejects.toMatchObject({ code: '22023' })
+  })
+})
+
+describe('report_summary', () => {
+  it('agrees with the ledger, for the span and the one before', async () => {
+    const [row] = await report('admin', 'report_summary', { organization_id: A, start: dayOf(9), end: dayOf(-1) })
+    const own = `organization_id = '${A}' and usage_date`
+    expect(row?.tokens_used).toBe(String(await ledgerTokens(`${own} >= '${dayOf(9)}'`)))
+    expect(row?.previous_tokens_used).toBe(
+      String(await ledgerTokens(`${own} >= '${dayOf(19)}' and usage_date < '${dayOf(9)}'`)),
+    )
+    expect(row?.active_users).toBe('2')
+  })
+
+  it('shows a user own figures, a stranger zero', async () => {
+    const query = { organization_id: A, ...SPAN }
+    const [own] = await report('user', 'report_summary', query)
+    expect(own?.tokens_used).toBe(String(await ledgerTokens(`user_id = '${ids.user}'`)))
+    const [none] = await report('stranger', 'report_summary', query)
+    expect(none).toMatchObject({ tokens_used: '0', active_users: '0', sessions: '0' })
+  })
+})
+
+describe('report_sessions', () => {
+  it('pages through every session once, newest first', async () => {
+    const query = { organization_id: A, start: dayOf(40), end: dayOf(-1), limit: 1 }
+    const pages: Row[] = []
+    for (let after: string | null | undefined; pages.length < 10; ) {
+      const [row] = await report('admin', 'report_sessions', after ? { ...query, after } : query)
+      if (!row) break
+      pages.push(row)
+      after = row.cursor
+    }
+    expect(pages).toHaveLength(4)
+    expect(new Set(pages.map((row) => `${row.user_id} ${row.librechat_session_id}`)).size).toBe(4)
+    const starts = pages.map((row) => Date.parse(row.started_at ?? ''))
+    expect(starts).toEqual([...starts].sort((one, other) => other - one))
+    expect(total(pages, 'tokens_used')).toBe(await ledgerTokens(`organization_id = '${A}'`))
+  })
+
+  it('shows a user own sessions, a stranger none', async () => {
+    const query = { organization_id: A, start: dayOf(40), end: dayOf(-1) }
+    const own = await report('user', 'report_sessions', query)
+    expect(own.map((row) => row.user_id)).toEqual([ids.user, ids.user])
+    expect(await report('stranger', 'report_sessions', query)).toEqual([])
+  })
+})
+
+it('report_me says who is signed in', async () => {
+  const { data } = await clients.user.rpc('report_me')
+  expect(data).toMatchObject([{ user_id: ids.user, role: 'user', organization_id: A, organization_name: 'A' }])
+})
+
+it.each(['report_usage', 'report_summary', 'report_sessions', 'report_me'])('anon may not call %s', async (fn) => {
+  const { data, error } = await anon.rpc(fn, fn === 'report_me' ? {} : { query: { organization_id: A, ...SPAN } })
+  expect(error?.code ?? data).toBe('42501')
+})
+
+describe('the views for BI tools', () => {
+  it.each(['usage_daily_by_model', 'usage_daily_by_user'])('%s shows each role what its tables show', async (view) => {
+    const seen = async (person: Person) => {
+      const { data, error } = await clients[person].from(view).select('user_id')
+      if (error) throw error
+      return [...new Set(data.map((row) => row.user_id))].sort()
+    }
+    expect(await seen('user')).toEqual([ids.user])
+    expect(await seen('admin')).toEqual([ids.user, ids.admin].sort())
+    expect(await seen('stranger')).toEqual([ids.stranger])
+    expect(await seen('superAdmin')).toEqual([ids.user, ids.admin, ids.stranger].sort())
+    const { data, error } = await anon.from(view).select('user_id')
+    expect(error?.code ?? data).toBe('42501')
+  })
+})
