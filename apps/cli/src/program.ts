@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addReconcileCommand } from './commands/reconcile.ts'
 
 /** The operator's command. A new subcommand is a file in commands/ and a line here. */
 export function createProgram(io: CommandIo): Command {
@@ -11,5 +12,6 @@ export function createProgram(io: CommandIo): Command {
     .exitOverride()
   addDemoCommand(program, io)
   addDeadLettersCommand(program, io)
+  addReconcileCommand(program, io)
   return program
 }

@@ -118,6 +118,63 @@ create table tollgate.audit_log (
 );
 create index audit_log_organization_id_idx on tollgate.audit_log (organization_id, id desc);
 
+-- schemas/20-tables/books.sql
+-- When Tollgate came to this database: usage of earlier days that no entry explains was there before it.
+create table tollgate.installation (
+  only_row boolean primary key default true check (only_row),
+  installed_at timestamptz not null default now()
+);
+insert into tollgate.installation default values;
+
+-- Closing figures: the sums of ledger entries whose partition is gone. Every rollup is the sum of the ledger and of these,
+-- so that retention erases nothing and a sealed day still proves itself. Written in the transaction that drops the partition.
+create table tollgate.sealed_days (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  user_id uuid not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  sealed_at timestamptz not null default now(),
+  primary key (organization_id, date, model, user_id)
+);
+
+-- The same entries by chat session. A session that was there before Tollgate stands here with what it had.
+create table tollgate.sealed_sessions (
+  organization_id uuid not null,
+  user_id uuid not null,
+  librechat_session_id text not null,
+  message_count bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, user_id, librechat_session_id)
+);
+
+-- The same entries by the period that they posted to.
+create table tollgate.sealed_periods (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  used_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, period_start)
+);
+
 -- schemas/20-tables/intake.sql
 -- Redis as it was last seen. Its own mark rises every second; one that does not exceed the one kept here, or another
 -- epoch, means that Redis was wiped, exchanged or put back to an earlier state.
@@ -286,8 +343,11 @@ create table tollgate.usage_event_identities (
   digest bytea not null,
   counts_digest bytea not null, -- what was counted, to tell a repeat from a contradiction
   seen_at timestamptz not null default now(),
+  imported boolean not null default false, -- never pruned: an import may be repeated years later
   primary key (organization_id, digest)
 ) partition by hash (organization_id, digest);
+-- For pruning by age: a few bytes for each range of pages, next to nothing for an insert.
+create index usage_event_identities_seen_at_idx on tollgate.usage_event_identities using brin (seen_at);
 
 do $$
 begin
@@ -350,6 +410,9 @@ create index usage_events_organization_id_usage_date_idx on tollgate.usage_event
 -- next to nothing. What was added to an event later is rare and has an index of its own.
 create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
 create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
+-- What posts to a later period than its own, to prove that one's total.
+create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
+  where original_period_start is not null;
 
 -- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
@@ -435,6 +498,7 @@ create table public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
+create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
 create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
 
 -- Total of an organization's period: what the quota is compared with.
@@ -512,6 +576,22 @@ create type tollgate.judged_event as (
   rejection text,
   reservation_id uuid
 );
+
+-- schemas/30-views/day_entries.sql
+-- What a day consists of: the entries of the ledger, and the closing figures of those that are gone. Any rollup by day is
+-- the plain sum of these. Read with the caller's rights.
+create view tollgate.day_entries with (security_invoker = true) as
+  select e.organization_id, e.usage_date as date, e.model, e.user_id, e.input_tokens, e.output_tokens,
+    e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.total_tokens, e.cost_usd,
+    e.charge_usd, e.message_count::bigint, e.event_count::bigint, e.unpriced_events::bigint
+  from tollgate.usage_events e
+  union all
+  select s.organization_id, s.date, s.model, s.user_id, s.input_tokens, s.output_tokens,
+    s.cache_read_input_tokens, s.cache_creation_input_tokens, s.reasoning_output_tokens, s.total_tokens, s.cost_usd,
+    s.charge_usd, s.message_count, s.event_count, s.unpriced_events
+  from tollgate.sealed_days s;
+
+grant select on tollgate.day_entries to tollgate_usage_worker, service_role;
 
 -- schemas/30-views/directory.sql
 -- The two places where Tollgate reads the project's own organizations and profiles; adapt them to other column names.
@@ -955,6 +1035,52 @@ create trigger follow_settings after insert or update or delete on tollgate.orga
 grant execute on function tollgate.change_schedule, tollgate.follow_settings
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/check_slice.sql
+-- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
+-- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start), repair.
+-- Returns: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text amounts:
+--   what the rollup had too little), at most a thousand.
+-- Locks: only where something is off: see repair_day, repair_sessions, repair_period.
+create function tollgate.check_slice(stage text, for_organization uuid, at text, repair boolean) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  found jsonb;
+begin
+  if stage = 'days' and repair then
+    perform tollgate.post_opening_balances(for_organization, at::date);
+  end if;
+  select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(
+    'organization_id', for_organization, 'at', at, 'tokens_off', d.tokens_off::text, 'cost_off', d.cost_off::text)), '[]')
+  into found
+  from (
+    select d.rollup, d.user_id, d.model, d.session_id, d.tokens_off, d.cost_off
+    from tollgate.find_day_drift(for_organization, case when stage = 'days' then at::date end) d where stage = 'days'
+    union all
+    select 'chat_sessions', s.user_id, null, s.session_id, s.tokens_off, s.cost_off
+    from tollgate.find_session_drift(for_organization, case when stage = 'sessions' then at::date end) s
+    where stage = 'sessions'
+    union all
+    select 'period_totals', null, null, null, p.tokens_off, p.cost_off
+    from tollgate.find_period_drift(for_organization, case when stage = 'periods' then at::timestamptz end) p
+    where stage = 'periods'
+    limit 1000
+  ) d;
+  if repair and found <> '[]' then
+    case stage
+      when 'days' then
+        perform tollgate.repair_day(for_organization, at::date);
+        perform tollgate.add_missing_rows(for_organization, at::date);
+      when 'sessions' then perform tollgate.repair_sessions(for_organization, at::date);
+      when 'periods' then perform tollgate.repair_period(for_organization, at::timestamptz);
+    end case;
+  end if;
+  return found;
+end
+$$;
+
+grant execute on function tollgate.check_slice to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/claim_identities.sql
 -- Purpose: let each usage event count once: claim its identity, in the transaction that counts it.
 -- Parameters: judged events. Returns: those that are new, the first of each identity in the batch.
@@ -1039,6 +1165,29 @@ $$;
 
 revoke execute on function public.commit_reservations from public, anon, authenticated;
 grant execute on function public.commit_reservations to tollgate_token_api, service_role;
+
+-- schemas/40-functions/count_slices.sql
+-- Purpose: about how many slices reconcile_books will go through, for a progress bar. Parameters: only_organization (null:
+--   all), since (null: any day). Returns: one row: slices. Reads only.
+-- Invariant: taken from the rollups, which are small; a day that only the ledger knows is not counted here, but compared.
+create function public.count_slices(only_organization uuid default null, since date default null)
+returns table (slices integer)
+language sql stable security invoker set search_path = ''
+as $$
+  select ((select count(*) from (
+      select distinct m.organization_id, m.date from public.usage_metrics m
+      where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
+    + (select count(*) from (
+      select distinct s.organization_id, (s.started_at at time zone 'UTC')::date from public.chat_sessions s
+      where (only_organization is null or s.organization_id = only_organization)
+        and (since is null or s.started_at >= since::timestamp at time zone 'UTC')) d)
+    + (select count(*) from tollgate.period_totals t
+      where (only_organization is null or t.organization_id = only_organization)
+        and (since is null or t.period_start >= since - 70)))::integer
+$$;
+
+revoke execute on function public.count_slices from public, anon, authenticated;
+grant execute on function public.count_slices to service_role;
 
 -- schemas/40-functions/create_service_key.sql
 -- Purpose: put a new key on record, by its hash. Parameters: change = { id, name, key_prefix, key_sha256 (64 hex digits),
@@ -1137,29 +1286,49 @@ revoke execute on function public.drop_dead_letters from public, anon, authentic
 grant execute on function public.drop_dead_letters to service_role;
 
 -- schemas/40-functions/ensure_usage_partitions.sql
--- Purpose: create the ledger's monthly partitions ahead: from two months back to two months on.
--- Parameters: none. Returns: one row: created (how many). Security definer: a service may add partitions, but not own tables.
--- Locks: access exclusive on the default partition while one is created. Invariant: repeatable; months are UTC.
-create function public.ensure_usage_partitions() returns table (created integer)
-language plpgsql volatile security definer set search_path = '' set timezone = 'UTC'
+-- Purpose: create the ledger's monthly partitions ahead, from two months back to two months on, and those of months whose
+--   entries had to go to the default partition meanwhile (a missing month, an import); their entries are moved.
+-- Parameters: none. Returns: one row: created (partitions), moved (entries, as text).
+-- Security definer: a service may add partitions, but not own tables.
+-- Locks: only while there is something to create: the ledger against writers (they wait and then see the new partition,
+--   where a mere attach would refuse an insert under way), then the default partition.
+-- Invariant: repeatable; months are UTC; no entry is lost or in two partitions.
+create function public.ensure_usage_partitions() returns table (created integer, moved text)
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s'
 as $$
 declare
   month timestamptz;
   partition text;
+  moved_here bigint;
+  moved_entries bigint := 0;
 begin
   created := 0;
   perform pg_advisory_xact_lock(hashtext('tollgate.ensure_usage_partitions'));
-  for month in select generate_series(
-    date_trunc('month', now()) - interval '2 months', date_trunc('month', now()) + interval '2 months', interval '1 month')
+  for month in
+    select generate_series(
+      date_trunc('month', now()) - interval '2 months', date_trunc('month', now()) + interval '2 months', interval '1 month')
+    union
+    select date_trunc('month', d.time) from tollgate.usage_events_default d
+    order by 1
   loop
     partition := 'usage_events_' || to_char(month, 'YYYYMM');
-    if to_regclass('tollgate.' || partition) is null then
-      execute format('create table tollgate.%I partition of tollgate.usage_events for values from (%L) to (%L)',
-        partition, month, month + interval '1 month');
-      execute format('alter table tollgate.%I enable row level security', partition);
-      created := created + 1;
+    continue when to_regclass('tollgate.' || partition) is not null;
+    if created = 0 then
+      lock table only tollgate.usage_events in share row exclusive mode;
+      lock table tollgate.usage_events_default in access exclusive mode;
     end if;
+    execute format('create table tollgate.%I (like tollgate.usage_events including all)', partition);
+    execute format('alter table tollgate.%I enable row level security', partition);
+    execute format('with taken as (
+        delete from tollgate.usage_events_default where time >= %L and time < %L returning *)
+      insert into tollgate.%I select * from taken', month, month + interval '1 month', partition);
+    get diagnostics moved_here = row_count;
+    execute format('alter table tollgate.usage_events attach partition tollgate.%I for values from (%L) to (%L)',
+      partition, month, month + interval '1 month');
+    created := created + 1;
+    moved_entries := moved_entries + moved_here;
   end loop;
+  moved := moved_entries::text;
   return next;
 end
 $$;
@@ -1217,6 +1386,62 @@ $$;
 revoke execute on function public.expire_reservations from public, anon, authenticated;
 grant execute on function public.expire_reservations to tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/find_day_drift.sql
+-- Purpose: where the rollups of a day differ from ledger and closing figures. Parameters: for_organization, for_date.
+-- Returns: a row a rollup row that is off or missing: rollup, user_id, model, session_id (where they are part of its key),
+--   tokens_off and cost_off (what the rollup has too little). Locks: none. Reads only.
+-- Invariant: one statement, so one snapshot: since ledger and rollups change in one transaction, ingestion under way is
+--   never taken for a drift. A row of a day before Tollgate that no entry explains was there before it: no drift.
+create function tollgate.find_day_drift(for_organization uuid, for_date date)
+returns table (rollup text, user_id uuid, model text, session_id text, tokens_off bigint, cost_off numeric)
+language sql stable security invoker set search_path = ''
+as $$
+  with metrics as (
+    select m.* from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
+  ), models as (
+    select m.* from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
+  ), known as (
+    select i.installed_at::date > for_date as is_before from tollgate.installation i
+  )
+  select 'usage_metrics', user_id, null::text, null::text,
+    coalesce(f.tokens_used, 0) - coalesce(m.tokens_used, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
+  from tollgate.fold_usage_metrics(for_organization, for_date) f full join metrics m using (user_id)
+  where not (f.tokens_used is null and (select k.is_before from known k))
+    and row(coalesce(f.tokens_used, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0), coalesce(f.cost_usd, 0),
+        coalesce(f.charge_usd, 0), coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
+      is distinct from row(m.tokens_used, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd, m.message_count,
+        m.event_count, m.unpriced_events)
+  union all
+  select 'usage_by_model', user_id, model, null,
+    coalesce(f.total_tokens, 0) - coalesce(m.total_tokens, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
+  from tollgate.fold_usage_by_model(for_organization, for_date) f full join models m using (model, user_id)
+  where row(coalesce(f.total_tokens, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0),
+        coalesce(f.cache_read_input_tokens, 0), coalesce(f.cache_creation_input_tokens, 0),
+        coalesce(f.reasoning_output_tokens, 0), coalesce(f.cost_usd, 0), coalesce(f.charge_usd, 0),
+        coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
+      is distinct from row(m.total_tokens, m.input_tokens, m.output_tokens, m.cache_read_input_tokens,
+        m.cache_creation_input_tokens, m.reasoning_output_tokens, m.cost_usd, m.charge_usd, m.message_count,
+        m.event_count, m.unpriced_events)
+  union all
+  select 'chat_sessions', e.user_id, null, e.session_id, sum(e.total_tokens)::bigint, coalesce(sum(e.cost_usd), 0)
+  from tollgate.usage_events e
+  where e.organization_id = for_organization and e.usage_date = for_date and e.entry <> 'opening_balance'
+    and not exists (
+      select from public.chat_sessions s
+      where s.organization_id = for_organization and s.user_id = e.user_id and s.librechat_session_id = e.session_id)
+  group by e.user_id, e.session_id
+  union all
+  select 'period_totals', null, null, null, sum(e.total_tokens)::bigint, coalesce(sum(e.cost_usd), 0)
+  from tollgate.usage_events e
+  where e.organization_id = for_organization and e.usage_date = for_date
+    and not exists (
+      select from tollgate.period_totals t
+      where t.organization_id = for_organization and t.period_start = e.period_start)
+  group by e.period_start
+$$;
+
+grant execute on function tollgate.find_day_drift to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/find_login.sql
 -- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
 --   without an organization, else one; limit_tokens null = unlimited.
@@ -1272,6 +1497,41 @@ $$;
 
 revoke execute on function public.find_service_key from public, anon, authenticated;
 grant execute on function public.find_service_key to tollgate_token_api, service_role;
+
+-- schemas/40-functions/fold_days.sql
+-- Purpose: what usage_metrics has to say of a day. Parameters: for_organization, for_date. Returns: a row a user. Reads only.
+create function tollgate.fold_usage_metrics(for_organization uuid, for_date date)
+returns table (user_id uuid, tokens_used bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric,
+  charge_usd numeric, message_count bigint, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select d.user_id, sum(d.total_tokens)::bigint, sum(d.input_tokens)::bigint, sum(d.output_tokens)::bigint,
+    coalesce(sum(d.cost_usd), 0), coalesce(sum(d.charge_usd), 0), sum(d.message_count)::bigint,
+    sum(d.event_count)::bigint, sum(d.unpriced_events)::bigint
+  from tollgate.day_entries d
+  where d.organization_id = for_organization and d.date = for_date
+  group by d.user_id
+$$;
+
+-- Purpose: what usage_by_model has to say of a day. Parameters: as above. Returns: a row a model and user. Reads only.
+create function tollgate.fold_usage_by_model(for_organization uuid, for_date date)
+returns table (model text, user_id uuid, input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint, reasoning_output_tokens bigint, total_tokens bigint, cost_usd numeric,
+  charge_usd numeric, message_count bigint, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select d.model, d.user_id, sum(d.input_tokens)::bigint, sum(d.output_tokens)::bigint,
+    sum(d.cache_read_input_tokens)::bigint, sum(d.cache_creation_input_tokens)::bigint,
+    sum(d.reasoning_output_tokens)::bigint, sum(d.total_tokens)::bigint, coalesce(sum(d.cost_usd), 0),
+    coalesce(sum(d.charge_usd), 0), sum(d.message_count)::bigint, sum(d.event_count)::bigint,
+    sum(d.unpriced_events)::bigint
+  from tollgate.day_entries d
+  where d.organization_id = for_organization and d.date = for_date
+  group by d.model, d.user_id
+$$;
+
+grant execute on function tollgate.fold_usage_metrics, tollgate.fold_usage_by_model
+  to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/grant_holds.sql
 -- Purpose: decide which requests fit into what is left, first come, first served; each alone, all of its budgets together.
@@ -1745,6 +2005,122 @@ as $$ select m.role from tollgate.directory_members m where m.user_id = (select 
 revoke execute on function tollgate.my_organization_id, tollgate.my_role from public;
 grant execute on function tollgate.my_organization_id, tollgate.my_role to authenticated;
 
+-- schemas/40-functions/next_slice.sql
+-- Purpose: the next day of an organization that has anything to reconcile. Parameters: after_organization, after_date (both
+--   null: the first); since (null: any day); only_organization (null: all). Returns: no row at the end, else one. Reads only.
+-- Invariant: each step is a look into the beginning of an index, whatever the tables hold.
+create function tollgate.next_day(
+  after_organization uuid, after_date date, since date default null, only_organization uuid default null)
+returns table (organization_id uuid, date date)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  current uuid := coalesce(after_organization, only_organization);
+  above date := coalesce(greatest(after_date, since - 1), '-infinity');
+  found_date date;
+begin
+  loop
+    if current is not null then
+      found_date := least(
+        (select min(e.usage_date) from tollgate.usage_events e where e.organization_id = current and e.usage_date > above),
+        (select min(s.date) from tollgate.sealed_days s where s.organization_id = current and s.date > above),
+        (select min(m.date) from public.usage_metrics m where m.organization_id = current and m.date > above),
+        (select min(b.date) from tollgate.usage_by_model b where b.organization_id = current and b.date > above));
+      if found_date is not null then
+        return query select current, found_date;
+        return;
+      end if;
+      exit when only_organization is not null;
+    end if;
+    current := tollgate.next_organization(current);
+    exit when current is null;
+    above := coalesce(since - 1, '-infinity');
+  end loop;
+end
+$$;
+
+-- Purpose: the next organization in any of the books. Parameters: after (null: the first). Returns: null at the end.
+create function tollgate.next_organization(after uuid) returns uuid
+language sql stable security invoker set search_path = ''
+as $$
+  select least(
+    (select e.organization_id from tollgate.usage_events e where e.organization_id > f.after
+      order by e.organization_id limit 1),
+    (select s.organization_id from tollgate.sealed_days s where s.organization_id > f.after
+      order by s.organization_id limit 1),
+    (select m.organization_id from public.usage_metrics m where m.organization_id > f.after
+      order by m.organization_id limit 1),
+    (select b.organization_id from tollgate.usage_by_model b where b.organization_id > f.after
+      order by b.organization_id limit 1))
+  from (select coalesce(next_organization.after, '00000000-0000-0000-0000-000000000000'::uuid) as after) f
+$$;
+
+-- Purpose: the next UTC day on which chat sessions of an organization started. Parameters, returns: as next_day.
+create function tollgate.next_session_day(
+  after_organization uuid, after_date date, since date default null, only_organization uuid default null)
+returns table (organization_id uuid, date date)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  current uuid := coalesce(after_organization, only_organization);
+  first_moment timestamptz := coalesce((greatest(after_date + 1, since))::timestamp at time zone 'UTC', '-infinity');
+  found_at timestamptz;
+begin
+  loop
+    if current is not null then
+      found_at := (select min(s.started_at) from public.chat_sessions s
+        where s.organization_id = current and s.started_at >= first_moment);
+      if found_at is not null then
+        return query select current, (found_at at time zone 'UTC')::date;
+        return;
+      end if;
+      exit when only_organization is not null;
+    end if;
+    current := (select s.organization_id from public.chat_sessions s
+      where s.organization_id > coalesce(current, '00000000-0000-0000-0000-000000000000'::uuid)
+      order by s.organization_id limit 1);
+    exit when current is null;
+    first_moment := coalesce(since::timestamp at time zone 'UTC', '-infinity');
+  end loop;
+end
+$$;
+
+grant execute on function tollgate.next_day, tollgate.next_organization, tollgate.next_session_day
+  to tollgate_usage_worker, service_role;
+
+-- Purpose: the next slice of a stage of reconcile_books. Parameters: stage; after_organization and after_at (null: from the
+--   beginning), since, only_organization. Returns: no row at the end, else one, with a day or a period's start as text.
+create function tollgate.next_slice(
+  stage text, after_organization uuid, after_at text, since date, only_organization uuid)
+returns table (organization_id uuid, at text)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  case stage
+    when 'days' then
+      return query select d.organization_id, d.date::text
+      from tollgate.next_day(after_organization, after_at::date, since, only_organization) d;
+    when 'sessions' then
+      return query select d.organization_id, d.date::text
+      from tollgate.next_session_day(after_organization, after_at::date, since, only_organization) d;
+    when 'periods' then
+      return query select t.organization_id, t.period_start::text
+      from tollgate.period_totals t
+      where (t.organization_id, t.period_start) > (
+          coalesce(after_organization, only_organization, '00000000-0000-0000-0000-000000000000'::uuid),
+          coalesce(after_at::timestamptz, '-infinity'))
+        and (only_organization is null or t.organization_id = only_organization)
+        and (since is null or t.period_start >= since - 70)
+      order by t.organization_id, t.period_start limit 1;
+  end case;
+end
+$$;
+
+grant execute on function tollgate.next_slice to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/note_redis_mark.sql
 -- Purpose: remember how far a Redis has come, or that another one stands in its place.
 -- Parameters: for_name; new_epoch and new_mark as read from Redis; instead_of = the epoch that has ended, null for none.
@@ -1816,6 +2192,88 @@ $$;
 
 grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/post_opening_balances.sql
+-- Purpose: give usage that was there before Tollgate an entry in the ledger: rows of usage_metrics of a day before the
+--   installation that no entry explains. Parameters: for_organization, for_date. Returns: how many were posted.
+-- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
+-- Invariant: once for a row: it has an identity (source tollgate, id opening-balance:<user>:<date>). Figures are taken as
+--   they are; what tokens_used has beyond input and output is posted as input. Never priced again.
+create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  zone text := coalesce((
+    select s.time_zone from tollgate.organization_settings s where s.organization_id = for_organization), 'UTC');
+  noon timestamptz := (for_date + time '12:00') at time zone zone;
+  posted integer;
+begin
+  if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
+      select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
+        select from tollgate.day_entries d
+        where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)) then
+    return 0;
+  end if;
+  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
+  order by m.user_id for update;
+  with before as materialized (
+    select m.*, 'opening-balance:' || m.user_id || ':' || m.date as event_id
+    from public.usage_metrics m
+    where m.organization_id = for_organization and m.date = for_date and not exists (
+      select from tollgate.day_entries d
+      where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)
+  ), claimed as (
+    insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
+    select b.organization_id, d.digest, d.digest, true
+    from before b
+    cross join lateral (select substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
+      || convert_to(b.event_id, 'UTF8')) for 16) as digest) d
+    order by d.digest
+    on conflict do nothing
+    returning digest
+  )
+  insert into tollgate.usage_events (
+    organization_id, digest, source, event_id, time, received_at, user_id, session_id, model, entry, imported,
+    input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
+    total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
+  select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
+    'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
+    b.event_count, b.unpriced_events, b.date, tollgate.period_start(noon, zone), b.cost_usd, b.charge_usd
+  from before b
+  join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
+    || convert_to(b.event_id, 'UTF8')) for 16);
+  get diagnostics posted = row_count;
+  perform tollgate.repair_day(for_organization, for_date);
+  perform tollgate.repair_period(for_organization, tollgate.period_start(noon, zone));
+  return posted;
+end
+$$;
+
+grant execute on function tollgate.post_opening_balances to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/prune_identities.sql
+-- Purpose: forget identities of events that can no longer be sent again or corrected. Parameters: retention_days (less
+--   than 90 is taken as 90), max_rows of this call. Returns: one row: pruned.
+-- Locks: the identities' rows; nobody else locks one that exists. Invariant: an identity lives at least 90 days after it
+--   was seen; one that came by an import is kept, since imports are not bound to 35 days.
+create function public.prune_identities(retention_days integer, max_rows integer) returns table (pruned integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with old as materialized (
+    select i.organization_id, i.digest from tollgate.usage_event_identities i
+    where i.seen_at < now() - make_interval(days => greatest(retention_days, 90)) and not i.imported
+    limit max_rows
+  ), gone as (
+    delete from tollgate.usage_event_identities i using old
+    where i.organization_id = old.organization_id and i.digest = old.digest
+      and i.seen_at < now() - make_interval(days => greatest(retention_days, 90))
+    returning i.digest
+  )
+  select count(*)::integer from gone
+$$;
+
+revoke execute on function public.prune_identities from public, anon, authenticated;
+grant execute on function public.prune_identities to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/prune_reservations.sql
 -- Purpose: forget holds that ended long ago. Parameters: max_rows. Returns: one row: pruned. Locks: the rows it deletes.
 -- Invariant: open holds stay; an ended one is kept for 8 days, so that a repeated request still finds its answer.
@@ -1867,6 +2325,185 @@ $$;
 
 revoke execute on function public.read_redis_mark from public, anon, authenticated;
 grant execute on function public.read_redis_mark to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/reconcile_books.sql
+-- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model), chat sessions by the
+--   day they started, period totals; and put right what is off.
+-- Parameters: scan = { stage?, organization_id?, at? (where the last call ended), since? (days from then on),
+--   only_organization?, repair, budget_ms }.
+-- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
+--   at work: call again later).
+-- Locks: a share of the books, so that no partition goes meanwhile; a call ends with the slice that it repaired, so that
+--   rows are locked in the order of ingest_usage and for one slice alone.
+-- Invariant: safe during full load: a slice is compared in one snapshot, and recomputed under the locks of its rows.
+create function public.reconcile_books(scan jsonb)
+returns table (resume jsonb, slices integer, drift jsonb, busy boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(scan);
+  here record;
+  began timestamptz := clock_timestamp();
+begin
+  select s.* into here from jsonb_to_record(asked) as s (stage text, organization_id uuid, at text, since date,
+    only_organization uuid, repair boolean, budget_ms integer);
+  here.stage := coalesce(here.stage, 'days');
+  slices := 0;
+  drift := '[]';
+  busy := not pg_try_advisory_xact_lock_shared(hashtext('tollgate.books'));
+  while not busy and here.stage is not null and drift = '[]'
+    and (slices = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
+    select n.organization_id, n.at into here.organization_id, here.at
+    from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
+    if here.organization_id is null then
+      here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
+    else
+      drift := tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair);
+      slices := slices + 1;
+    end if;
+  end loop;
+  resume := case when here.stage is not null then asked || to_jsonb(here) end;
+  return next;
+end
+$$;
+
+revoke execute on function public.reconcile_books from public, anon, authenticated;
+grant execute on function public.reconcile_books to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/reconcile_period.sql
+-- Purpose: what a period's total has to say, by ledger and closing figures. Parameters: for_organization, for_period (its
+--   start). Returns: one row. Reads only.
+-- Invariant: an entry that posts to its own period lies on one of its days, at most two months; one that posts to a later
+--   period than its own is found by an index of its own.
+create function tollgate.fold_period(for_organization uuid, for_period timestamptz)
+returns table (used_tokens bigint, cost_usd numeric, charge_usd numeric, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(sum(e.used_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
+    coalesce(sum(e.event_count), 0)::bigint, coalesce(sum(e.unpriced_events), 0)::bigint
+  from (
+    select u.total_tokens as used_tokens, u.cost_usd, u.charge_usd, u.event_count::bigint, u.unpriced_events::bigint
+    from tollgate.usage_events u
+    where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is null
+      and u.usage_date between (for_period at time zone 'UTC')::date - 2 and (for_period at time zone 'UTC')::date + 70
+    union all
+    select u.total_tokens, u.cost_usd, u.charge_usd, u.event_count, u.unpriced_events
+    from tollgate.usage_events u
+    where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is not null
+    union all
+    select s.used_tokens, s.cost_usd, s.charge_usd, s.event_count, s.unpriced_events
+    from tollgate.sealed_periods s where s.organization_id = for_organization and s.period_start = for_period
+  ) e
+$$;
+
+-- Purpose: whether a period's total differs from it. Parameters: as above. Returns: a row when it does, with what the total
+--   has too little. Invariant: one snapshot. Reads only.
+create function tollgate.find_period_drift(for_organization uuid, for_period timestamptz)
+returns table (tokens_off bigint, cost_off numeric)
+language sql stable security invoker set search_path = ''
+as $$
+  select f.used_tokens - t.used_tokens, f.cost_usd - t.cost_usd
+  from tollgate.fold_period(for_organization, for_period) f
+  join tollgate.period_totals t on t.organization_id = for_organization and t.period_start = for_period
+  where row(f.used_tokens, f.cost_usd, f.charge_usd, f.event_count, f.unpriced_events)
+    is distinct from row(t.used_tokens, t.cost_usd, t.charge_usd, t.event_count, t.unpriced_events)
+$$;
+
+-- Purpose: set a period's total to it, and have the enforcer look again. Parameters: as above. Returns: nothing.
+-- Locks: the total's row. Invariant: as repair_day.
+create function tollgate.repair_period(for_organization uuid, for_period timestamptz) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  insert into tollgate.period_totals (organization_id, period_start) values (for_organization, for_period)
+  on conflict do nothing;
+  perform from tollgate.period_totals t where t.organization_id = for_organization and t.period_start = for_period
+  for update;
+  update tollgate.period_totals t set
+    used_tokens = f.used_tokens, cost_usd = f.cost_usd, charge_usd = f.charge_usd, event_count = f.event_count,
+    unpriced_events = f.unpriced_events, evaluate_at = 0, updated_at = now()
+  from tollgate.fold_period(for_organization, for_period) f
+  where t.organization_id = for_organization and t.period_start = for_period;
+end
+$$;
+
+grant execute on function tollgate.fold_period, tollgate.find_period_drift, tollgate.repair_period
+  to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/reconcile_sessions.sql
+-- Purpose: what chat sessions that started on a day have to say, by ledger and closing figures.
+-- Parameters: for_organization, for_date (UTC day of started_at). Returns: a row a session. Reads only.
+-- Invariant: every entry of a session lies between its start and its last activity, so that a range of days is enough.
+create function tollgate.fold_sessions(for_organization uuid, for_date date)
+returns table (user_id uuid, librechat_session_id text, message_count bigint, input_tokens bigint, output_tokens bigint,
+  total_tokens bigint, cost_usd numeric, charge_usd numeric, unpriced_events bigint, is_explained boolean)
+language sql stable security invoker set search_path = ''
+as $$
+  with session as materialized (
+    select s.user_id, s.librechat_session_id, s.started_at, s.last_activity_at from public.chat_sessions s
+    where s.organization_id = for_organization
+      and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
+  ), entry as (
+    select e.user_id, e.session_id as librechat_session_id, e.message_count::bigint, e.input_tokens, e.output_tokens,
+      e.total_tokens, e.cost_usd, e.charge_usd, e.unpriced_events::bigint
+    from tollgate.usage_events e
+    where e.organization_id = for_organization and e.entry <> 'opening_balance'
+      and e.usage_date between for_date - 1 and (select (max(s.last_activity_at) at time zone 'UTC')::date + 1 from session s)
+    union all
+    select c.user_id, c.librechat_session_id, c.message_count, c.input_tokens, c.output_tokens, c.total_tokens, c.cost_usd,
+      c.charge_usd, c.unpriced_events
+    from tollgate.sealed_sessions c
+    where c.organization_id = for_organization
+      and (c.user_id, c.librechat_session_id) in (select s.user_id, s.librechat_session_id from session s)
+  )
+  select user_id, librechat_session_id, coalesce(sum(e.message_count), 0)::bigint, coalesce(sum(e.input_tokens), 0)::bigint,
+    coalesce(sum(e.output_tokens), 0)::bigint, coalesce(sum(e.total_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0),
+    coalesce(sum(e.charge_usd), 0), coalesce(sum(e.unpriced_events), 0)::bigint, count(e.total_tokens) > 0
+  from session s left join entry e using (user_id, librechat_session_id)
+  group by user_id, librechat_session_id
+$$;
+
+-- Purpose: where chat_sessions differ from them. Parameters: as above. Returns: a row a session that is off.
+-- Invariant: as find_day_drift: one snapshot; a session from before Tollgate that no entry explains is no drift. Reads only.
+create function tollgate.find_session_drift(for_organization uuid, for_date date)
+returns table (user_id uuid, session_id text, tokens_off bigint, cost_off numeric)
+language sql stable security invoker set search_path = ''
+as $$
+  select f.user_id, f.librechat_session_id, f.total_tokens - s.total_tokens, f.cost_usd - s.cost_usd
+  from tollgate.fold_sessions(for_organization, for_date) f
+  join public.chat_sessions s on s.organization_id = for_organization and s.user_id = f.user_id
+    and s.librechat_session_id = f.librechat_session_id
+  where (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i))
+    and row(f.message_count, f.input_tokens, f.output_tokens, f.total_tokens, f.cost_usd, f.charge_usd, f.unpriced_events,
+        f.message_count, f.total_tokens)
+      is distinct from row(s.message_count, s.input_tokens, s.output_tokens, s.total_tokens, s.cost_usd, s.charge_usd,
+        s.unpriced_events, coalesce((s.session_metadata ->> 'messages')::numeric, 0),
+        coalesce((s.session_metadata ->> 'tokens')::numeric, 0))
+$$;
+
+-- Purpose: set chat_sessions to them. Parameters: as above. Returns: nothing.
+-- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day.
+create function tollgate.repair_sessions(for_organization uuid, for_date date) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  perform from public.chat_sessions s
+  where s.organization_id = for_organization
+    and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
+  order by s.organization_id, s.user_id, s.librechat_session_id for update;
+  update public.chat_sessions s set
+    message_count = f.message_count, input_tokens = f.input_tokens, output_tokens = f.output_tokens,
+    total_tokens = f.total_tokens, cost_usd = f.cost_usd, charge_usd = f.charge_usd, unpriced_events = f.unpriced_events,
+    session_metadata = s.session_metadata || jsonb_build_object('messages', f.message_count, 'tokens', f.total_tokens)
+  from tollgate.fold_sessions(for_organization, for_date) f
+  where s.organization_id = for_organization and s.user_id = f.user_id and s.librechat_session_id = f.librechat_session_id
+    and (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i));
+end
+$$;
+
+grant execute on function tollgate.fold_sessions, tollgate.find_session_drift, tollgate.repair_sessions
+  to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/record_audit.sql
 -- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the
@@ -1990,6 +2627,82 @@ $$;
 
 revoke execute on function public.release_reservations from public, anon, authenticated;
 grant execute on function public.release_reservations to tollgate_token_api, service_role;
+
+-- schemas/40-functions/repair_day.sql
+-- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
+-- Returns: nothing.
+-- Locks: all rows of the day in usage_metrics, then in usage_by_model, in the order of their keys, as ingest_usage does.
+-- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
+--   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
+create function tollgate.repair_day(for_organization uuid, for_date date) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  insert into public.usage_metrics (organization_id, user_id, date)
+  select for_organization, f.user_id, for_date from tollgate.fold_usage_metrics(for_organization, for_date) f
+  order by f.user_id
+  on conflict do nothing;
+  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
+  order by m.user_id for update;
+  insert into tollgate.usage_by_model (organization_id, date, model, user_id, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
+    message_count, event_count, unpriced_events)
+  select for_organization, for_date, f.model, f.user_id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  from tollgate.fold_usage_by_model(for_organization, for_date) f
+  order by f.model, f.user_id
+  on conflict do nothing;
+  perform from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
+  order by m.model, m.user_id for update;
+
+  update public.usage_metrics m set
+    tokens_used = coalesce(f.tokens_used, 0), input_tokens = coalesce(f.input_tokens, 0),
+    output_tokens = coalesce(f.output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
+    charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
+    event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0), updated_at = now()
+  from (select k.user_id as key_user_id, s.* from (
+      select k.user_id from public.usage_metrics k where k.organization_id = for_organization and k.date = for_date) k
+    left join tollgate.fold_usage_metrics(for_organization, for_date) s using (user_id)) f
+  where m.organization_id = for_organization and m.date = for_date and m.user_id = f.key_user_id
+    -- A row from before Tollgate is made an opening balance by post_opening_balances, never zero.
+    and (f.tokens_used is not null or (select i.installed_at::date from tollgate.installation i) <= for_date);
+
+  update tollgate.usage_by_model m set
+    total_tokens = coalesce(f.total_tokens, 0), input_tokens = coalesce(f.input_tokens, 0),
+    output_tokens = coalesce(f.output_tokens, 0), cache_read_input_tokens = coalesce(f.cache_read_input_tokens, 0),
+    cache_creation_input_tokens = coalesce(f.cache_creation_input_tokens, 0),
+    reasoning_output_tokens = coalesce(f.reasoning_output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
+    charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
+    event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0)
+  from (select k.model as key_model, k.user_id as key_user_id, s.* from (
+      select k.model, k.user_id from tollgate.usage_by_model k
+      where k.organization_id = for_organization and k.date = for_date) k
+    left join tollgate.fold_usage_by_model(for_organization, for_date) s using (model, user_id)) f
+  where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model and m.user_id = f.key_user_id;
+end
+$$;
+
+-- Purpose: give sessions and periods that the ledger of a day speaks of the row they lack; their figures follow when their
+--   own turn comes. Parameters: as above. Returns: nothing. Locks: the new rows, chat_sessions before period_totals.
+create function tollgate.add_missing_rows(for_organization uuid, for_date date) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into public.chat_sessions (
+    organization_id, user_id, librechat_session_id, model_used, model_used_at, started_at, last_activity_at)
+  select for_organization, e.user_id, e.session_id, (array_agg(e.model order by e.time desc, e.model desc))[1], max(e.time),
+    min(e.time), max(e.time)
+  from tollgate.usage_events e
+  where e.organization_id = for_organization and e.usage_date = for_date and e.entry <> 'opening_balance'
+  group by e.user_id, e.session_id
+  order by e.user_id, e.session_id
+  on conflict do nothing;
+  insert into tollgate.period_totals (organization_id, period_start)
+  select distinct for_organization, e.period_start from tollgate.usage_events e
+  where e.organization_id = for_organization and e.usage_date = for_date
+  order by e.period_start
+  on conflict do nothing
+$$;
+
+grant execute on function tollgate.repair_day, tollgate.add_missing_rows to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/replay_dead_letters.sql
 -- Purpose: hand dead letters to the workers again, through the inbox. Parameters: selection (see select_dead_letters).
@@ -2387,6 +3100,45 @@ $$;
 
 grant execute on function tollgate.schedules_of, tollgate.organization_period
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/seal_usage_partition.sql
+-- Purpose: retention. Seal the oldest month of the ledger that is past it: write the closing figures of its entries by day,
+--   session and period, then drop its partition. One month a call.
+-- Parameters: retention_days; less than 130 is taken as 130: corrections may reach back 90 days, late usage 35.
+-- Returns: no row when nothing is due, else one: partition, entries and total_tokens (as text).
+-- Security definer: dropping a partition takes its owner.
+-- Locks: the books against reconcile, the partition against writers; the ledger itself only while the partition goes.
+-- Invariant: ledger and closing figures together give the same sums before and after.
+create function public.seal_usage_partition(retention_days integer)
+returns table (partition text, entries text, total_tokens text)
+language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s'
+as $$
+declare
+  sealed record;
+begin
+  perform pg_advisory_xact_lock(hashtext('tollgate.books'));
+  select c.relname into partition
+  from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+  where i.inhparent = 'tollgate.usage_events'::regclass and c.relname ~ '^usage_events_\d{6}$'
+    and to_date(right(c.relname, 6), 'YYYYMM') + interval '1 month'
+      <= now() - make_interval(days => greatest(retention_days, 130))
+  order by c.relname limit 1;
+  if partition is null then
+    return;
+  end if;
+  execute format('lock table tollgate.%I in share row exclusive mode', partition);
+  execute format('select * from tollgate.write_closing_figures(%L)', partition) into sealed;
+  execute format('alter table tollgate.usage_events detach partition tollgate.%I', partition);
+  execute format('drop table tollgate.%I', partition);
+  perform tollgate.record_audit('system:usage-worker', 'ledger.sealed', 'partition:' || partition, to_jsonb(sealed));
+  entries := sealed.entries::text;
+  total_tokens := sealed.total_tokens::text;
+  return next;
+end
+$$;
+
+revoke execute on function public.seal_usage_partition from public, anon, authenticated;
+grant execute on function public.seal_usage_partition to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/select_dead_letters.sql
 -- Purpose: which dead letters an operator means. Parameters: selection = { ids?: [text], queue?, reason? }; what is
@@ -2939,6 +3691,77 @@ create view public.usage_daily_by_user with (security_invoker = true) as
 revoke all on public.usage_daily_by_model, public.usage_daily_by_user from public, anon;
 grant select on public.usage_daily_by_model, public.usage_daily_by_user to authenticated, service_role;
 
+-- schemas/40-functions/write_closing_figures.sql
+-- Purpose: add the sums of one partition's entries to the closing figures by day, session and period.
+-- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
+-- Locks: rows of sealed_days, sealed_sessions, sealed_periods; the caller holds the lock of the books.
+-- Invariant: called once for a partition, in the transaction that drops it. A day at a month's border may be sealed in parts.
+create function tollgate.write_closing_figures(partition text)
+returns table (entries bigint, total_tokens bigint, cost_usd numeric)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  execute format($sql$
+    insert into tollgate.sealed_days as t (
+      organization_id, date, model, user_id, input_tokens, output_tokens, cache_read_input_tokens,
+      cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd, message_count,
+      event_count, unpriced_events)
+    select
+      e.organization_id, e.usage_date, e.model, e.user_id, sum(e.input_tokens), sum(e.output_tokens),
+      sum(e.cache_read_input_tokens), sum(e.cache_creation_input_tokens), sum(e.reasoning_output_tokens),
+      sum(e.total_tokens), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.message_count),
+      sum(e.event_count), sum(e.unpriced_events)
+    from tollgate.%I e
+    group by e.organization_id, e.usage_date, e.model, e.user_id
+    on conflict (organization_id, date, model, user_id) do update set
+      input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens,
+      cache_read_input_tokens = t.cache_read_input_tokens + excluded.cache_read_input_tokens,
+      cache_creation_input_tokens = t.cache_creation_input_tokens + excluded.cache_creation_input_tokens,
+      reasoning_output_tokens = t.reasoning_output_tokens + excluded.reasoning_output_tokens,
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
+      message_count = t.message_count + excluded.message_count,
+      event_count = t.event_count + excluded.event_count,
+      unpriced_events = t.unpriced_events + excluded.unpriced_events,
+      sealed_at = now()$sql$, partition);
+  execute format($sql$
+    insert into tollgate.sealed_sessions as t (
+      organization_id, user_id, librechat_session_id, message_count, input_tokens, output_tokens, total_tokens, cost_usd,
+      charge_usd, unpriced_events)
+    select
+      e.organization_id, e.user_id, e.session_id, sum(e.message_count), sum(e.input_tokens), sum(e.output_tokens),
+      sum(e.total_tokens), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.unpriced_events)
+    from tollgate.%I e
+    where e.entry <> 'opening_balance'
+    group by e.organization_id, e.user_id, e.session_id
+    on conflict (organization_id, user_id, librechat_session_id) do update set
+      message_count = t.message_count + excluded.message_count,
+      input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens,
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
+      unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
+  execute format($sql$
+    insert into tollgate.sealed_periods as t (
+      organization_id, period_start, used_tokens, cost_usd, charge_usd, event_count, unpriced_events)
+    select e.organization_id, e.period_start, sum(e.total_tokens), coalesce(sum(e.cost_usd), 0),
+      coalesce(sum(e.charge_usd), 0), sum(e.event_count), sum(e.unpriced_events)
+    from tollgate.%I e
+    group by e.organization_id, e.period_start
+    on conflict (organization_id, period_start) do update set
+      used_tokens = t.used_tokens + excluded.used_tokens,
+      cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
+      event_count = t.event_count + excluded.event_count,
+      unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
+  return query execute format('select count(*), coalesce(sum(e.total_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0)
+    from tollgate.%I e', partition);
+end
+$$;
+
 -- schemas/50-policies/services-accounts.sql
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
 select tollgate.open_table('tollgate.organization_settings',
@@ -2954,6 +3777,13 @@ select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker":
 -- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
 select tollgate.open_table('tollgate.audit_log', '{"tollgate_token_api": ["select", "insert"],
   "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
+
+-- schemas/50-policies/services-books.sql
+-- What each service may touch of the books. Sealing runs with its owner's rights: a service cannot write closing figures.
+select tollgate.open_table('tollgate.installation', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.sealed_days', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.sealed_sessions', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.sealed_periods', '{"tollgate_usage_worker": ["select"]}');
 
 -- schemas/50-policies/services-intake.sql
 -- What each service may touch of the intake's own tables.
@@ -2991,8 +3821,9 @@ select tollgate.open_table('tollgate.reserved_totals', '{"tollgate_token_api": [
 -- What each service may touch of the usage tables and the price book.
 select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
-select tollgate.open_table('tollgate.usage_event_identities', '{"tollgate_usage_worker": ["select", "insert"]}');
-select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["insert"]}');
+select tollgate.open_table('tollgate.usage_event_identities',
+  '{"tollgate_usage_worker": ["select", "insert", "delete"]}');
+select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["select", "insert"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');

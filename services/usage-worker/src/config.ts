@@ -1,5 +1,13 @@
-import { positiveInteger, serviceEnv } from '@tollgate/shared/config'
-import type { z } from 'zod'
+import { duration, positiveInteger, serviceEnv } from '@tollgate/shared/config'
+import { z } from 'zod'
+
+const DAY_SECONDS = 86_400
+
+/** A time span of at least so many days, in days. */
+const days = (least: number) =>
+  duration()
+    .refine((seconds) => seconds >= least * DAY_SECONDS, { error: `must be at least ${least}d` })
+    .transform((seconds) => Math.ceil(seconds / DAY_SECONDS))
 
 /** Environment of the usage worker. */
 export const usageWorkerEnv = serviceEnv({
@@ -11,5 +19,14 @@ export const usageWorkerEnv = serviceEnv({
   BATCHES_IN_FLIGHT: positiveInteger().prefault('2'),
   /** How often the inbox in Postgres is looked into, in ms. */
   INBOX_POLL_MS: positiveInteger().prefault('500'),
+  /** How long the ledger keeps its entries; after that a month is sealed with its closing figures and dropped. */
+  LEDGER_RETENTION: days(130).prefault('1100d'),
+  /** How long an event's identity is kept, which is also how long it can be corrected. */
+  IDENTITY_RETENTION: days(90).prefault('180d'),
+  /** Whether rollups that are not the sum of the ledger are put right, only reported, or not looked for. */
+  RECONCILE: z.enum(['repair', 'report', 'off']).default('repair'),
+}).refine((env) => env.LEDGER_RETENTION >= env.IDENTITY_RETENTION + 40, {
+  path: ['LEDGER_RETENTION'],
+  error: 'must be at least IDENTITY_RETENTION and 40 days: a correction needs the entry that it corrects',
 })
 export type UsageWorkerConfig = z.infer<typeof usageWorkerEnv>

@@ -18,7 +18,7 @@ import { commitJobs } from './commit.ts'
 import type { UsageWorkerConfig } from './config.ts'
 import { consumeUsageEvents } from './consume.ts'
 import { keepInboxDrained } from './drain-inbox.ts'
-import { keepPartitions } from './keep-partitions.ts'
+import { keepBooks } from './keep-books.ts'
 import { defineUsageMetrics, type UsageMetrics } from './metrics.ts'
 import { createBacklogReader, type ReadUsageBacklog } from './read-usage-backlog.ts'
 import { checkProgress } from './readiness.ts'
@@ -78,10 +78,10 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
     config.INBOX_POLL_MS,
     stopping,
   )
-  const partitioned = keepPartitions(store.rpc, onError, stopping)
+  const booksKept = keepBooks({ ...options, metrics, rpc: store.rpc, onError })
   const readBacklog = createBacklogReader(consumer.backlog, store.rpc, now)
   const watched = watchRedis(options, producing, store.rpc, usage, readBacklog)
-  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, partitioned, watched]))
+  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, booksKept, watched]))
 
   defineBacklogGauges(metrics, readBacklog)
   const checks = {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandIo } from '../command-io.ts'
-import { EXIT } from './cli-error.ts'
+import { CliError, EXIT } from './cli-error.ts'
 import { type Operator, type OperatorFlags, openOperator } from './open-operator.ts'
 
 /** Adds the options that every operator's command has. */
@@ -35,4 +35,9 @@ export async function runOperator<Flags extends OperatorFlags>(
   } finally {
     await operator.close()
   }
+}
+
+/** @throws CliError when the person has pressed Ctrl-C; called between steps that each leave whole work behind. */
+export function throwIfStopped({ signal }: CommandIo, howToResume: string): void {
+  if (signal.aborted) throw new CliError(`Stopped. ${howToResume}`, EXIT.interrupted)
 }

@@ -5,8 +5,11 @@ create table tollgate.usage_event_identities (
   digest bytea not null,
   counts_digest bytea not null, -- what was counted, to tell a repeat from a contradiction
   seen_at timestamptz not null default now(),
+  imported boolean not null default false, -- never pruned: an import may be repeated years later
   primary key (organization_id, digest)
 ) partition by hash (organization_id, digest);
+-- For pruning by age: a few bytes for each range of pages, next to nothing for an insert.
+create index usage_event_identities_seen_at_idx on tollgate.usage_event_identities using brin (seen_at);
 
 do $$
 begin
@@ -69,6 +72,9 @@ create index usage_events_organization_id_usage_date_idx on tollgate.usage_event
 -- next to nothing. What was added to an event later is rare and has an index of its own.
 create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
 create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
+-- What posts to a later period than its own, to prove that one's total.
+create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
+  where original_period_start is not null;
 
 -- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
@@ -154,6 +160,7 @@ create table public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
+create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
 create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
 
 -- Total of an organization's period: what the quota is compared with.

@@ -1,5 +1,6 @@
 export { createPgRpc, type PgRpcOptions } from './create-pg-rpc.ts'
 export { createSupabaseRpc, type SupabaseRpcOptions } from './create-supabase-rpc.ts'
+export type { BooksDrift, BooksScan } from './functions/books-functions.ts'
 export type { Rpc, RpcArgs, RpcFunctions, RpcName, RpcRow, RpcStore } from './functions/index.ts'
 export { openStore, type StoreUse } from './open-store.ts'
 export { isRetryableStoreError, StoreError, type StoreErrorCode, type StoreErrorDetails } from './store-error.ts'

@@ -60,5 +60,5 @@ export type UsageFunctions = {
   bury_inbox_head: { args: { failure: string }; row: { buried: number } }
   park_events: { args: { batch: EventBatch }; row: { parked: number } }
   record_dead_letters: { args: { batch: { letters: DeadLetter[] } }; row: { kept: number } }
-  ensure_usage_partitions: { args: Record<never, never>; row: { created: number } }
+  ensure_usage_partitions: { args: Record<never, never>; row: { created: number; moved: string } }
 }

@@ -1,0 +1,55 @@
+-- When Tollgate came to this database: usage of earlier days that no entry explains was there before it.
+create table tollgate.installation (
+  only_row boolean primary key default true check (only_row),
+  installed_at timestamptz not null default now()
+);
+insert into tollgate.installation default values;
+
+-- Closing figures: the sums of ledger entries whose partition is gone. Every rollup is the sum of the ledger and of these,
+-- so that retention erases nothing and a sealed day still proves itself. Written in the transaction that drops the partition.
+create table tollgate.sealed_days (
+  organization_id uuid not null,
+  date date not null,
+  model text not null,
+  user_id uuid not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  sealed_at timestamptz not null default now(),
+  primary key (organization_id, date, model, user_id)
+);
+
+-- The same entries by chat session. A session that was there before Tollgate stands here with what it had.
+create table tollgate.sealed_sessions (
+  organization_id uuid not null,
+  user_id uuid not null,
+  librechat_session_id text not null,
+  message_count bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  total_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, user_id, librechat_session_id)
+);
+
+-- The same entries by the period that they posted to.
+create table tollgate.sealed_periods (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  used_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, period_start)
+);

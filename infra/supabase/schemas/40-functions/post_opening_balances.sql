@@ -1,0 +1,56 @@
+-- Purpose: give usage that was there before Tollgate an entry in the ledger: rows of usage_metrics of a day before the
+--   installation that no entry explains. Parameters: for_organization, for_date. Returns: how many were posted.
+-- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
+-- Invariant: once for a row: it has an identity (source tollgate, id opening-balance:<user>:<date>). Figures are taken as
+--   they are; what tokens_used has beyond input and output is posted as input. Never priced again.
+create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  zone text := coalesce((
+    select s.time_zone from tollgate.organization_settings s where s.organization_id = for_organization), 'UTC');
+  noon timestamptz := (for_date + time '12:00') at time zone zone;
+  posted integer;
+begin
+  if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
+      select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
+        select from tollgate.day_entries d
+        where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)) then
+    return 0;
+  end if;
+  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
+  order by m.user_id for update;
+  with before as materialized (
+    select m.*, 'opening-balance:' || m.user_id || ':' || m.date as event_id
+    from public.usage_metrics m
+    where m.organization_id = for_organization and m.date = for_date and not exists (
+      select from tollgate.day_entries d
+      where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)
+  ), claimed as (
+    insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
+    select b.organization_id, d.digest, d.digest, true
+    from before b
+    cross join lateral (select substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
+      || convert_to(b.event_id, 'UTF8')) for 16) as digest) d
+    order by d.digest
+    on conflict do nothing
+    returning digest
+  )
+  insert into tollgate.usage_events (
+    organization_id, digest, source, event_id, time, received_at, user_id, session_id, model, entry, imported,
+    input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens,
+    total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
+  select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
+    'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
+    b.event_count, b.unpriced_events, b.date, tollgate.period_start(noon, zone), b.cost_usd, b.charge_usd
+  from before b
+  join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
+    || convert_to(b.event_id, 'UTF8')) for 16);
+  get diagnostics posted = row_count;
+  perform tollgate.repair_day(for_organization, for_date);
+  perform tollgate.repair_period(for_organization, tollgate.period_start(noon, zone));
+  return posted;
+end
+$$;
+
+grant execute on function tollgate.post_opening_balances to tollgate_usage_worker, service_role;
