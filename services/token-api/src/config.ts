@@ -29,6 +29,7 @@ const operatorKey = secret({ minBytes: 35 }).regex(/^tg_[\w-]{32,128}$/, {
 
 const schema = serviceEnv({
   LIBRECHAT_JWT_SECRET: secret(),
+  JWT_REFRESH_SECRET: secret(),
   SUPABASE_URL: url(['http', 'https']),
   // Optional: the operator's first key, good without a database; a key of the table takes its place afterwards.
   TOLLGATE_OPERATOR_KEY: operatorKey.optional(),
@@ -40,6 +41,8 @@ const schema = serviceEnv({
   SUPABASE_JWT_ISSUER: z.string().optional(),
   LIBRECHAT_URL: url(['http', 'https']).default('http://localhost:3080'),
   JWT_ACCESS_TOKEN_EXPIRY: duration().prefault('24h'),
+  JWT_REFRESH_TOKEN_EXPIRY: duration().prefault('7d'),
+  SESSION_MAX_AGE: duration().prefault('30d'),
   URL_TOKEN: z.enum(['handoff', 'access']).default('handoff'),
   // Where events are accepted: `postgres` for a Redis that cannot promise to keep what it answered.
   ACCEPT_ON: z.enum(['redis', 'postgres']).default('redis'),
@@ -54,9 +57,16 @@ const schema = serviceEnv({
     .default('tollgate'),
 }).superRefine((env, context) => {
   // Whoever verifies tokens with Supabase's secret would take ours for its own, and our `role` for a database role.
-  for (const other of ['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY'] as const) {
-    if (env.LIBRECHAT_JWT_SECRET !== env[other]) continue
-    context.addIssue({ code: 'custom', path: ['LIBRECHAT_JWT_SECRET'], message: `must differ from ${other}` })
+  const pairs = [
+    ['LIBRECHAT_JWT_SECRET', 'SUPABASE_JWT_SECRET'],
+    ['LIBRECHAT_JWT_SECRET', 'SUPABASE_SECRET_KEY'],
+    ['JWT_REFRESH_SECRET', 'LIBRECHAT_JWT_SECRET'],
+    ['JWT_REFRESH_SECRET', 'SUPABASE_JWT_SECRET'],
+    ['JWT_REFRESH_SECRET', 'SUPABASE_SECRET_KEY'],
+  ] as const
+  for (const [name, other] of pairs) {
+    if (env[name] !== env[other]) continue
+    context.addIssue({ code: 'custom', path: [name], message: `must differ from ${other}` })
   }
 })
 

@@ -15,6 +15,18 @@ export function defineMeters(metrics: Metrics, isLeased: () => boolean) {
     refusals: metrics.counter('tollgate_gate_refusals_total', 'Access tokens refused, by reason', ['reason']),
     reservations: metrics.counter('tollgate_reservations_total', 'Requests for holds, by outcome', ['outcome']),
     reservationSeconds: metrics.histogram('tollgate_reservation_seconds', 'Time until a request for a hold is decided'),
+    refreshes: metrics.counter('tollgate_refreshes_total', 'Refresh tokens shown, by outcome', ['outcome']),
     logins: metrics.counter('tollgate_logins_total', 'Login sessions started'),
+  }
+}
+
+/** Registers the metrics of what gates are told; once per registry. */
+export function defineRevocationMeters(metrics: Metrics, count: () => number) {
+  metrics.gauge('tollgate_gate_revocations', 'Revoked tokens and ended login sessions that the gate holds in memory', {
+    collect: (gauge) => gauge.set(count()),
+  })
+  return {
+    announcing: metrics.histogram('tollgate_revocation_seconds', 'Time from the commit until every gate refused'),
+    silent: metrics.counter('tollgate_revocation_silent_gates_total', 'Gates that were waited out and did not answer'),
   }
 }

@@ -21,9 +21,10 @@ import { createAdmission } from './ingest/admit-events.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
-import { defineMeters } from './meters.ts'
+import { defineMeters, defineRevocationMeters } from './meters.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
 import { openHolds } from './reservations/open-holds.ts'
+import { openSessions } from './sessions/open-sessions.ts'
 import { importKeys } from './tokens/keys.ts'
 
 /** What the service is started with. */
@@ -60,8 +61,9 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   const gate = openGateOver(options, connections, metrics)
   const meters = defineMeters(metrics, gate.isLeased)
   const waitForResult = openWaiter(options, connections)
+  const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS })
   const admission = createAdmission({
-    producer: createProducer('usage-events', { connection: redis, shards: config.SHARDS }),
+    producer,
     park: store.park,
     shards: config.SHARDS,
     acceptOn: config.ACCEPT_ON,
@@ -71,11 +73,23 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     onError,
   })
   const holds = openHolds(store)
+  const sessions = openSessions({
+    store,
+    announce: gate.announce,
+    producer,
+    metrics,
+    shards: config.SHARDS,
+    now,
+    onError,
+    phases,
+    stopping,
+  })
   const app = buildApp({
     config,
-    keys: await importKeys(config.LIBRECHAT_JWT_SECRET),
+    keys: await importKeys(config.LIBRECHAT_JWT_SECRET, config.JWT_REFRESH_SECRET),
     store,
     serviceKeys: openServiceKeysOver(options, connections, store),
+    sessions,
     admit: admission.admit,
     holds,
     secure: admission.secure,
@@ -127,10 +141,11 @@ function openConnections({ config, logger, phases }: TokenApiOptions) {
 }
 
 function openGateOver(
-  { config, phases, monotonicNow, newId }: TokenApiOptions,
+  { config, phases, now, monotonicNow, newId }: TokenApiOptions,
   { subscriber, redis, rpc, onError }: ReturnType<typeof openConnections>,
   metrics: Metrics,
 ): Gate {
+  const { announcing, silent } = defineRevocationMeters(metrics, () => gate.revocationCount())
   const reloads = metrics.counter('tollgate_gate_reloads_total', 'Full reads of the enforcement states', ['source'])
   const gate = openGate({
     subscriber,
@@ -139,7 +154,13 @@ function openGateOver(
     namespace: config.REDIS_NAMESPACE,
     instanceId: newId(),
     failMode: config.GATE_FAIL_MODE,
+    now,
     monotonicNow,
+    newId,
+    onAnnounced: (seconds, silentGates) => {
+      announcing.observe(seconds)
+      silent.inc(silentGates)
+    },
     onReload: (source) => reloads.inc({ source }),
     onError,
   })

@@ -73,7 +73,7 @@ describe('a user signed in to Supabase', () => {
     expect(verified.headers.get('cache-control')).toBe('no-store')
     const session = await recordedLogin(claims.sid)
     expect(session).toMatchObject({ organization_id: organization, user_id: userId, ended_at: null })
-    expect(session.expires_at.toISOString()).toBe(body.expires_at)
+    expect(session.access_expires_at.toISOString()).toBe(body.expires_at)
     expect(worker.seen.find(({ id }) => id === claims.sid)).toMatchObject({ source: 'tollgate/token-api' })
   })
 

@@ -26,6 +26,7 @@ beforeAll(async () => {
     SUPABASE_URL: 'http://127.0.0.1:9',
     SUPABASE_JWT_SECRET: newSecret(),
     LIBRECHAT_JWT_SECRET: newSecret(),
+    JWT_REFRESH_SECRET: newSecret(),
   }
 })
 afterAll(async () => {
@@ -73,6 +74,7 @@ test('SIGTERM answers what is under way, stops cleanly and soon, and logs no sec
   expect(performance.now() - begin).toBeLessThan(5_000)
   for (const secret of [
     env.LIBRECHAT_JWT_SECRET,
+    env.JWT_REFRESH_SECRET,
     env.SUPABASE_JWT_SECRET,
     token,
     new URL(env.REDIS_URL ?? '').password,

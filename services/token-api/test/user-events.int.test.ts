@@ -25,7 +25,7 @@ let token: string
 beforeAll(async () => {
   bench = await openBench()
   worker = startWorker(bench.env.REDIS_URL ?? '', bench.workerUrl)
-  keys = await importKeys(bench.secrets.libreChat)
+  keys = await importKeys(bench.secrets.libreChat, bench.secrets.refresh)
   organization = await addOrganization(bench.db)
   otherOrganization = await addOrganization(bench.db)
   user = await addUser(bench.db, organization)

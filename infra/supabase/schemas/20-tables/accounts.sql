@@ -36,15 +36,3 @@ insert into tollgate.plans (plan_type, librechat_config) values
   ('enterprise', '{"enabled_models": ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4-5", "gemini-2.5-pro"], "max_tokens": null,
     "allowed_endpoints": ["openAI", "anthropic", "google"],
     "features": {"file_upload": true, "image_generation": true, "voice_chat": true, "code_interpreter": true}}');
-
--- One row a sign-in (`sid` of the access token).
-create table tollgate.login_sessions (
-  id uuid primary key,
-  organization_id uuid not null,
-  user_id uuid not null,
-  started_at timestamptz,
-  expires_at timestamptz,
-  ended_at timestamptz,
-  end_reason text
-);
-create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);

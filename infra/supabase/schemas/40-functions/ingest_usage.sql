@@ -21,7 +21,7 @@ begin
   perform tollgate.roll_up_sessions(fresh || array(
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
-    select j from unnest(judged) j where j.type in ('login.started', 'login.ended') and j.rejection is null));
+    select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
   perform tollgate.roll_up_organization_models(fresh);
   totals := tollgate.add_period_totals(fresh);

@@ -1,4 +1,4 @@
--- Purpose: keep login sessions (`sid`). Parameters: judged events of type login.started and login.ended. Returns: nothing.
+-- Purpose: keep login sessions (`sid`). Parameters: judged events of type login.started, login.refreshed and login.ended. Returns: nothing.
 -- Locks: rows of login_sessions in the order of their id. Invariant: commutative and repeatable: a login.started that
 --   comes twice or after its login.ended gives the same row.
 create function tollgate.record_logins(logins tollgate.judged_event[]) returns void

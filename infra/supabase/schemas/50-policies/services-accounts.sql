@@ -6,4 +6,3 @@ select tollgate.open_table('tollgate.period_schedules',
     "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.login_sessions', '{"tollgate_usage_worker": ["select", "insert", "update"]}');

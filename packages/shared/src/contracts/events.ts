@@ -107,6 +107,7 @@ export const acceptedEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('session.started'), ...accepted, ...sessionStartedData.shape }),
   z.object({ type: z.literal('session.ended'), ...accepted, ...sessionEndedData.shape }),
   z.object({ type: z.literal('login.started'), ...accepted, ...login, expires_at: z.string() }),
+  z.object({ type: z.literal('login.refreshed'), ...accepted, ...login, expires_at: z.string() }),
   z.object({ type: z.literal('login.ended'), ...accepted, ...login, reason: z.string() }),
 ])
 export type AcceptedEvent = z.infer<typeof acceptedEvent>

@@ -45,6 +45,8 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
 
   'GET /api/librechat/auth': { ...people, credential: 'supabase' },
   'POST /api/librechat/auth': { ...people, credential: 'supabase' },
+  'POST /api/librechat/refresh': { ...people, credential: 'refresh token' },
+  'POST /api/librechat/logout': { ...people, credential: 'refresh token' },
   'GET /api/auth/verify': { ...people, credential: 'access token' },
 
   'POST /v1/events': {

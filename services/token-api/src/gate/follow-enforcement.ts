@@ -2,6 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import type { EnforcementCopy } from './enforcement-copy.ts'
+import type { RevocationFollower } from './follow-revocations.ts'
+import { gateKeys } from './gate-keys.ts'
+import { BEAT_SCRIPT } from './gate-scripts.ts'
 import type { Lease } from './lease.ts'
 import { enforcementKey, loadFromPostgres, loadFromRedis, parseEnforcement } from './load-enforcement.ts'
 
@@ -13,7 +16,9 @@ export interface FollowOptions {
   readonly redis: Redis
   readonly rpc: Rpc
   readonly copy: EnforcementCopy
+  readonly revocations: RevocationFollower
   readonly lease: Lease
+  readonly leaseMs: number
   readonly namespace: string
   readonly instanceId: string
   readonly monotonicNow: () => number
@@ -60,7 +65,8 @@ export function followEnforcement(options: FollowOptions): Follower {
     isSynced: false,
     beats: new Map(),
     beatCount: 0,
-    heardAtMs: Number.NEGATIVE_INFINITY,
+    // Time for the first heartbeat to come round before Postgres is asked in its place.
+    heardAtMs: options.monotonicNow(),
     loadedAtMs: Number.NEGATIVE_INFINITY,
     isLoading: false,
     isFailing: false,
@@ -83,6 +89,8 @@ export function followEnforcement(options: FollowOptions): Follower {
       clearInterval(timer)
       beginEpoch(state)
       subscriber.off('ready', onReady).off('close', onClose).off('message', onMessage)
+      // Nobody has to wait for the lease of an instance that has stopped.
+      options.redis.zrem(gateKeys(options.namespace).registry, options.instanceId).catch(() => undefined)
     },
   }
 }
@@ -102,7 +110,8 @@ async function subscribe(state: State, options: FollowOptions, stop: AbortSignal
   const epoch = beginEpoch(state)
   while (state.epoch === epoch && !stop.aborted) {
     try {
-      await options.subscriber.subscribe(enforcementKey(options.namespace), heartbeatChannel(options))
+      const channels = [enforcementKey(options.namespace), heartbeatChannel(options), ...options.revocations.channels]
+      await options.subscriber.subscribe(...channels)
       await loadAnywhere(state, options)
       if (state.epoch !== epoch) return
       state.isSynced = true
@@ -119,16 +128,21 @@ async function loadAnywhere(state: State, options: FollowOptions): Promise<void>
   try {
     await reload(state, options)
   } catch (error) {
-    await loadFromRedis(options.redis, options.namespace, options.copy).catch((second: unknown) => {
+    const fromRedis = async () => {
+      await loadFromRedis(options.redis, options.namespace, options.copy)
+      await options.revocations.loadFromRedis()
+    }
+    await fromRedis().catch((second: unknown) => {
       throw new Error('enforcement can be read from neither Postgres nor Redis', { cause: [error, second] })
     })
     options.onReload('redis')
   }
 }
 
-async function reload(state: State, { rpc, copy, onReload, monotonicNow }: FollowOptions): Promise<void> {
+async function reload(state: State, options: FollowOptions): Promise<void> {
+  const { rpc, copy, revocations, onReload, monotonicNow } = options
   const begunAtMs = monotonicNow()
-  await loadFromPostgres(rpc, copy)
+  await Promise.all([loadFromPostgres(rpc, copy), revocations.loadFromPostgres()])
   state.loadedAtMs = begunAtMs
   state.isFailing = false
   onReload('postgres')
@@ -145,9 +159,9 @@ function receive(state: State, options: FollowOptions, channel: string, message:
     return
   }
   try {
-    options.copy.apply(parseEnforcement(message))
+    if (!options.revocations.receive(channel, message)) options.copy.apply(parseEnforcement(message))
   } catch (error) {
-    options.onError(new Error('an enforcement message cannot be read', { cause: error }))
+    options.onError(new Error('a message to the gate cannot be read', { cause: error }))
   }
 }
 
@@ -157,10 +171,16 @@ function beat(state: State, options: FollowOptions): void {
   const nonce = `${state.epoch}.${++state.beatCount}`
   state.beats.set(nonce, options.monotonicNow())
   // Its absence on the subscription says all that this error could.
-  options.redis.publish(heartbeatChannel(options), nonce).catch(() => undefined)
+  const { registry, since } = gateKeys(options.namespace)
+  options.redis
+    .eval(BEAT_SCRIPT, 2, registry, since, options.instanceId, heartbeatChannel(options), nonce)
+    .catch(() => undefined)
 }
 
-/** Without heartbeats Postgres is read every second and renews the lease; with them now and then, to be safe. */
+/**
+ * Without heartbeats Postgres is read every second and renews the lease, after the instance has registered there: who
+ * revokes has to know it. With heartbeats Postgres is read now and then, to be safe, and they alone renew.
+ */
 async function pollWhenDue(state: State, options: FollowOptions): Promise<void> {
   const begunAtMs = options.monotonicNow()
   const isDeaf = begunAtMs - state.heardAtMs > POLL_MS
@@ -170,8 +190,11 @@ async function pollWhenDue(state: State, options: FollowOptions): Promise<void> 
   if (state.isLoading || begunAtMs - state.loadedAtMs < intervalMs) return
   state.isLoading = true
   try {
+    if (isDeaf) {
+      await options.rpc('register_deaf_gate', { instance_id: options.instanceId, lease_ms: options.leaseMs })
+    }
     await reload(state, options)
-    options.lease.renew(begunAtMs)
+    if (isDeaf) options.lease.renew(begunAtMs)
   } catch (error) {
     report(state, options, error)
   } finally {

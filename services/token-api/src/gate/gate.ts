@@ -5,12 +5,12 @@ import type { GateState } from './enforcement-copy.ts'
 export type FailMode = 'closed' | 'open'
 
 /** The part of an access token that the gate looks at. */
-export type GatedClaims = Pick<AccessTokenClaims, 'organization' | 'ver'>
+export type GatedClaims = Pick<AccessTokenClaims, 'organization' | 'ver' | 'jti' | 'sid'>
 
 /** Whether the organization of a token has access now. */
 export type GateVerdict =
   | { readonly accepted: true }
-  | { readonly accepted: false; readonly reason: 'gate_unavailable' }
+  | { readonly accepted: false; readonly reason: 'gate_unavailable' | 'revoked' | 'session_ended' }
   | {
       readonly accepted: false
       readonly reason: 'organization_revoked' | 'superseded'

@@ -1,30 +1,50 @@
+import { type AnnounceOptions, type Announcer, createAnnouncer } from './announce-revocations.ts'
 import { createEnforcementCopy } from './enforcement-copy.ts'
 import { type FollowOptions, followEnforcement } from './follow-enforcement.ts'
+import { followRevocations } from './follow-revocations.ts'
 import { type FailMode, type GatedClaims, type GateVerdict, judge } from './gate.ts'
 import { createLease } from './lease.ts'
+import { createRevocationCopy } from './revocations.ts'
 
 /** A running gate. */
 export interface Gate {
   judge(claims: GatedClaims): GateVerdict
+  /** Tells every gate what to refuse from now on; see `Announcer`. */
+  announce: Announcer['announce']
   isLeased(): boolean
+  /** Revocations that are held in memory. */
+  revocationCount(): number
   stop(): void
 }
 
 /** What a gate stands on. */
-export interface GateOptions extends Omit<FollowOptions, 'copy' | 'lease'> {
+export interface GateOptions extends Omit<FollowOptions, 'copy' | 'lease' | 'leaseMs' | 'revocations'> {
   readonly failMode: FailMode
+  readonly now: () => number
+  readonly newId: () => string
+  readonly onAnnounced: AnnounceOptions['onAnnounced']
 }
 
 const LEASE_MS = 2_000
 
-/** Opens a gate: closed at first, until the organizations' enforcement has been read. */
+/** Opens a gate: closed at first, until enforcement and revocations have been read. */
 export function openGate(options: GateOptions): Gate {
   const copy = createEnforcementCopy()
+  const revoked = createRevocationCopy()
   const lease = createLease(LEASE_MS, options.monotonicNow)
-  const follower = followEnforcement({ ...options, copy, lease })
+  const announcer = createAnnouncer({ ...options, copy: revoked, leaseMs: LEASE_MS })
+  const revocations = followRevocations({ ...options, copy: revoked, announcer })
+  const follower = followEnforcement({ ...options, copy, revocations, lease, leaseMs: LEASE_MS })
   return {
-    judge: (claims) => judge(claims, copy.get(claims.organization.id), lease.isHeld(), options.failMode),
+    judge: (claims) => {
+      // A revocation that is known holds with or without a lease.
+      const reason = revoked.refusalOf(claims)
+      if (reason !== undefined) return { accepted: false, reason }
+      return judge(claims, copy.get(claims.organization.id), lease.isHeld(), options.failMode)
+    },
+    announce: announcer.announce,
     isLeased: lease.isHeld,
+    revocationCount: () => revoked.size,
     stop: follower.stop,
   }
 }

@@ -1,13 +1,14 @@
 import { type AccessTokenClaims, organizationSummary } from '@tollgate/shared/contracts'
 import { z } from 'zod'
-import { requireUser } from '../tokens/require-user.ts'
+import { requireSignIn } from '../tokens/require-user.ts'
+import type { Login, LoginRequest } from '../tokens/start-login.ts'
 import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface GetLibreChatAuth {
   readonly verifySupabase: VerifySupabaseToken
-  readonly startLogin: (userId: string) => Promise<AccessTokenClaims>
+  readonly startLogin: (request: LoginRequest) => Promise<Login>
   /** Signs what stands in the URL: a handoff, or the access token itself. */
   readonly issueUrlToken: (claims: AccessTokenClaims) => Promise<string>
   readonly libreChatUrl: string
@@ -21,8 +22,9 @@ export function getLibreChatAuth(app: App, dependencies: GetLibreChatAuth): void
     response: { 200: z.object({ url: z.string(), organization: organizationSummary }), ...problems(401, 403, 503) },
   }
   app.get('/api/librechat/auth', { schema }, async (request) => {
-    const userId = await requireUser(request.headers.authorization, dependencies.verifySupabase)
-    const claims = await dependencies.startLogin(userId)
+    const signIn = await requireSignIn(request.headers.authorization, dependencies.verifySupabase)
+    const userAgent = request.headers['user-agent']
+    const { claims } = await dependencies.startLogin({ ...signIn, kind: 'handoff', userAgent })
     const { id, name, domain, plan_type } = claims.organization
     const token = await dependencies.issueUrlToken(claims)
     return { url: chatUrl(dependencies.libreChatUrl, token, domain), organization: { id, name, domain, plan_type } }

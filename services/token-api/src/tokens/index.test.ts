@@ -1,20 +1,20 @@
-import type { AcceptedEvent } from '@tollgate/shared/contracts'
 import { beforeEach, expect, test } from 'vitest'
 import { createAccessCheck } from '../gate/check-access-token.ts'
 import type { GateVerdict } from '../gate/gate.ts'
 import { loginRow, NOW_MS } from '../testing/claims.ts'
 import { createTokens, type Tokens } from './index.ts'
 import { importKeys, type TokenKeys } from './keys.ts'
+import type { LoginStart } from './start-login.ts'
 import { createAccessTokenVerifier } from './verify-access-token.ts'
 
 let keys: TokenKeys
 let tokens: Tokens
 let verdict: GateVerdict
 let refusals: string[]
-let recorded: AcceptedEvent[]
+let recorded: LoginStart[]
 
 beforeEach(async () => {
-  keys = await importKeys('kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U')
+  keys = await importKeys('kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U', 'Zq8wErT5yUiOp2AsDfG7hJkL4zXcVbN1')
   verdict = { accepted: true }
   refusals = []
   recorded = []
@@ -24,9 +24,13 @@ beforeEach(async () => {
     onRefusal: (reason) => refusals.push(reason),
   })
   const login = {
-    findLogin: async (userId: string) => (userId === 'nobody' ? undefined : loginRow({ user_id: userId })),
-    admit: async (events: AcceptedEvent[]) => recorded.push(...events),
-    ttlSeconds: 3_600,
+    startLogin: async (start: LoginStart) => {
+      if (start.user_id === 'nobody') return undefined
+      recorded.push(start)
+      return { session_id: start.session_id, login: loginRow({ user_id: start.user_id }), signed_out: false }
+    },
+    refreshKey: keys.refresh,
+    lifetimes: { access: 3_600, refresh: 7_200, session: 86_400 },
     now: () => NOW_MS + 999,
     newId: () => 'id-1',
   }
@@ -38,16 +42,14 @@ test('a token is made for a user by id, and its login is on record first', async
   expect(await tokens.verifyToken(token)).toMatchObject({ sub: 'user-1', iat: NOW_MS / 1_000, sid: 'id-1' })
   expect(recorded).toEqual([
     {
-      type: 'login.started',
-      source: 'tollgate/token-api',
-      id: 'id-1',
-      time: '2026-11-23T10:00:00.000Z',
-      received_at: '2026-11-23T10:00:00.000Z',
-      member: true,
-      organization_id: 'ac3e0000-0000-4000-8000-000000000001',
+      session_id: 'id-1',
       user_id: 'user-1',
-      login_session_id: 'id-1',
-      expires_at: '2026-11-23T11:00:00.000Z',
+      kind: 'server',
+      supabase_session_id: undefined,
+      user_agent: undefined,
+      issued_at: '2026-11-23T10:00:00.000Z',
+      access_expires_at: '2026-11-23T11:00:00.000Z',
+      ends_at: '2026-11-23T11:00:00.000Z',
     },
   ])
 })

@@ -15,7 +15,10 @@ export interface Tokens {
 /** Binds both to their dependencies. */
 export function createTokens(login: LoginDependencies, keys: TokenKeys, check: CheckAccessToken): Tokens {
   return {
-    generateLibreChatToken: async (userId) => issueAccessToken(await startLogin(userId, login), keys.access),
+    generateLibreChatToken: async (userId) => {
+      const { claims } = await startLogin({ userId, kind: 'server' }, login)
+      return issueAccessToken(claims, keys.access)
+    },
     verifyToken: async (token) => {
       const verdict = await check(`Bearer ${token}`)
       return 'claims' in verdict ? verdict.claims : null

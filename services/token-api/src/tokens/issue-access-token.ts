@@ -3,6 +3,9 @@ import { SignJWT } from 'jose'
 import type { TokenKeys } from './keys.ts'
 import { ACCESS_TOKEN } from './token-profile.ts'
 
+/** Signs the claims of an access token with the key in force. */
+export type IssueAccessToken = (claims: AccessTokenClaims) => Promise<string>
+
 /** Signs the claims of an access token, exactly as they are. */
 export function issueAccessToken(claims: AccessTokenClaims, key: TokenKeys['access']): Promise<string> {
   return new SignJWT({ ...claims }).setProtectedHeader({ alg: ACCESS_TOKEN.alg, typ: ACCESS_TOKEN.typ }).sign(key)

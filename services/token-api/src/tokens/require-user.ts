@@ -10,11 +10,22 @@ const SENTENCES = {
   anonymous: 'Anonymous sign-ins have no access.',
 } as const
 
-/** The id of the user who is signed in to Supabase. @throws ProblemError `unauthenticated`, `unavailable` */
-export async function requireUser(authorization: string | undefined, verify: VerifySupabaseToken): Promise<string> {
+/** A user who is signed in to Supabase, and the session in which, where the token names it. */
+export interface SignIn {
+  readonly userId: string
+  readonly supabaseSessionId: string | undefined
+}
+
+/** Who is signed in to Supabase. @throws ProblemError `unauthenticated`, `unavailable` */
+export async function requireSignIn(authorization: string | undefined, verify: VerifySupabaseToken): Promise<SignIn> {
   const bearer = readBearer(authorization)
   const verdict = 'token' in bearer ? await verify(bearer.token) : bearer
-  if ('userId' in verdict) return verdict.userId
+  if ('userId' in verdict) return verdict
   const { reason } = verdict
   throw new ProblemError('unauthenticated', SENTENCES[reason], { extensions: { reason } })
+}
+
+/** The id of the user who is signed in to Supabase. @throws ProblemError `unauthenticated`, `unavailable` */
+export async function requireUser(authorization: string | undefined, verify: VerifySupabaseToken): Promise<string> {
+  return (await requireSignIn(authorization, verify)).userId
 }

@@ -9,3 +9,6 @@ export const HANDOFF = {
   aud: 'librechat-proxy',
   ttlSeconds: 60,
 } as const
+
+/** The same for a refresh token, which is of use at this service alone. */
+export const REFRESH_TOKEN = { alg: 'HS256', typ: 'refresh+jwt', iss: 'tollgate', aud: 'tollgate-refresh' } as const

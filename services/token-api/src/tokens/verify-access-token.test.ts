@@ -13,7 +13,7 @@ const OTHER_SECRET = 'Zq8wErT5yUiOp2AsDfG7hJkL4zXcVbN1'
 let keys: TokenKeys
 let verify: VerifyAccessToken
 beforeAll(async () => {
-  keys = await importKeys(SECRET)
+  keys = await importKeys(SECRET, OTHER_SECRET)
   verify = createAccessTokenVerifier(keys.access, () => NOW_MS)
 })
 

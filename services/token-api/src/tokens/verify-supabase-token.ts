@@ -5,7 +5,7 @@ import { z } from 'zod'
 
 /** The signed-in user, or why the token is refused. */
 export type SupabaseVerdict =
-  | { readonly userId: string }
+  | { readonly userId: string; readonly supabaseSessionId: string | undefined }
   | { readonly reason: 'malformed' | 'bad_signature' | 'expired' | 'anonymous' }
 
 /** Verifies a Supabase access token. @throws ProblemError `unavailable` when its public keys cannot be read */
@@ -65,7 +65,9 @@ function judge(payload: JWTPayload, issuer: string): SupabaseVerdict {
   if (payload.iss !== undefined && payload.iss !== issuer) return { reason: 'malformed' }
   if (payload.is_anonymous !== undefined && payload.is_anonymous !== false) return { reason: 'anonymous' }
   const userId = subject.safeParse(payload.sub)
-  return userId.success ? { userId: userId.data.toLowerCase() } : { reason: 'malformed' }
+  const session = subject.optional().safeParse(payload.session_id)
+  if (!userId.success || !session.success) return { reason: 'malformed' }
+  return { userId: userId.data.toLowerCase(), supabaseSessionId: session.data?.toLowerCase() }
 }
 
 const BAD_SIGNATURE = [

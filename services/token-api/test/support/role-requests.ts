@@ -50,6 +50,8 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'GET /readyz': () => ({ path: '/readyz' }),
   'GET /api/librechat/auth': () => ({ path: '/api/librechat/auth' }),
   'POST /api/librechat/auth': () => ({ path: '/api/librechat/auth' }),
+  'POST /api/librechat/refresh': () => ({ path: '/api/librechat/refresh' }),
+  'POST /api/librechat/logout': () => ({ path: '/api/librechat/logout' }),
   'GET /api/auth/verify': () => ({ path: '/api/auth/verify' }),
   'POST /v1/events': (target) => ({
     path: '/v1/events',

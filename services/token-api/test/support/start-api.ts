@@ -15,6 +15,7 @@ import { startTokenApi } from '../../src/start.ts'
 /** Secrets of a test's API, known to the test so that it can sign as Supabase does. */
 export interface Secrets {
   readonly libreChat: string
+  readonly refresh: string
   readonly supabase: string
 }
 
@@ -75,12 +76,13 @@ export async function openBench({ auth = false, env: extra = {} }: BenchOptions 
   const database = await createTestDatabase()
   const { redisUrl, prefix } = await createTestRedis()
   const supabase = auth ? await startTestSupabase(database.databaseUrl) : undefined
-  const secrets = { libreChat: newSecret(), supabase: supabase?.jwtSecret ?? newSecret() }
+  const secrets = { libreChat: newSecret(), refresh: newSecret(), supabase: supabase?.jwtSecret ?? newSecret() }
   const env = {
     REDIS_URL: redisUrl,
     REDIS_NAMESPACE: prefix,
     DATABASE_URL: database.urls['token-api'],
     LIBRECHAT_JWT_SECRET: secrets.libreChat,
+    JWT_REFRESH_SECRET: secrets.refresh,
     SUPABASE_JWT_SECRET: secrets.supabase,
     ...(supabase ? { SUPABASE_URL: supabase.url } : {}),
     ...extra,

@@ -3,6 +3,7 @@ import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
 import type { IntakeFunctions } from './intake-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
+import type { LoginFunctions } from './login-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { ReservationFunctions } from './reservation-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
@@ -17,6 +18,7 @@ export type RpcFunctions = {
 } & UsageFunctions &
   IntakeFunctions &
   AccountFunctions &
+  LoginFunctions &
   AuditFunctions &
   BooksFunctions &
   KeyFunctions &

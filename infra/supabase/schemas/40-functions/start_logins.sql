@@ -1,0 +1,40 @@
+-- Purpose: start login sessions, each with all that its tokens say of the user.
+-- Parameters: batch = { "logins": [{ session_id, user_id, kind, supabase_session_id?, user_agent?, issued_at,
+--   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at? }] }; ids differ.
+-- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
+--   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
+-- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
+create function public.start_logins(batch jsonb) returns table (session_id uuid, login jsonb, signed_out boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  started tollgate.login_sessions[];
+begin
+  return query
+  with found as materialized (
+    select l.*, to_jsonb(f) as login, f.organization_id as organization, f.state,
+      tollgate.supabase_session_is_gone(l.supabase_session_id, l.user_id) as gone
+    from jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (
+      session_id uuid, user_id uuid, kind text, supabase_session_id uuid, user_agent text, issued_at timestamptz,
+      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz)
+    cross join lateral public.find_login(l.user_id) f
+  ), written as (
+    insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
+      user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
+    select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
+      f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
+      decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
+    from found f where not f.gone and f.state <> 'revoked'
+    order by f.session_id
+  )
+  select f.session_id, f.login, f.gone from found f;
+
+  select array_agg(s) into started from tollgate.login_sessions s
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
+  perform tollgate.announce_logins(started, 'login.started');
+end
+$$;
+
+revoke execute on function public.start_logins from public, anon, authenticated;
+grant execute on function public.start_logins to tollgate_token_api, service_role;

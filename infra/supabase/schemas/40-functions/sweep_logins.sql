@@ -1,0 +1,53 @@
+-- Purpose: end login sessions that ran out or whose user was deleted or has moved to another organization, and forget
+--   revocations that can meet no token any more. Parameters: max_rows (of each kind).
+-- Returns: one row: expired, strayed (sessions ended), forgotten, revoked as of revoke_logins, deaf_ms likewise.
+-- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
+create function public.sweep_logins(max_rows integer)
+returns table (expired integer, strayed integer, forgotten integer, revoked jsonb, deaf_ms integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  over tollgate.login_sessions[];
+  stray record;
+begin
+  expired := 0; strayed := 0; forgotten := 0; revoked := '[]'; deaf_ms := 0;
+  if not pg_try_advisory_xact_lock(hashtext('tollgate.sweep_logins')) then
+    return next;
+    return;
+  end if;
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.gate'));
+  with due as (
+    select s.id from tollgate.login_sessions s
+    where s.ended_at is null and s.expires_at <= now() order by s.id limit max_rows for update
+  ), updated as (
+    update tollgate.login_sessions s set ended_at = s.expires_at, end_reason = 'expired'
+    from due d where s.id = d.id returning s as session
+  )
+  select array_agg(u.session), count(*) into over, expired from updated u;
+  perform tollgate.announce_logins(over, 'login.ended');
+
+  for stray in
+    select case when m.user_id is null then 'user_deleted' else 'organization_changed' end as reason,
+      array_agg(s.id order by s.id) as ids
+    from (select t.* from tollgate.login_sessions t where t.ended_at is null and t.expires_at > now()) s
+    left join tollgate.directory_members m on m.user_id = s.user_id
+    where m.user_id is null or m.organization_id is distinct from s.organization_id
+    group by 1 order by 1
+  loop
+    strayed := strayed + least(cardinality(stray.ids), max_rows);
+    revoked := revoked || tollgate.end_logins(stray.ids[1:max_rows], stray.reason);
+  end loop;
+
+  with gone as (
+    delete from tollgate.token_revocations r where r.expires_at < now() returning 1
+  )
+  select count(*) into forgotten from gone;
+  select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms
+  from tollgate.deaf_gates g where g.leased_until > clock_timestamp();
+  return next;
+end
+$$;
+
+revoke execute on function public.sweep_logins from public, anon, authenticated;
+grant execute on function public.sweep_logins to tollgate_token_api, service_role;

@@ -1,0 +1,88 @@
+import type { Rpc } from '@tollgate/shared/store'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import type { Announcer } from './announce-revocations.ts'
+import { gateKeys } from './gate-keys.ts'
+import type { Revocation, RevocationCopy } from './revocations.ts'
+
+/** What following stands on. */
+export interface FollowRevocationsOptions {
+  readonly redis: Redis
+  readonly rpc: Rpc
+  readonly copy: RevocationCopy
+  readonly announcer: Announcer
+  readonly namespace: string
+  readonly instanceId: string
+  readonly now: () => number
+}
+
+/** The part of the gate that knows revocations; `followEnforcement` calls it at the right moments. */
+export interface RevocationFollower {
+  readonly channels: readonly string[]
+  /** Takes a message of one of the channels; false for a message of another. */
+  receive(channel: string, message: string): boolean
+  /** Takes over everything that Postgres says, and completes the read copy in Redis. @throws StoreError */
+  loadFromPostgres(): Promise<void>
+  /** Takes over the read copy in Redis. @throws Error when it is not known to be complete */
+  loadFromRedis(): Promise<void>
+}
+
+const MAX_PER_COMMAND = 1_000
+const revocation = z.object({ kind: z.enum(['jti', 'sid']), id: z.string(), expires_at: z.number() })
+const announcement = z.object({ nonce: z.string(), from: z.string(), revocations: z.array(revocation) })
+
+/** Makes the follower. */
+export function followRevocations(options: FollowRevocationsOptions): RevocationFollower {
+  const { redis, rpc, copy, announcer, namespace, instanceId, now } = options
+  const keys = gateKeys(namespace)
+  const own = keys.acknowledgements(instanceId)
+
+  return {
+    channels: [keys.announcements, own],
+    receive: (channel, message) => {
+      if (channel === own) announcer.acknowledge(message)
+      else if (channel === keys.announcements) take(message)
+      else return false
+      return true
+    },
+    loadFromPostgres: async () => {
+      // Asked before reading: what is announced from here on enters the copy by itself. Away counts as complete.
+      const isComplete = (await redis.exists(keys.complete).catch(() => 1)) === 1
+      const rows = await rpc('list_revocations', {})
+      const revocations = rows.map(
+        ({ kind, id, expires_at }): Revocation => ({ kind, id, expires_at: Number(expires_at) }),
+      )
+      for (const entry of revocations) copy.apply(entry)
+      copy.prune(now() / 1_000)
+      // The copy in Redis is for the time that Postgres is away; that it could not be completed now is no fault.
+      if (!isComplete) await completeMirror(redis, keys, revocations).catch(() => undefined)
+    },
+    loadFromRedis: async () => {
+      const [complete, members] = await Promise.all([
+        redis.exists(keys.complete),
+        redis.zrangebyscore(keys.revocations, now() / 1_000, '+inf', 'WITHSCORES'),
+      ])
+      if (complete === 0) throw new Error('the revocations in Redis are not known to be complete')
+      for (let i = 0; i < members.length; i += 2) {
+        const [kind, id] = (members[i] ?? '').split(' ')
+        copy.apply(revocation.parse({ kind, id, expires_at: Number(members[i + 1]) }))
+      }
+    },
+  }
+
+  function take(message: string): void {
+    const { nonce, from, revocations } = announcement.parse(JSON.parse(message))
+    for (const entry of revocations) copy.apply(entry)
+    if (from === instanceId) return
+    // Unheard, it is waited for until this instance's lease has run out.
+    redis.publish(keys.acknowledgements(from), `${nonce} ${instanceId}`).catch(() => undefined)
+  }
+}
+
+async function completeMirror(redis: Redis, keys: ReturnType<typeof gateKeys>, list: readonly Revocation[]) {
+  for (let from = 0; from < list.length; from += MAX_PER_COMMAND) {
+    const entries = list.slice(from, from + MAX_PER_COMMAND)
+    await redis.zadd(keys.revocations, ...entries.flatMap(({ kind, id, expires_at }) => [expires_at, `${kind} ${id}`]))
+  }
+  await redis.set(keys.complete, '1')
+}

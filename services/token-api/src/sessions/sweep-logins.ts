@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { RpcRow } from '@tollgate/shared/store'
+import type { Announcer } from '../gate/announce-revocations.ts'
+
+type Swept = RpcRow<'sweep_logins'>
+
+/** What the sweep stands on. */
+export interface SweepOptions {
+  /** @throws StoreError */
+  readonly sweep: (maxRows: number) => Promise<Swept>
+  readonly announce: Announcer['announce']
+  readonly stopping: AbortSignal
+  readonly onSwept: (swept: Swept) => void
+  readonly onError: (error: unknown) => void
+}
+
+const INTERVAL_MS = 1_000
+const MAX_ROWS = 1_000
+
+/**
+ * Once a second ends the login sessions that ran out, and those of users who were deleted or moved to another
+ * organization: Tollgate does not own these tables, so that nothing tells it. Of several instances one does it.
+ */
+export async function keepLoginsSwept({ sweep, announce, stopping, onSwept, onError }: SweepOptions): Promise<void> {
+  while (!stopping.aborted) {
+    try {
+      const swept = await sweep(MAX_ROWS)
+      if (swept.revoked.length > 0) await announce(swept.revoked, swept.deaf_ms)
+      onSwept(swept)
+    } catch (error) {
+      onError(error)
+    }
+    await delay(INTERVAL_MS, undefined, { signal: stopping }).catch(() => undefined)
+  }
+}
