@@ -83,7 +83,7 @@ it('a build that updates the rollups before it looks for duplicates ends red in 
   const sound = /create function public\.ingest_usage[\s\S]*?\n\$\$;/.exec(migration)?.[0] ?? ''
   const broken = sound
     .replace('create function', 'create or replace function')
-    .replace('tollgate.roll_up_days(fresh)', 'tollgate.roll_up_days(judged)')
+    .replace('tollgate.roll_up_days(entries)', 'tollgate.roll_up_days(judged)')
   expect(broken).toContain('roll_up_days(judged)')
   const client = new pg.Client(stack.databaseUrl)
   await client.connect()

@@ -163,6 +163,24 @@ create table tollgate.sealed_periods (
   primary key (organization_id, period_start)
 );
 
+-- schemas/20-tables/corrections.sql
+-- Corrections whose original has not arrived: the highest revision of each. Applied, and removed, when it arrives.
+create table tollgate.pending_corrections (
+  organization_id uuid not null,
+  digest bytea not null, -- identity of the original
+  revision integer not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint not null,
+  cache_creation_input_tokens bigint not null,
+  reasoning_output_tokens bigint not null,
+  total_tokens bigint not null,
+  message_count integer, -- null: as the original says
+  received_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  primary key (organization_id, digest)
+);
+
 -- schemas/20-tables/intake.sql
 -- Redis as it was last seen. Its own mark rises every second; one that does not exceed the one kept here, or another
 -- epoch, means that Redis was wiped, exchanged or put back to an earlier state.
@@ -788,6 +806,9 @@ as $$
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events,
+      -- A total that falls may open the gate again: whatever it is now, it is to be looked at.
+      evaluate_at = case when excluded.used_tokens < 0
+        then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.evaluate_at
   )
@@ -907,6 +928,55 @@ as $$
 $$;
 
 grant execute on function tollgate.append_ledger to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/apply_corrections.sql
+-- Purpose: apply the corrections of a batch, and those that waited for originals of this batch.
+-- Parameters: judged (all events), fresh (usage events that were claimed and are in the ledger), probes (see
+--   claim_identities). Returns: entries to be appended and added to the rollups; taken: ordinals of the corrections of this
+--   batch that changed something or wait now.
+-- Locks: identities of originals in the order (organization_id, digest), so that corrections of one original queue up;
+--   then pending_corrections, likewise sorted.
+-- Invariant: the highest revision holds, in whatever order corrections and original arrive, and however often.
+create function tollgate.apply_corrections(
+  judged tollgate.judged_event[], fresh tollgate.judged_event[], probes tollgate.judged_event[],
+  out entries tollgate.judged_event[], out taken bigint[])
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  highest tollgate.judged_event[];
+  waiting tollgate.judged_event[];
+begin
+  perform tollgate.release_probes(probes);
+  highest := array(
+    select distinct on (c.organization_id, c.digest) c.correction
+    from (
+      select j.organization_id, j.digest, j.revision, j.ordinal, j as correction
+      from unnest(judged) j where j.type = 'usage.corrected' and j.rejection is null
+      union all
+      select p.organization_id, p.digest, p.revision, null,
+        jsonb_populate_record(null::tollgate.judged_event, to_jsonb(p))
+      from tollgate.pending_corrections p
+      join unnest(fresh) f on f.organization_id = p.organization_id and f.digest = p.digest
+    ) c
+    order by c.organization_id, c.digest, c.revision desc, c.ordinal nulls first);
+
+  perform from tollgate.usage_event_identities i
+  join unnest(highest) h on h.organization_id = i.organization_id and h.digest = i.digest
+  order by i.organization_id, i.digest
+  for update of i;
+
+  entries := array(select e from tollgate.correction_entries(highest) e);
+  waiting := array(
+    select h from unnest(highest) h
+    where not exists (select from tollgate.usage_event_identities i
+      where i.organization_id = h.organization_id and i.digest = h.digest));
+  taken := tollgate.hold_corrections(waiting) || array(select distinct e.ordinal from unnest(entries) e);
+  delete from tollgate.pending_corrections p
+  using unnest(fresh) f where f.organization_id = p.organization_id and f.digest = p.digest;
+end
+$$;
+
+grant execute on function tollgate.apply_corrections to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/apply_enforcement.sql
 -- Purpose: put a decision into force, if the state is still the one it was made from.
@@ -1154,25 +1224,30 @@ grant execute on function tollgate.check_slice to tollgate_usage_worker, service
 
 -- schemas/40-functions/claim_identities.sql
 -- Purpose: let each usage event count once: claim its identity, in the transaction that counts it.
--- Parameters: judged events. Returns: those that are new, the first of each identity in the batch.
+-- Parameters: judged events. Returns: fresh: the usage events that are new, the first of each identity in the batch;
+--   probes: corrections whose original has not arrived; this transaction holds its identity (see release_probes).
 -- Locks: identity rows in the order (organization_id, digest): unsorted inserts deadlock under redelivery.
--- Invariant: (organization, source, id) counts once, whatever else the event says.
-create function tollgate.claim_identities(judged tollgate.judged_event[]) returns tollgate.judged_event[]
+-- Invariant: (organization, source, id) counts once, whatever else the event says. A correction claims the identity of its
+--   original too: so it waits for a transaction that is just recording it, and one of the two always sees the other.
+create function tollgate.claim_identities(
+  judged tollgate.judged_event[], out fresh tollgate.judged_event[], out probes tollgate.judged_event[])
 language sql volatile security invoker set search_path = ''
 set enable_nestloop = off -- the planner cannot know how many events a batch has
 as $$
   with first as materialized (
-    select distinct on (j.organization_id, j.digest) j as event, j.organization_id, j.digest, j.counts_digest
+    select distinct on (j.organization_id, j.digest) j as event, j.organization_id, j.digest, j.counts_digest,
+      j.type = 'usage.recorded' as is_usage
     from unnest(judged) j
-    where j.type = 'usage.recorded' and j.rejection is null
-    order by j.organization_id, j.digest, j.ordinal
+    where j.type in ('usage.recorded', 'usage.corrected') and j.rejection is null
+    order by j.organization_id, j.digest, j.type = 'usage.corrected', j.ordinal
   ), claimed as (
     insert into tollgate.usage_event_identities (organization_id, digest, counts_digest)
     select f.organization_id, f.digest, f.counts_digest from first f order by f.organization_id, f.digest
     on conflict do nothing
     returning organization_id, digest
   )
-  select coalesce(array_agg(f.event), '{}')
+  select coalesce(array_agg(f.event) filter (where f.is_usage), '{}'),
+    coalesce(array_agg(f.event) filter (where not f.is_usage), '{}')
   from first f join claimed c on c.organization_id = f.organization_id and c.digest = f.digest
 $$;
 
@@ -1318,6 +1393,79 @@ $$;
 
 revoke execute on function public.continue_login from public, anon, authenticated;
 grant execute on function public.continue_login to tollgate_token_api, service_role;
+
+-- schemas/40-functions/correction_entries.sql
+-- Purpose: turn corrections into ledger entries: the reversal of what holds of the original, and its replacement.
+-- Parameters: corrections: judged, at most one of each original. Returns: two entries for each that brings a higher
+--   revision; their ordinal is the correction's. Reads only.
+-- Invariant: both land on the day and period, user, session and model of the original, and are priced as of its time. A
+--   reversal is the exact negative of what was stamped; a void (all counts zero) leaves nothing, not even an event.
+create function tollgate.correction_entries(corrections tollgate.judged_event[]) returns setof tollgate.judged_event
+language sql stable security invoker set search_path = ''
+as $$
+  with target as materialized (
+    select c.ordinal, c.revision, c.received_at, s.original, s as held, c.input_tokens, c.output_tokens,
+      c.cache_read_input_tokens, c.cache_creation_input_tokens, c.reasoning_output_tokens, c.total_tokens,
+      coalesce(c.message_count, case when c.total_tokens = 0 then 0 else (s.original).message_count end) as message_count,
+      coalesce((s.original).original_period_start, (s.original).period_start) as period_start
+    from unnest(corrections) c
+    join tollgate.usage_event_identities i on i.organization_id = c.organization_id and i.digest = c.digest
+    cross join lateral tollgate.standing_entries(i.organization_id, i.digest, i.seen_at) s
+    where c.revision > s.revision
+  ), common as materialized (
+    select t.*, t.total_tokens = 0 and t.message_count = 0 as is_void,
+      to_jsonb(t.original) || jsonb_build_object(
+        'type', 'usage.corrected', 'ordinal', t.ordinal, 'revision', t.revision, 'received_at', t.received_at,
+        'period_start', t.period_start, 'original_period_start', null, 'price_id', null,
+        'is_current_period', t.period_start = (
+          select c.period_start from tollgate.organization_period((t.original).organization_id) c)) as stamps
+    from target t
+  )
+  select jsonb_populate_record(null::tollgate.judged_event, t.stamps || jsonb_build_object(
+    'entry', 'reversal',
+    'input_tokens', -(t.held).input_tokens, 'output_tokens', -(t.held).output_tokens,
+    'cache_read_input_tokens', -(t.held).cache_read_input_tokens,
+    'cache_creation_input_tokens', -(t.held).cache_creation_input_tokens,
+    'reasoning_output_tokens', -(t.held).reasoning_output_tokens, 'total_tokens', -(t.held).total_tokens,
+    'message_count', -(t.held).message_count, 'event_count', -(t.held).event_count,
+    'unpriced_events', -(t.held).unpriced_events, 'cost_usd', -(t.held).cost_usd, 'charge_usd', -(t.held).charge_usd))
+  from common t
+  union all
+  select jsonb_populate_record(null::tollgate.judged_event, t.stamps || jsonb_build_object(
+    'entry', 'replacement',
+    'input_tokens', t.input_tokens, 'output_tokens', t.output_tokens,
+    'cache_read_input_tokens', t.cache_read_input_tokens,
+    'cache_creation_input_tokens', t.cache_creation_input_tokens,
+    'reasoning_output_tokens', t.reasoning_output_tokens, 'total_tokens', t.total_tokens,
+    'message_count', t.message_count, 'event_count', (not t.is_void)::integer,
+    'unpriced_events', (not t.is_void and p.price_id is null)::integer, 'price_id', p.price_id,
+    'cost_usd', case when t.is_void then 0 else p.cost_usd end,
+    'charge_usd', case when t.is_void then 0
+      else round(p.cost_usd * (1 + tollgate.markup_percent((t.original).organization_id) / 100), 12) end))
+  from common t
+  left join lateral tollgate.price_call((t.original).provider, (t.original).model, (t.original).time, t.input_tokens,
+    t.output_tokens, t.cache_read_input_tokens, t.cache_creation_input_tokens, t.reasoning_output_tokens) p
+    on not t.is_void
+$$;
+
+grant execute on function tollgate.correction_entries to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/cost_usd.sql
+-- Purpose: what a call costs. Parameters: prices in US dollars per million LLM tokens (null: of cached input as of input, of
+--   reasoning as of output), counts of LLM tokens. Returns: US dollars.
+-- Invariant: exact, never rounded: prices have at most six decimals, so a cost has at most twelve.
+create function tollgate.cost_usd(
+  input_usd_per_mtok numeric, output_usd_per_mtok numeric, cache_read_usd_per_mtok numeric,
+  cache_creation_usd_per_mtok numeric, reasoning_usd_per_mtok numeric, input_tokens bigint, output_tokens bigint,
+  cache_read_input_tokens bigint, cache_creation_input_tokens bigint, reasoning_output_tokens bigint) returns numeric
+language sql immutable parallel safe
+return ((input_tokens - cache_read_input_tokens - cache_creation_input_tokens) * input_usd_per_mtok
+  + cache_read_input_tokens * coalesce(cache_read_usd_per_mtok, input_usd_per_mtok)
+  + cache_creation_input_tokens * coalesce(cache_creation_usd_per_mtok, input_usd_per_mtok)
+  + (output_tokens - reasoning_output_tokens) * output_usd_per_mtok
+  + reasoning_output_tokens * coalesce(reasoning_usd_per_mtok, output_usd_per_mtok)) * 0.000001;
+
+grant execute on function tollgate.cost_usd to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/count_slices.sql
 -- Purpose: about how many slices reconcile_books will go through, for a progress bar. Parameters: only_organization (null:
@@ -1811,6 +1959,45 @@ $$;
 
 grant execute on function tollgate.hold_budgets to tollgate_token_api, service_role;
 
+-- schemas/40-functions/hold_corrections.sql
+-- Purpose: keep corrections until their originals arrive. Parameters: corrections, the highest revision of each original.
+-- Returns: those that were kept; the others bring no news.
+-- Locks: rows of pending_corrections in the order of their primary key. Invariant: the highest revision waits.
+create function tollgate.hold_corrections(corrections tollgate.judged_event[]) returns bigint[]
+language sql volatile security invoker set search_path = ''
+as $$
+  with held as (
+    insert into tollgate.pending_corrections as t (
+      organization_id, digest, revision, input_tokens, output_tokens, cache_read_input_tokens,
+      cache_creation_input_tokens, reasoning_output_tokens, total_tokens, message_count, received_at)
+    select c.organization_id, c.digest, c.revision, c.input_tokens, c.output_tokens, c.cache_read_input_tokens,
+      c.cache_creation_input_tokens, c.reasoning_output_tokens, c.total_tokens, c.message_count, c.received_at
+    from unnest(corrections) c
+    order by c.organization_id, c.digest
+    on conflict (organization_id, digest) do update set
+      revision = excluded.revision, input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens,
+      cache_read_input_tokens = excluded.cache_read_input_tokens,
+      cache_creation_input_tokens = excluded.cache_creation_input_tokens,
+      reasoning_output_tokens = excluded.reasoning_output_tokens, total_tokens = excluded.total_tokens,
+      message_count = excluded.message_count, received_at = excluded.received_at
+    where excluded.revision > t.revision
+    returning t.organization_id, t.digest
+  )
+  select coalesce(array_agg(c.ordinal), '{}')
+  from unnest(corrections) c join held h on h.organization_id = c.organization_id and h.digest = c.digest
+$$;
+
+grant execute on function tollgate.hold_corrections to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/identity_digest.sql
+-- Purpose: the short form of an event's identity. Parameters: source, id. Returns: first 16 bytes of SHA-256 over source,
+--   NUL, id: no text holds a NUL, so no two pairs are written alike.
+create function tollgate.identity_digest(source text, id text) returns bytea
+language sql immutable parallel safe
+return substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_to(id, 'UTF8')) for 16);
+
+grant execute on function tollgate.identity_digest to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/inbox_backlog.sql
 -- Purpose: how much waits in the inbox. Parameters: none.
 -- Returns: one row: events (waiting), oldest_seconds (age of the oldest row, 0 when none waits). Reads only.
@@ -1827,14 +2014,15 @@ revoke execute on function public.inbox_backlog from public, anon, authenticated
 grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/ingest_usage.sql
--- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
+-- Purpose: record a batch of accepted events, all or nothing: identities → ledger → corrections → rollups → sessions →
+--   period totals.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
 --   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
+-- Locks: identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
 --   usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
@@ -1842,19 +2030,33 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   judged tollgate.judged_event[] := array(select j from tollgate.judge_events(tollgate.unwrap(batch)) j);
-  fresh tollgate.judged_event[];
+  fresh tollgate.judged_event[];       -- usage that counts now
+  corrected tollgate.judged_event[];   -- entries of corrections
+  entries tollgate.judged_event[];     -- both: what the ledger and every rollup gain
+  probes tollgate.judged_event[];
+  has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
+  taken bigint[];
 begin
-  fresh := tollgate.claim_identities(judged);
+  select * into fresh, probes from tollgate.claim_identities(judged);
   perform tollgate.append_ledger(fresh);
-  perform tollgate.roll_up_days(fresh);
-  perform tollgate.roll_up_sessions(fresh || array(
+  entries := fresh;
+  if has_corrections or exists (select from tollgate.pending_corrections) then
+    select * into corrected, taken from tollgate.apply_corrections(judged, fresh, probes);
+    perform tollgate.append_ledger(corrected);
+    entries := fresh || corrected;
+  end if;
+  perform tollgate.roll_up_days(entries);
+  perform tollgate.roll_up_sessions(entries || array(
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
-  perform tollgate.roll_up_organization_models(fresh);
-  totals := tollgate.add_period_totals(fresh);
+  perform tollgate.roll_up_organization_models(entries);
+  totals := tollgate.add_period_totals(entries);
   outcomes := tollgate.list_outcomes(judged, fresh);
+  if has_corrections then
+    outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
+  end if;
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
   into unpriced, after_revocation from unnest(fresh) f;
   return next;
@@ -1895,12 +2097,13 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean, reservation_id uuid)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean,
+        corrects jsonb, revision integer, reservation_id uuid)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, reservation_id,
-        ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported,
+        corrects, revision, reservation_id, ordinal)
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
@@ -1918,11 +2121,9 @@ as $$
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
-      ((e.input_tokens - e.cache_read_input_tokens - e.cache_creation_input_tokens) * c.input_usd_per_mtok
-        + e.cache_read_input_tokens * coalesce(c.cache_read_usd_per_mtok, c.input_usd_per_mtok)
-        + e.cache_creation_input_tokens * coalesce(c.cache_creation_usd_per_mtok, c.input_usd_per_mtok)
-        + (e.output_tokens - e.reasoning_output_tokens) * c.output_usd_per_mtok
-        + e.reasoning_output_tokens * coalesce(c.reasoning_usd_per_mtok, c.output_usd_per_mtok)) * 0.000001 as cost_usd
+      tollgate.cost_usd(c.input_usd_per_mtok, c.output_usd_per_mtok, c.cache_read_usd_per_mtok,
+        c.cache_creation_usd_per_mtok, c.reasoning_usd_per_mtok, e.input_tokens, e.output_tokens,
+        e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens) as cost_usd
     from event e
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
@@ -1935,8 +2136,10 @@ as $$
     join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
-    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
-    substring(sha256(convert_to(e.source, 'UTF8') || '\x00'::bytea || convert_to(e.id, 'UTF8')) for 16),
+    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
+    e.organization_id,
+    -- A correction bears the digest of what it corrects.
+    tollgate.identity_digest(coalesce(e.corrects ->> 'source', e.source), coalesce(e.corrects ->> 'id', e.id)),
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
@@ -1950,8 +2153,9 @@ as $$
     p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
-      when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
-      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
+      when e.time < e.received_at - interval '35 days' and e.imported is not true and e.type <> 'usage.corrected'
+        then 'too_late'
+      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id, e.type <> 'usage.corrected')
     end,
     e.reservation_id
   from event e
@@ -1989,6 +2193,36 @@ $$;
 
 revoke execute on function public.list_audit from public, anon, authenticated;
 grant execute on function public.list_audit to tollgate_token_api, service_role;
+
+-- schemas/40-functions/list_correction_outcomes.sql
+-- Purpose: say which corrections of a batch changed nothing. Parameters: judged (all events), taken: ordinals of those that
+--   did or wait now. Returns: jsonb array of { i (0-based), outcome: duplicate, conflict }.
+-- Invariant: a revision that comes again with other counts is a conflict; one that a higher revision has overtaken is none.
+create function tollgate.list_correction_outcomes(judged tollgate.judged_event[], taken bigint[]) returns jsonb
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'outcome', 'duplicate', 'conflict', exists (
+    select from (
+      select e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
+        e.reasoning_output_tokens, e.message_count
+      from tollgate.usage_events e
+      where e.organization_id = j.organization_id and e.digest = j.digest and e.entry <> 'usage'
+        and e.entry = 'replacement' and e.revision = j.revision
+      union all
+      select p.input_tokens, p.output_tokens, p.cache_read_input_tokens, p.cache_creation_input_tokens,
+        p.reasoning_output_tokens, coalesce(p.message_count, j.message_count)
+      from tollgate.pending_corrections p
+      where p.organization_id = j.organization_id and p.digest = j.digest and p.revision = j.revision
+    ) known
+    where (known.input_tokens, known.output_tokens, known.cache_read_input_tokens, known.cache_creation_input_tokens,
+        known.reasoning_output_tokens, coalesce(known.message_count, j.message_count, 0))
+      <> (j.input_tokens, j.output_tokens, j.cache_read_input_tokens, j.cache_creation_input_tokens,
+        j.reasoning_output_tokens, coalesce(j.message_count, known.message_count, 0))))), '[]')
+  from unnest(judged) j
+  where j.type = 'usage.corrected' and j.rejection is null and j.ordinal <> all (taken)
+$$;
+
+grant execute on function tollgate.list_correction_outcomes to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/list_dead_letters.sql
 -- Purpose: show what could not be recorded. Parameters: selection (see select_dead_letters), max_rows.
@@ -2232,14 +2466,16 @@ $$;
 grant execute on function tollgate.markup_percent to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/membership_fault.sql
--- Purpose: why a user's events may not count for an organization. Parameters: for_organization, for_user.
+-- Purpose: why a user's events may not count for an organization. Parameters: for_organization, for_user,
+--   names_user (false: the event speaks of no user, only the organization is judged).
 -- Returns: null when the user belongs to it, else a rejection reason. Reads only.
-create function tollgate.membership_fault(for_organization uuid, for_user uuid) returns text
+create function tollgate.membership_fault(for_organization uuid, for_user uuid, names_user boolean) returns text
 language sql stable security invoker set search_path = ''
 as $$
   select case
     when not exists (select from tollgate.directory_organizations o where o.organization_id = for_organization)
       then 'unknown_organization'
+    when not names_user then null
     when not exists (select from tollgate.directory_members m where m.user_id = for_user) then 'unknown_user'
     when not exists (
       select from tollgate.directory_members m where m.user_id = for_user and m.organization_id = for_organization)
@@ -2507,6 +2743,29 @@ end
 $$;
 
 grant execute on function tollgate.post_opening_balances to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/price_call.sql
+-- Purpose: the price in force for one call; judge_events does the same for a whole batch at a time.
+-- Parameters: the call's provider (null: the model's maker), model, time and counts.
+-- Returns: no row where no price is known, else one: price_id, cost_usd. Reads only.
+-- Invariant: an operator's price before a seeded one, then the highest long-context tier reached, then the newest.
+create function tollgate.price_call(
+  reported_provider text, reported_model text, at timestamptz, input_tokens bigint, output_tokens bigint,
+  cache_read_input_tokens bigint, cache_creation_input_tokens bigint, reasoning_output_tokens bigint)
+returns table (price_id bigint, cost_usd numeric)
+language sql stable security invoker set search_path = ''
+as $$
+  select p.id, tollgate.cost_usd(p.input_usd_per_mtok, p.output_usd_per_mtok, p.cache_read_usd_per_mtok,
+    p.cache_creation_usd_per_mtok, p.reasoning_usd_per_mtok, input_tokens, output_tokens, cache_read_input_tokens,
+    cache_creation_input_tokens, reasoning_output_tokens)
+  from tollgate.resolve_model(reported_provider, reported_model) r
+  join tollgate.model_prices p on p.provider = r.provider and p.model = r.model
+  where at >= p.valid_from and at < p.valid_to and input_tokens >= p.min_input_tokens
+  order by (p.origin = 'operator') desc, p.min_input_tokens desc, p.valid_from desc
+  limit 1
+$$;
+
+grant execute on function tollgate.price_call to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/prune_identities.sql
 -- Purpose: forget identities of events that can no longer be sent again or corrected. Parameters: retention_days (less
@@ -2862,6 +3121,20 @@ $$;
 
 revoke execute on function public.register_deaf_gate from public, anon, authenticated;
 grant execute on function public.register_deaf_gate to tollgate_token_api, service_role;
+
+-- schemas/40-functions/release_probes.sql
+-- Purpose: give the identities back that corrections have claimed for originals that have not arrived.
+-- Parameters: probes: see claim_identities. Returns: nothing.
+-- Invariant: whoever records the original meanwhile waits until this transaction is over, and then finds the correction.
+create function tollgate.release_probes(probes tollgate.judged_event[]) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  delete from tollgate.usage_event_identities i
+  using unnest(probes) p
+  where i.organization_id = p.organization_id and i.digest = p.digest
+$$;
+
+grant execute on function tollgate.release_probes to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/release_reservations.sql
 -- Purpose: give holds back whose calls were not made. Parameters: batch = { "releases": [{ id, organization_id (of the key;
@@ -3607,6 +3880,41 @@ $$;
 
 grant execute on function tollgate.settle_reservations to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/standing_entries.sql
+-- Purpose: what the ledger says of one event: its first entry, and the sum of all. Parameters: of_organization, of_digest,
+--   counted_at: when its identity was claimed.
+-- Returns: no row when it never counted, else one: original (the usage entry); revision (the highest that was applied) and
+--   the sums that hold. Reads only.
+-- Invariant: what holds of an event is the sum of its entries, re-rates included.
+create function tollgate.standing_entries(of_organization uuid, of_digest bytea, counted_at timestamptz)
+returns table (
+  original tollgate.usage_events, revision integer, input_tokens bigint, output_tokens bigint,
+  cache_read_input_tokens bigint, cache_creation_input_tokens bigint, reasoning_output_tokens bigint,
+  total_tokens bigint, message_count bigint, event_count bigint, unpriced_events bigint, cost_usd numeric,
+  charge_usd numeric)
+language sql stable security invoker set search_path = ''
+as $$
+  with first as materialized (
+    -- By the time of recording alone: an index of the organization would lead through its whole history.
+    select l as entry from tollgate.usage_events l
+    where l.recorded_at = counted_at and l.digest = of_digest and l.entry = 'usage'
+      and l.organization_id is not distinct from of_organization
+  ), all_of_it as (
+    select (f.entry).* from first f
+    union all
+    select l.* from tollgate.usage_events l
+    where l.organization_id = of_organization and l.digest = of_digest and l.entry <> 'usage'
+  )
+  select (select f.entry from first f), max(a.revision), sum(a.input_tokens), sum(a.output_tokens),
+    sum(a.cache_read_input_tokens), sum(a.cache_creation_input_tokens), sum(a.reasoning_output_tokens),
+    sum(a.total_tokens), sum(a.message_count), sum(a.event_count), sum(a.unpriced_events), sum(a.cost_usd),
+    sum(a.charge_usd)
+  from all_of_it a
+  having count(*) > 0
+$$;
+
+grant execute on function tollgate.standing_entries to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/start_logins.sql
 -- Purpose: start login sessions, each with all that its tokens say of the user.
 -- Parameters: batch = { "logins": [{ session_id, user_id, kind, supabase_session_id?, user_agent?, issued_at,
@@ -4298,8 +4606,10 @@ select tollgate.open_table('tollgate.reserved_totals', '{"tollgate_token_api": [
 select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.usage_event_identities',
-  '{"tollgate_usage_worker": ["select", "insert", "delete"]}');
+  '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.pending_corrections',
+  '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');

@@ -99,6 +99,29 @@ describe('good events', () => {
     expect((await post(changed)).body).toMatchObject({ recorded: 0, duplicate: 1, results: [{ conflict: true }] })
   })
 
+  test('are corrected by a later revision, and voided by zeros', async () => {
+    const event = usage()
+    await post(event)
+    const correct = (revision: number, input_tokens: number, output_tokens: number) =>
+      post({
+        ...event,
+        type: 'tollgate.usage.corrected.v1',
+        id: `${event.id}-${revision}`,
+        data: { organization_id: organization, corrects: event, revision, input_tokens, output_tokens },
+      })
+    const standing = async () => {
+      const sql = `select sum(total_tokens)::int as tokens, sum(message_count)::int as messages
+        from tollgate.usage_events where event_id = $1`
+      return (await bench.db.query(sql, [event.id])).rows[0]
+    }
+    expect((await correct(2, 300, 10)).body).toMatchObject({ recorded: 1, rejected: [] })
+    expect(await standing()).toEqual({ tokens: 310, messages: 1 })
+    expect((await correct(1, 5, 5)).body).toMatchObject({ duplicate: 1 })
+    expect((await correct(3, 0, 0)).body).toMatchObject({ recorded: 1 })
+    expect(await standing()).toEqual({ tokens: 0, messages: 0 })
+    expect((await correct(0, 5, 5)).body).toMatchObject({ rejected: [{ reason: 'invalid_event' }] })
+  })
+
   test('twice in one batch count once', async () => {
     const event = usage()
     const { body } = await post([event, usage(), event])

@@ -58,11 +58,18 @@ test('starts and ends the own chat sessions', async () => {
 })
 
 test('reports no usage, and nothing for others', async () => {
-  const events = [usageEvent(organization, user), session(otherUser), session(user, otherOrganization), session(user)]
+  const usage = usageEvent(organization, user)
+  const correction = {
+    ...usage,
+    type: 'tollgate.usage.corrected.v1',
+    data: { ...usage.data, corrects: usage, revision: 1 },
+  }
+  const events = [usage, correction, session(otherUser), session(user, otherOrganization), session(user)]
   const { status, body } = await post(events)
   expect(status).toBe(200)
   expect(body.accepted).toBe(1)
   expect(body.rejected?.map(({ reason }) => reason)).toEqual([
+    'type_not_allowed',
     'type_not_allowed',
     'organization_not_allowed',
     'organization_not_allowed',

@@ -26,6 +26,9 @@ as $$
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events,
+      -- A total that falls may open the gate again: whatever it is now, it is to be looked at.
+      evaluate_at = case when excluded.used_tokens < 0
+        then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.evaluate_at
   )

@@ -1,11 +1,12 @@
--- Purpose: record a batch of accepted events, all or nothing: identities → ledger → rollups → sessions → period totals.
+-- Purpose: record a batch of accepted events, all or nothing: identities → ledger → corrections → rollups → sessions →
+--   period totals.
 -- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
 -- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
 --   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
+-- Locks: identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
 --   usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
@@ -13,19 +14,33 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   judged tollgate.judged_event[] := array(select j from tollgate.judge_events(tollgate.unwrap(batch)) j);
-  fresh tollgate.judged_event[];
+  fresh tollgate.judged_event[];       -- usage that counts now
+  corrected tollgate.judged_event[];   -- entries of corrections
+  entries tollgate.judged_event[];     -- both: what the ledger and every rollup gain
+  probes tollgate.judged_event[];
+  has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
+  taken bigint[];
 begin
-  fresh := tollgate.claim_identities(judged);
+  select * into fresh, probes from tollgate.claim_identities(judged);
   perform tollgate.append_ledger(fresh);
-  perform tollgate.roll_up_days(fresh);
-  perform tollgate.roll_up_sessions(fresh || array(
+  entries := fresh;
+  if has_corrections or exists (select from tollgate.pending_corrections) then
+    select * into corrected, taken from tollgate.apply_corrections(judged, fresh, probes);
+    perform tollgate.append_ledger(corrected);
+    entries := fresh || corrected;
+  end if;
+  perform tollgate.roll_up_days(entries);
+  perform tollgate.roll_up_sessions(entries || array(
     select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
   perform tollgate.record_logins(array(
     select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   holds := tollgate.settle_reservations(judged, fresh);
-  perform tollgate.roll_up_organization_models(fresh);
-  totals := tollgate.add_period_totals(fresh);
+  perform tollgate.roll_up_organization_models(entries);
+  totals := tollgate.add_period_totals(entries);
   outcomes := tollgate.list_outcomes(judged, fresh);
+  if has_corrections then
+    outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
+  end if;
   select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
   into unpriced, after_revocation from unnest(fresh) f;
   return next;

@@ -17,12 +17,13 @@ as $$
         member boolean, user_id uuid, session_id text, message_id text, provider text, model text,
         input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
-        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean, reservation_id uuid)
+        metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean,
+        corrects jsonb, revision integer, reservation_id uuid)
     ) with ordinality as e (
         type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
         model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported, reservation_id,
-        ordinal)
+        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported,
+        corrects, revision, reservation_id, ordinal)
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
@@ -40,11 +41,9 @@ as $$
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
-      ((e.input_tokens - e.cache_read_input_tokens - e.cache_creation_input_tokens) * c.input_usd_per_mtok
-        + e.cache_read_input_tokens * coalesce(c.cache_read_usd_per_mtok, c.input_usd_per_mtok)
-        + e.cache_creation_input_tokens * coalesce(c.cache_creation_usd_per_mtok, c.input_usd_per_mtok)
-        + (e.output_tokens - e.reasoning_output_tokens) * c.output_usd_per_mtok
-        + e.reasoning_output_tokens * coalesce(c.reasoning_usd_per_mtok, c.output_usd_per_mtok)) * 0.000001 as cost_usd
+      tollgate.cost_usd(c.input_usd_per_mtok, c.output_usd_per_mtok, c.cache_read_usd_per_mtok,
+        c.cache_creation_usd_per_mtok, c.reasoning_usd_per_mtok, e.input_tokens, e.output_tokens,
+        e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens) as cost_usd
     from event e
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
@@ -57,8 +56,10 @@ as $$
     join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
-    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, 0, e.organization_id,
-    substring(sha256(convert_to(e.source, 'UTF8') || '\x00'::bytea || convert_to(e.id, 'UTF8')) for 16),
+    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
+    e.organization_id,
+    -- A correction bears the digest of what it corrects.
+    tollgate.identity_digest(coalesce(e.corrects ->> 'source', e.source), coalesce(e.corrects ->> 'id', e.id)),
     substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
       e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
       'UTF8')) for 16),
@@ -72,8 +73,9 @@ as $$
     p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
-      when e.time < e.received_at - interval '35 days' and e.imported is not true then 'too_late'
-      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id)
+      when e.time < e.received_at - interval '35 days' and e.imported is not true and e.type <> 'usage.corrected'
+        then 'too_late'
+      when not e.member then tollgate.membership_fault(e.organization_id, e.user_id, e.type <> 'usage.corrected')
     end,
     e.reservation_id
   from event e

@@ -14,6 +14,23 @@ const identity = boundedText(256)
 const sessionId = boundedText(200)
 const subCount = count.default(0)
 
+interface Counts {
+  input_tokens: number
+  output_tokens: number
+  cache_read_input_tokens: number
+  cache_creation_input_tokens: number
+  reasoning_output_tokens: number
+}
+type Rule = [(data: Counts) => boolean, { message: string; path: string[] }]
+const cachedWithinInput: Rule = [
+  (data) => data.cache_read_input_tokens + data.cache_creation_input_tokens <= data.input_tokens,
+  { message: 'input_tokens includes the cached ones: the sub-counts exceed it', path: ['input_tokens'] },
+]
+const reasoningWithinOutput: Rule = [
+  (data) => data.reasoning_output_tokens <= data.output_tokens,
+  { message: 'output_tokens includes reasoning: the sub-count exceeds it', path: ['output_tokens'] },
+]
+
 /**
  * Data of `tollgate.usage.recorded.v1`; counts are LLM tokens of one call, cached input included in `input_tokens`.
  * At the door a provider's own `usage` object may stand in the place of the counts (`normaliseUsage`).
@@ -34,14 +51,25 @@ export const usageRecordedData = z
     message_count: z.number().int().min(0).max(1_000_000).default(1),
     reservation_id: uuid.optional(), // of a call for which LLM tokens were held
   })
-  .refine((data) => data.cache_read_input_tokens + data.cache_creation_input_tokens <= data.input_tokens, {
-    message: 'input_tokens includes the cached ones: the sub-counts exceed it',
-    path: ['input_tokens'],
+  .refine(...cachedWithinInput)
+  .refine(...reasoningWithinOutput)
+
+/** Data of `tollgate.usage.corrected.v1`: what the call really was, in absolute counts; all zero voids it. */
+export const usageCorrectedData = z
+  .object({
+    organization_id: uuid,
+    corrects: z.object({ source: identity, id: identity }),
+    /** The highest one holds, in whatever order they arrive. */
+    revision: z.number().int().min(1).max(2_147_483_647),
+    input_tokens: count,
+    output_tokens: count,
+    cache_read_input_tokens: subCount,
+    cache_creation_input_tokens: subCount,
+    reasoning_output_tokens: subCount,
+    message_count: z.number().int().min(0).max(1_000_000).optional(), // as in the original; of a voided call none
   })
-  .refine((data) => data.reasoning_output_tokens <= data.output_tokens, {
-    message: 'output_tokens includes reasoning: the sub-count exceeds it',
-    path: ['output_tokens'],
-  })
+  .refine(...cachedWithinInput)
+  .refine(...reasoningWithinOutput)
 
 const metadataValue = z.union([boundedText(500), z.number(), z.boolean()])
 
@@ -70,6 +98,7 @@ const envelope = {
 /** The CloudEvents 1.0 that `POST /v1/events` takes, by type. Extension attributes are ignored. */
 export const publicEvent = z.discriminatedUnion('type', [
   z.object({ ...envelope, type: z.literal('tollgate.usage.recorded.v1'), data: usageRecordedData }),
+  z.object({ ...envelope, type: z.literal('tollgate.usage.corrected.v1'), data: usageCorrectedData }),
   z.object({ ...envelope, type: z.literal('tollgate.session.started.v1'), data: sessionStartedData }),
   z.object({ ...envelope, type: z.literal('tollgate.session.ended.v1'), data: sessionEndedData }),
 ])
@@ -104,6 +133,7 @@ const login = { organization_id: z.string(), user_id: z.string(), login_session_
 /** An event as it travels in a job: checked, flat, one row of `ingest_usage`. */
 export const acceptedEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('usage.recorded'), ...accepted, ...usageRecordedData.shape }),
+  z.object({ type: z.literal('usage.corrected'), ...accepted, ...usageCorrectedData.shape }),
   z.object({ type: z.literal('session.started'), ...accepted, ...sessionStartedData.shape }),
   z.object({ type: z.literal('session.ended'), ...accepted, ...sessionEndedData.shape }),
   z.object({ type: z.literal('login.started'), ...accepted, ...login, expires_at: z.string() }),

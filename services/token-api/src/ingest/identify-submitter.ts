@@ -47,12 +47,13 @@ export async function requireScope(
 
 /** Why the submitter may not send this event; undefined when it may. */
 export function forbidEvent(submitter: Submitter, event: PublicEvent): RejectionReason | undefined {
-  const { organization_id, user_id } = event.data
+  const { organization_id } = event.data
   if (submitter.kind === 'server') {
     const isForeign = submitter.key.organization_id !== null && submitter.key.organization_id !== organization_id
     return isForeign ? 'organization_not_allowed' : undefined
   }
-  if (event.type === 'tollgate.usage.recorded.v1') return 'type_not_allowed'
+  if (event.type === 'tollgate.usage.recorded.v1' || event.type === 'tollgate.usage.corrected.v1')
+    return 'type_not_allowed'
   const { organization, sub } = submitter.claims
-  return organization.id === organization_id && sub === user_id ? undefined : 'organization_not_allowed'
+  return organization.id === organization_id && sub === event.data.user_id ? undefined : 'organization_not_allowed'
 }

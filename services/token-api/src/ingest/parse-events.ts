@@ -29,6 +29,8 @@ export interface ParsedEvent {
 
 /** The events of a request, each on one of the two lists. */
 export interface ParsedBatch {
+  /** When the request arrived, epoch ms: what the events' times were judged against. */
+  readonly receivedAtMs: number
   readonly events: ParsedEvent[]
   readonly rejected: Rejection[]
 }
@@ -47,7 +49,7 @@ export function parseEvents(body: unknown, contentType: string, nowMs: number): 
   if (list.length > MAX_BATCH_EVENTS) {
     throw new ProblemError('payload-too-large', `A request takes at most ${MAX_BATCH_EVENTS} events.`)
   }
-  const batch: ParsedBatch = { events: [], rejected: [] }
+  const batch: ParsedBatch = { receivedAtMs: nowMs, events: [], rejected: [] }
   for (const [index, item] of list.entries()) {
     const parsed = parseEvent(item, index, nowMs)
     if ('event' in parsed) batch.events.push(parsed)
@@ -81,7 +83,9 @@ function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | 
   if (!parsed.success) return rejection('invalid_event', describe(parsed.error))
   const event = parsed.data
   const timeMs = event.time === undefined ? nowMs : Date.parse(event.time)
-  if (nowMs - timeMs > MAX_LATE_MS) return rejection('too_late', 'time lies more than 35 days in the past')
+  // What a correction may reach back to is its original's matter.
+  const isLate = nowMs - timeMs > MAX_LATE_MS && event.type !== 'tollgate.usage.corrected.v1'
+  if (isLate) return rejection('too_late', 'time lies more than 35 days in the past')
   if (timeMs - nowMs > MAX_EARLY_MS) return rejection('too_early', 'time lies more than 5 minutes in the future')
   return { index, event, time: new Date(timeMs).toISOString() }
 }

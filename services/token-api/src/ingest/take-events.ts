@@ -1,6 +1,6 @@
-import type { AcceptedEvent } from '@tollgate/shared/contracts'
+import type { AcceptedEvent, PublicEvent } from '@tollgate/shared/contracts'
 import type { Receipt } from './admit-events.ts'
-import type { CheckMembership } from './check-membership.ts'
+import type { CheckMembership, Membership } from './check-membership.ts'
 import { forbidEvent, type Submitter } from './identify-submitter.ts'
 import type { ParsedBatch, ParsedEvent, Rejection } from './parse-events.ts'
 import { toAcceptedEvent } from './to-accepted-event.ts'
@@ -19,7 +19,6 @@ export interface Taken {
 export interface TakeOptions {
   readonly checkMembership: CheckMembership
   readonly admit: (events: readonly AcceptedEvent[]) => Promise<Receipt[]>
-  readonly now: () => number
 }
 
 /**
@@ -34,7 +33,7 @@ export async function takeEvents(batch: ParsedBatch, submitter: Submitter, optio
     return reason === undefined
   })
   const verdicts = await judgeMembers(allowed, submitter, options.checkMembership)
-  const receivedAt = new Date(options.now()).toISOString()
+  const receivedAt = new Date(batch.receivedAtMs).toISOString()
   const events: ParsedEvent[] = []
   const accepted: AcceptedEvent[] = []
   for (const [position, parsed] of allowed.entries()) {
@@ -50,10 +49,14 @@ export async function takeEvents(batch: ParsedBatch, submitter: Submitter, optio
   return { events, accepted, receipts, rejected: rejected.sort((one, other) => one.index - other.index) }
 }
 
-// A user's own token says where its user belongs.
+// A user's own token says where its user belongs. A correction speaks of no user: the worker judges its organization.
 async function judgeMembers(events: readonly ParsedEvent[], submitter: Submitter, checkMembership: CheckMembership) {
   if (submitter.kind === 'user') return events.map(() => ({ member: true }))
-  return checkMembership(
-    events.map(({ event }) => ({ organizationId: event.data.organization_id, userId: event.data.user_id })),
-  )
+  const verdicts = await checkMembership(events.flatMap(({ event }) => membershipOf(event)))
+  let next = 0
+  return events.map(({ event }) => (membershipOf(event).length > 0 ? verdicts[next++] : { member: false }))
+}
+
+function membershipOf({ data }: PublicEvent): Membership[] {
+  return 'user_id' in data ? [{ organizationId: data.organization_id, userId: data.user_id }] : []
 }

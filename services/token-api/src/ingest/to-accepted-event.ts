@@ -7,6 +7,8 @@ export function toAcceptedEvent({ event, time }: ParsedEvent, receivedAt: string
   switch (event.type) {
     case 'tollgate.usage.recorded.v1':
       return { type: 'usage.recorded', ...envelope, ...event.data }
+    case 'tollgate.usage.corrected.v1':
+      return { type: 'usage.corrected', ...envelope, ...event.data }
     case 'tollgate.session.started.v1':
       return { type: 'session.started', ...envelope, ...event.data }
     case 'tollgate.session.ended.v1':
