@@ -3140,9 +3140,9 @@ grant execute on function tollgate.release_probes to tollgate_usage_worker, serv
 -- Purpose: give holds back whose calls were not made. Parameters: batch = { "releases": [{ id, organization_id (of the key;
 --   absent: any) }, …] }.
 -- Returns: a row a release: i (0-based), outcome (released: also one that ended without usage before | closed: its usage
---   was accepted | unknown), state.
+--   was accepted | unknown), state, organization_id.
 -- Locks: reserved_totals of the holds' organizations, sorted. Invariant: a hold is given back once.
-create function public.release_reservations(batch jsonb) returns table (i integer, outcome text, state text)
+create function public.release_reservations(batch jsonb) returns table (i integer, outcome text, state text, organization_id uuid)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -3170,7 +3170,7 @@ begin
       case
         when r.id is null then 'unknown' when r.state in ('released', 'expired') and not r.is_late then 'released'
         else 'closed' end,
-      r.state
+      r.state, r.organization_id
     from jsonb_array_elements(releases) with ordinality e
     left join tollgate.reservations r on r.id = (e.value ->> 'id')::uuid
       and r.organization_id = coalesce((e.value ->> 'organization_id')::uuid, r.organization_id)

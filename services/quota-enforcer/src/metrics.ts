@@ -32,6 +32,15 @@ export function defineEnforcerMetrics(metrics: Metrics) {
       'What the sweep put right: period, limit_changed, sweep (a lost wake-up), redis (a missing or old copy)',
       ['reason'],
     ),
+    driftTokens: metrics.gauge(
+      'tollgate_quota_drift_tokens',
+      'LLM tokens by which published positions and totals of holds differed from the truth in the present round',
+    ),
+    driftRepairs: metrics.counter(
+      'tollgate_quota_drift_repairs_total',
+      'Organizations put right by the audit: copy (published position), holds (total of open holds)',
+      ['what'],
+    ),
     expiredHolds: metrics.counter('tollgate_reservations_expired_total', 'Holds given back when their lease ran out'),
     deadLetters: metrics.counter(
       'tollgate_quota_evaluations_dead_letters_total',

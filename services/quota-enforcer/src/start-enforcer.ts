@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 import { createChecks } from './create-checks.ts'
 import { createEvaluate, type Evaluate } from './evaluate.ts'
 import { handleEvaluation } from './handle-evaluation.ts'
-import { startKeepingHolds } from './keep-holds.ts'
+import { startKeepingPositions } from './keep-positions.ts'
 import type { EnforcerMetrics } from './metrics.ts'
 import { createPublish, type Publish } from './publish.ts'
 import { rebuildRedis } from './rebuild-redis.ts'
@@ -25,6 +25,8 @@ export interface EnforcerDependencies {
   readonly sweepIntervalMs: number
   /** How often Redis is compared with Postgres when nothing happens. Default 10 s. */
   readonly rebuildIntervalMs?: number
+  /** How often a slice of organizations is audited, and how long a copy may be behind. Default 1 s and 5 s. */
+  readonly auditIntervalMs?: number
   readonly metrics: EnforcerMetrics
   readonly logger: Logger
   readonly now: () => number
@@ -52,15 +54,17 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
       logger.warn({ err: error, organization_id: state.organization_id }, 'state not published; the rebuild brings it')
     }
   }
-  const evaluate = createEvaluate({ rpc, announce, metrics, logger })
+  const positions = startKeepingPositions(dependencies)
+  const decide = createEvaluate({ rpc, announce, metrics, logger })
+  // An evaluation may come of a new limit or period, which the published position says too.
+  const evaluate: Evaluate = async (organizationId, trigger) => {
+    const outcome = await decide(organizationId, trigger)
+    positions.mark([organizationId])
+    return outcome
+  }
   const sweeping = startSweeping(dependencies, evaluate)
   const rebuilding = startRebuilding(dependencies, publish)
   const consumer = startConsuming(dependencies, evaluate)
-  const holding = startKeepingHolds({
-    ...{ rpc, metrics, now, intervalMs: sweepIntervalMs },
-    onChanged: () => undefined,
-    onError: (error) => logger.warn({ err: error }, 'holds could not be given back'),
-  })
   const maxSweepAgeMs = Math.max(10_000, 5 * sweepIntervalMs)
   return {
     checks: createChecks({
@@ -78,7 +82,7 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     },
     stopSweeping: async () => {
       redis.off('ready', rebuilding.wake)
-      await Promise.all([sweeping.stop(), rebuilding.stop(), holding.stop()])
+      await Promise.all([sweeping.stop(), rebuilding.stop(), positions.stop()])
     },
   }
 }

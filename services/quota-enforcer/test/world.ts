@@ -158,6 +158,7 @@ function readers(admin: pg.Pool, redis: Redis, rpc: Rpc, namespace: string) {
 interface EnforcerOptions {
   readonly sweepIntervalMs?: number
   readonly rebuildIntervalMs?: number
+  readonly auditIntervalMs?: number
 }
 
 function startTestEnforcer(rpc: Rpc, redisUrl: string, namespace: string, options: EnforcerOptions) {
@@ -172,6 +173,7 @@ function startTestEnforcer(rpc: Rpc, redisUrl: string, namespace: string, option
     // Long enough that only what a test asks for happens.
     sweepIntervalMs: options.sweepIntervalMs ?? 600_000,
     rebuildIntervalMs: options.rebuildIntervalMs ?? 600_000,
+    auditIntervalMs: options.auditIntervalMs ?? 600_000,
     metrics: defineEnforcerMetrics(metrics),
     logger: silent,
     now: Date.now,

@@ -1,6 +1,7 @@
 import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
 import type { CheckMembership } from './ingest/check-membership.ts'
 import type { Meters } from './meters.ts'
+import type { Positions } from './quota/open-positions.ts'
 import type { Holds } from './reservations/open-holds.ts'
 import { postReservationCommit } from './routes/post-reservation-commit.ts'
 import { postReservationRelease } from './routes/post-reservation-release.ts'
@@ -12,6 +13,7 @@ export interface ReservationDependencies {
   readonly holds: Holds
   readonly authenticateKey: AuthenticateServiceKey
   readonly checkMembership: CheckMembership
+  readonly positions: Pick<Positions, 'show' | 'learn' | 'mark'>
   readonly meters: Pick<Meters, 'accepted' | 'reservations' | 'reservationSeconds'>
   readonly now: () => number
   readonly newId: () => string
@@ -19,7 +21,7 @@ export interface ReservationDependencies {
 
 /** Adds the three routes of holds. */
 export function addReservationRoutes(app: App, dependencies: ReservationDependencies): void {
-  const { holds, authenticateKey, checkMembership, meters, now, newId } = dependencies
+  const { holds, authenticateKey, checkMembership, positions, meters, now, newId } = dependencies
   postReservations(app, {
     authenticateKey,
     checkMembership,
@@ -27,11 +29,12 @@ export function addReservationRoutes(app: App, dependencies: ReservationDependen
       const stop = meters.reservationSeconds.startTimer()
       return holds.reserve(request).finally(stop)
     },
+    onPosition: positions.learn,
     onOutcome: (outcome) => meters.reservations.inc({ outcome }),
     now,
     newId,
   })
   const onAccepted = () => meters.accepted.inc({ path: 'reservation' })
-  postReservationCommit(app, { authenticateKey, commit: holds.commit, onAccepted, now })
-  postReservationRelease(app, { authenticateKey, release: holds.release })
+  postReservationCommit(app, { authenticateKey, commit: holds.commit, showPosition: positions.show, onAccepted, now })
+  postReservationRelease(app, { authenticateKey, release: holds.release, positions })
 }

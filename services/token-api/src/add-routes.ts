@@ -31,7 +31,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
     checkMembership: createMembershipCheck({ ...store, now }),
   }
   addLoginRoutes(app, dependencies, checks)
-  getVerify(app, checks.check)
+  getVerify(app, checks.check, dependencies.positions.show)
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)
@@ -76,6 +76,7 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     },
     waitForResult,
     onRejected: (reason) => meters.rejected.inc({ reason }),
+    showPosition: dependencies.positions.show,
     now,
   })
 }

@@ -51,6 +51,7 @@ beforeEach(async () => {
     holds: openHolds(store),
     secure: async () => undefined,
     enter: () => () => undefined,
+    positions: { show: () => undefined, learn: () => undefined, mark: () => undefined },
     judge: () => ({ accepted: true }),
     waitForResult: async () => ({ status: 'timeout' }),
     wakeEnforcer: async () => undefined,

@@ -9,6 +9,7 @@ import type { CheckMembership } from './ingest/check-membership.ts'
 import type { BacklogGuard } from './ingest/guard-backlog.ts'
 import type { ServiceKeys } from './keys/open-service-keys.ts'
 import type { Meters } from './meters.ts'
+import type { Positions } from './quota/open-positions.ts'
 import type { Holds } from './reservations/open-holds.ts'
 import type { Sessions } from './sessions/open-sessions.ts'
 import type { TokenKeys } from './tokens/keys.ts'
@@ -35,6 +36,7 @@ export interface RouteDependencies {
   readonly sessions: Sessions
   readonly admit: Admission['admit']
   readonly holds: Holds
+  readonly positions: Pick<Positions, 'show' | 'learn' | 'mark'>
   readonly secure: Admission['secure']
   /** Lets events in while not too many wait. @throws ProblemError */
   readonly enter: BacklogGuard['enter']

@@ -22,6 +22,7 @@ import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { defineMeters, defineRevocationMeters } from './meters.ts'
+import { openPositions, type Positions } from './quota/open-positions.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
 import { openHolds } from './reservations/open-holds.ts'
 import { openSessions } from './sessions/open-sessions.ts'
@@ -94,6 +95,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     holds,
     secure: admission.secure,
     enter: guardBacklog(options, connections, metrics),
+    positions: openPositionsOver(options, connections),
     judge: gate.judge,
     waitForResult,
     wakeEnforcer: wakeEnforcer(redis, newId, onError),
@@ -133,6 +135,7 @@ function openConnections({ config, logger, phases }: TokenApiOptions) {
     rpc,
     redis: open('token-api'),
     subscriber: open('token-api-gate'),
+    positionsSubscriber: open('token-api-positions'),
     waiting: keep(
       'token-api-results',
       createWorkerConnection(config.REDIS_URL, { onError, name: 'token-api-results' }),
@@ -234,4 +237,14 @@ function wakeEnforcer(redis: Redis, newId: () => string, onError: (error: unknow
     // The enforcer's sweep finds the change all the same.
     await evaluations.add(job, { jobId: newId(), deduplication }).catch(onError)
   }
+}
+
+function openPositionsOver(
+  { config, phases, now }: TokenApiOptions,
+  { positionsSubscriber, redis, onError }: ReturnType<typeof openConnections>,
+): Positions {
+  const namespace = config.REDIS_NAMESPACE
+  const positions = openPositions({ subscriber: positionsSubscriber, redis, namespace, onError, now })
+  phases.add('close', 'positions', 100, positions.stop)
+  return positions
 }

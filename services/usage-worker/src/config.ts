@@ -19,6 +19,11 @@ export const usageWorkerEnv = serviceEnv({
   BATCHES_IN_FLIGHT: positiveInteger().prefault('2'),
   /** How often the inbox in Postgres is looked into, in ms. */
   INBOX_POLL_MS: positiveInteger().prefault('500'),
+  // One word: it becomes the first part of a Redis key.
+  REDIS_NAMESPACE: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, { error: 'must be letters, digits, - and _' })
+    .default('tollgate'),
   /** How long the ledger keeps its entries; after that a month is sealed with its closing figures and dropped. */
   LEDGER_RETENTION: days(130).prefault('1100d'),
   /** How long an event's identity is kept, which is also how long it can be corrected. */

@@ -4,6 +4,7 @@ import { createOpsServer, type StartContext } from '@tollgate/shared/lifecycle'
 import type { Logger } from '@tollgate/shared/logging'
 import { createMetrics } from '@tollgate/shared/metrics'
 import {
+  createPositionMarks,
   createProducer,
   createProducerConnection,
   createWorkerConnection,
@@ -130,7 +131,9 @@ function openAnnounce(
 ) {
   const evaluations = createProducer('quota-evaluations', { connection, shards: config.SHARDS })
   phases.add('close', 'quota-evaluations', 500, evaluations.close)
-  return createAnnounce({
+  const marks = createPositionMarks({ redis: connection, namespace: config.REDIS_NAMESPACE, onError })
+  phases.add('drain', 'marks', 100, marks.stop)
+  const wake = createAnnounce({
     evaluations,
     newId,
     onFailure: (error) => {
@@ -138,6 +141,10 @@ function openAnnounce(
       onError(error)
     },
   })
+  return (totals: Parameters<typeof wake>[0]): void => {
+    wake(totals)
+    marks.mark(totals.map((total) => total.organization_id))
+  }
 }
 
 async function keepDeadLetter(rpc: Rpc, usage: UsageMetrics, { queue, reason, data }: DeadLetter): Promise<void> {

@@ -15,7 +15,7 @@ export function secure(app: App, origins: string[]): void {
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'DELETE'],
     allowedHeaders: ['authorization', 'content-type', 'prefer', 'x-request-id'],
-    exposedHeaders: ['x-request-id', 'retry-after', 'preference-applied'],
+    exposedHeaders: ['x-request-id', 'retry-after', 'preference-applied', 'ratelimit', 'ratelimit-policy'],
     maxAge: 600,
   })
 }

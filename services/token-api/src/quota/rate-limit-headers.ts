@@ -1,5 +1,3 @@
-import type { FastifyReply } from 'fastify'
-
 /** What the headers tell of: LLM tokens of the current period. */
 export interface Position {
   readonly limit_tokens: string | null
@@ -9,6 +7,11 @@ export interface Position {
   readonly period_end: string
 }
 
+/** An answer that takes headers. */
+export interface HeaderSink {
+  header(name: string, value: string): unknown
+}
+
 // An Integer of a structured field has 15 digits at most (RFC 9651 3.3.1).
 const MAX_INTEGER = 999_999_999_999_999n
 
@@ -16,7 +19,7 @@ const MAX_INTEGER = 999_999_999_999_999n
  * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) of the month's LLM tokens: quota and
  * window in seconds, what remains, seconds until it begins anew. Nothing is set without a limit or after its period.
  */
-export function setRateLimit(reply: FastifyReply, position: Position | undefined, nowMs: number): void {
+export function setRateLimit(reply: HeaderSink, position: Position | undefined, nowMs: number): void {
   if (position === undefined || position.limit_tokens === null) return
   const endMs = Date.parse(position.period_end)
   const resetSeconds = Math.ceil((endMs - nowMs) / 1_000)

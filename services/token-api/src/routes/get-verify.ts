@@ -2,6 +2,7 @@ import { accessTokenClaims } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
 import { explainRefusal } from '../gate/explain-refusal.ts'
+import type { Positions } from '../quota/open-positions.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 const { sub, email, name, username, role, organization, exp, sid, ver } = accessTokenClaims.shape
@@ -11,16 +12,17 @@ const active = z.object({
 })
 
 /** `GET /api/auth/verify`: whether an access token is good now. It asks neither Postgres nor Redis. */
-export function getVerify(app: App, check: CheckAccessToken): void {
+export function getVerify(app: App, check: CheckAccessToken, showPosition: Positions['show']): void {
   const schema = {
     summary: 'Whether an access token is good now',
     security: bearer,
     response: { 200: active, ...problems(401, 403, 503) },
   }
-  app.get('/api/auth/verify', { schema }, async (request) => {
+  app.get('/api/auth/verify', { schema }, async (request, reply) => {
     const verdict = await check(request.headers.authorization)
     if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
     const { sub, email, name, username, role, organization, exp, sid, ver } = verdict.claims
+    showPosition(reply, organization.id)
     return { active: true as const, sub, email, name, username, role, organization, exp, sid, ver }
   })
 }

@@ -7,10 +7,11 @@ import { awaitOutcomes, type WaitForResult } from '../ingest/await-outcomes.ts'
 import type { CheckMembership } from '../ingest/check-membership.ts'
 import { eventsAccepted, eventsBody, eventsRecorded } from '../ingest/event-schemas.ts'
 import { identifySubmitter, type Submitter } from '../ingest/identify-submitter.ts'
-import { parseEvents } from '../ingest/parse-events.ts'
+import { type ParsedEvent, parseEvents } from '../ingest/parse-events.ts'
 import { readWaitSeconds } from '../ingest/read-prefer.ts'
 import { takeEvents } from '../ingest/take-events.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
+import type { Positions } from '../quota/open-positions.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -21,6 +22,8 @@ export interface PostEvents {
   readonly admit: (events: readonly AcceptedEvent[], options: { readonly waits: boolean }) => Promise<Receipt[]>
   readonly secure: Admission['secure']
   readonly waitForResult: WaitForResult
+  /** Sets the RateLimit headers of an answer that is about one organization. */
+  readonly showPosition: Positions['show']
   readonly onRejected: (reason: RejectionReason) => void
   readonly now: () => number
 }
@@ -71,6 +74,8 @@ export function postEvents(app: App, dependencies: PostEvents): void {
         const admit = (events: readonly AcceptedEvent[]) => dependencies.admit(events, { waits: waitSeconds > 0 })
         const taken = await takeEvents(batch, request.getDecorator<Submitter>('submitter'), { ...dependencies, admit })
         for (const { reason } of taken.rejected) dependencies.onRejected(reason)
+        const organizationId = onlyOrganizationOf(taken.events)
+        if (organizationId !== undefined) dependencies.showPosition(reply, organizationId)
 
         if (waitSeconds > 0 && taken.events.length > 0) {
           const outcomes = await awaitOutcomes(taken.receipts, dependencies.waitForResult, waitSeconds * 1_000)
@@ -83,4 +88,11 @@ export function postEvents(app: App, dependencies: PostEvents): void {
       },
     })
   })
+}
+
+/** The organization that all events are of; undefined where there are several or none. */
+function onlyOrganizationOf(events: readonly ParsedEvent[]): string | undefined {
+  const [first] = events
+  const organizationId = first?.event.data.organization_id
+  return events.every(({ event }) => event.data.organization_id === organizationId) ? organizationId : undefined
 }

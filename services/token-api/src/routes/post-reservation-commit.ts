@@ -5,6 +5,7 @@ import { forbidEvent } from '../ingest/identify-submitter.ts'
 import { type ParsedEvent, parseEvents } from '../ingest/parse-events.ts'
 import { toAcceptedEvent } from '../ingest/to-accepted-event.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
+import type { Positions } from '../quota/open-positions.ts'
 import { authorizeHolds } from '../reservations/authorize-holds.ts'
 import { explainMisfit } from '../reservations/explain-hold.ts'
 import type { Holds } from '../reservations/open-holds.ts'
@@ -14,6 +15,8 @@ import { type App, bearer, problems } from './typed-app.ts'
 export interface PostReservationCommit {
   readonly authenticateKey: AuthenticateServiceKey
   readonly commit: Holds['commit']
+  /** Sets the RateLimit headers. */
+  readonly showPosition: Positions['show']
   /** Told of a usage event that is on disk. */
   readonly onAccepted: () => void
   readonly now: () => number
@@ -33,7 +36,7 @@ const schema = {
 
 /** `POST /v1/reservations/:id/commit`: takes the usage event of the call; the ledger settles the hold with it. */
 export function postReservationCommit(app: App, dependencies: PostReservationCommit): void {
-  const { authenticateKey, commit, onAccepted, now } = dependencies
+  const { authenticateKey, commit, showPosition, onAccepted, now } = dependencies
   app.register(async (scope: App) => {
     parseJsonBodies(scope, CONTENT_TYPES, BODY_LIMIT_BYTES)
     scope.route({
@@ -55,6 +58,7 @@ export function postReservationCommit(app: App, dependencies: PostReservationCom
         const row = await commit({ reservation_id: id, strict: true, organization_id: key.organization_id, event })
         if (row.state === null || !TAKEN.has(row.outcome)) throw explainMisfit(row)
         if (row.outcome !== 'repeated') onAccepted()
+        showPosition(reply, parsed.event.data.organization_id)
         return reply.code(202).send({ id, state: row.state, late: row.outcome === 'late' })
       },
     })

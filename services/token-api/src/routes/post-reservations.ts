@@ -1,5 +1,5 @@
 import { ProblemError, reservationAnswer, reservationRequest } from '@tollgate/shared/contracts'
-import type { RpcRow } from '@tollgate/shared/store'
+import type { PositionRow, RpcRow } from '@tollgate/shared/store'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import type { CheckMembership } from '../ingest/check-membership.ts'
 import { setRateLimit } from '../quota/rate-limit-headers.ts'
@@ -14,6 +14,8 @@ export interface PostReservations {
   readonly authenticateKey: AuthenticateServiceKey
   readonly checkMembership: CheckMembership
   readonly reserve: Holds['reserve']
+  /** Told where the organization stands now. */
+  readonly onPosition: (position: PositionRow) => void
   readonly onOutcome: (outcome: RpcRow<'reserve_tokens'>['outcome']) => void
   readonly now: () => number
   readonly newId: () => string
@@ -36,7 +38,10 @@ export function postReservations(app: App, dependencies: PostReservations): void
       idempotency_key: readIdempotencyKey(request.headers['idempotency-key']),
     })
     dependencies.onOutcome(row.outcome)
-    if (row.outcome === 'held' || row.outcome === 'refused') setRateLimit(reply, row, dependencies.now())
+    if (row.outcome === 'held' || row.outcome === 'refused') {
+      dependencies.onPosition(row)
+      setRateLimit(reply, row, dependencies.now())
+    }
     if (row.outcome !== 'held') throw explainUnheld(row, request.body.total_tokens, dependencies.now())
     return reply.code(201).send({
       id: row.id,

@@ -74,7 +74,12 @@ export type ReservationFunctions = {
   }
   release_reservations: {
     args: { batch: { releases: { id: string; organization_id: string | null }[] } }
-    row: { i: number; outcome: 'released' | 'closed' | 'unknown'; state: HoldState | null }
+    row: {
+      i: number
+      outcome: 'released' | 'closed' | 'unknown'
+      state: HoldState | null
+      organization_id: string | null
+    }
   }
   expire_reservations: { args: { max_rows: number }; row: { expired: number; organizations: string[] } }
   prune_reservations: { args: { max_rows: number }; row: { pruned: number } }

@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest'
+import { type Position, setRateLimit } from './rate-limit-headers.ts'
+
+const NOW = Date.parse('2026-11-20T00:00:00Z')
+const POSITION: Position = {
+  limit_tokens: '100000',
+  used_tokens: '30000',
+  reserved_tokens: '5000',
+  period_start: '2026-11-01T00:00:00Z',
+  period_end: '2026-12-01T00:00:00Z',
+}
+
+function headersOf(position: Position | undefined): Record<string, string> {
+  const headers: Record<string, string> = {}
+  const header = (name: string, value: string) => {
+    headers[name] = value
+  }
+  setRateLimit({ header }, position, NOW)
+  return headers
+}
+
+describe('RateLimit headers', () => {
+  test('say quota, window, what remains beside holds, and when it begins anew', () => {
+    expect(headersOf(POSITION)).toEqual({
+      'ratelimit-policy': `"monthly-tokens";q=100000;w=${30 * 86_400}`,
+      ratelimit: `"monthly-tokens";r=65000;t=${11 * 86_400}`,
+    })
+  })
+
+  test('never say less than nothing, nor more than fifteen digits', () => {
+    expect(headersOf({ ...POSITION, used_tokens: '200000' }).ratelimit).toMatch(/;r=0;/)
+    expect(headersOf({ ...POSITION, limit_tokens: String(2 ** 52) })['ratelimit-policy']).toMatch(/q=999999999999999;/)
+  })
+
+  test.each([
+    ['nobody knows the organization', undefined],
+    ['there is no limit', { ...POSITION, limit_tokens: null }],
+    ['the period has ended', { ...POSITION, period_end: '2026-11-20T00:00:00Z' }],
+  ])('are left out where %s', (_name, position) => {
+    expect(headersOf(position)).toEqual({})
+  })
+})
