@@ -1,6 +1,8 @@
 export type { ChildExit } from './child.ts'
 export { StackError } from './errors.ts'
+export { createNginx, type NginxOptions } from './nginx.ts'
 export { migrationsDir, repoRoot, type StackPaths, stackPaths } from './paths.ts'
+export { choosePorts } from './ports.ts'
 export type { Service } from './processes.ts'
 export { findPromtool } from './promtool.ts'
 export type { ServiceName } from './provision.ts'

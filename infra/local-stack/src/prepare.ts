@@ -1,4 +1,5 @@
 import { messageOf } from './errors.ts'
+import { prepareNginx } from './nginx.ts'
 import { embeddedPostgresDir } from './postgres-binaries.ts'
 import { thisMachine } from './programs.ts'
 import { preparePromtool } from './promtool.ts'
@@ -8,6 +9,7 @@ import { findRedis } from './redis-binary.ts'
 try {
   const redis = findRedis(thisMachine(process.env, (line) => console.log(line)))
   embeddedPostgresDir()
+  prepareNginx((line) => console.log(line))
   preparePromtool((line) => console.log(line))
   console.log(
     `Tests use embedded PostgreSQL 18 and ${redis.kind === 'program' ? redis.path : `${redis.image} in Docker`}.`,

@@ -294,6 +294,22 @@ create table tollgate.model_aliases (
 );
 create index model_aliases_alias_idx on tollgate.model_aliases (alias);
 
+-- schemas/20-tables/proxy.sql
+-- A browser's session at the proxy in front of LibreChat. Only the SHA-256 of the cookie's id is kept. A row is also the
+-- proof that its handoff was used: the session and the consumption of the handoff are one insert.
+create table tollgate.proxy_sessions (
+  id_hash bytea primary key check (length(id_hash) = 32),
+  handoff_id uuid not null unique,
+  login_session_id uuid not null,
+  organization_id uuid not null,
+  user_id uuid not null,
+  started_at timestamptz not null default now(),
+  expires_at timestamptz not null,
+  ended_at timestamptz,
+  end_reason text check ((end_reason is null) = (ended_at is null))
+);
+create index proxy_sessions_expires_at_idx on tollgate.proxy_sessions (expires_at);
+
 -- schemas/20-tables/quota.sql
 -- An organization's own limit and ladder; without a row the limit of its librechat_config or plan holds.
 create table tollgate.quota_policies (
@@ -1820,6 +1836,29 @@ $$;
 revoke execute on function public.find_members from public, anon, authenticated;
 grant execute on function public.find_members to tollgate_token_api, service_role;
 
+-- schemas/40-functions/find_proxy_session.sql
+-- Purpose: whose a session at the proxy is. Parameters: session_sha256 = SHA-256 of the cookie's id, 64 hex digits.
+-- Returns: no row for an unknown session, else one; role is the present one; ended: it is over, or its login session is, or
+--   the user was deleted, has left the organization or has signed out of Supabase.
+-- Reads only.
+create function public.find_proxy_session(session_sha256 text)
+returns table (
+  handoff_id uuid, login_session_id uuid, organization_id uuid, user_id uuid, role text, expires_at timestamptz,
+  ended boolean)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.handoff_id, s.login_session_id, s.organization_id, s.user_id, m.role, s.expires_at,
+    s.ended_at is not null or m.user_id is null or l.id is null or l.ended_at is not null
+      or tollgate.login_fault(l) is not null
+  from tollgate.proxy_sessions s
+  left join tollgate.directory_members m on m.user_id = s.user_id and m.organization_id = s.organization_id
+  left join tollgate.login_sessions l on l.id = s.login_session_id
+  where s.id_hash = decode(session_sha256, 'hex')
+$$;
+
+revoke execute on function public.find_proxy_session from public, anon, authenticated;
+grant execute on function public.find_proxy_session to tollgate_token_api, service_role;
+
 -- schemas/40-functions/find_service_key.sql
 -- Purpose: what a server's key may do. Parameters: key_sha256 = SHA-256 of the key, 64 hex digits.
 -- Returns: no row for an unknown, revoked or expired key, else one; organization_id null = the operator's, expires_at null =
@@ -2639,6 +2678,70 @@ $$;
 
 revoke execute on function public.note_redis_mark from public, anon, authenticated;
 grant execute on function public.note_redis_mark to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/open_proxy_session.sql
+-- Purpose: use a handoff, once: open the session that a browser gets for it at the proxy in front of LibreChat.
+-- Parameters: opening = { session_hash, presented_hash (null: no cookie came along) as 64 hex digits, handoff_id,
+--   login_session_id, user_id, organization_id, domain (or id, as the URL's `org` says), expires_at }.
+-- Returns: one row: outcome = opened | repeated (used before, by the session that presents itself: nothing changes) |
+--   replayed (used before, by another: that session has ended now) | wrong_organization (nothing is used), and
+--   login_session_id, the one that the handoff stands for.
+-- Locks: the session of the handoff. Invariant: of any number of uses exactly one opens a session, since the insert is the
+--   consumption; sessions that expired a day ago go, twenty at a time, and their handoffs have expired with them.
+create function public.open_proxy_session(opening jsonb) returns table (outcome text, login_session_id uuid)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  wanted record;
+  held tollgate.proxy_sessions;
+begin
+  select * into wanted from jsonb_to_record(tollgate.unwrap(opening)) as o (
+    session_hash text, presented_hash text, handoff_id uuid, login_session_id uuid, user_id uuid, organization_id uuid,
+    domain text, expires_at timestamptz);
+  login_session_id := wanted.login_session_id;
+
+  if not exists (
+    select from tollgate.directory_members m
+    join tollgate.directory_organizations o on o.organization_id = m.organization_id
+    where m.user_id = wanted.user_id and o.organization_id = wanted.organization_id
+      and lower(wanted.domain) in (lower(o.domain), o.organization_id::text))
+  then
+    outcome := 'wrong_organization';
+    return next;
+    return;
+  end if;
+
+  delete from tollgate.proxy_sessions s where s.id_hash in (
+    select e.id_hash from tollgate.proxy_sessions e where e.expires_at < now() - interval '1 day'
+    order by e.id_hash limit 20 for update skip locked);
+
+  insert into tollgate.proxy_sessions (
+    id_hash, handoff_id, login_session_id, organization_id, user_id, expires_at)
+  values (decode(wanted.session_hash, 'hex'), wanted.handoff_id, wanted.login_session_id, wanted.organization_id,
+    wanted.user_id, wanted.expires_at)
+  on conflict (handoff_id) do nothing
+  returning * into held;
+  if held.id_hash is not null then
+    outcome := 'opened';
+    return next;
+    return;
+  end if;
+
+  select * into held from tollgate.proxy_sessions s where s.handoff_id = wanted.handoff_id for update;
+  if held.id_hash = decode(wanted.presented_hash, 'hex') and held.ended_at is null then
+    outcome := 'repeated';
+  else
+    update tollgate.proxy_sessions s set ended_at = now(), end_reason = 'handoff_replayed'
+    where s.handoff_id = wanted.handoff_id and s.ended_at is null;
+    outcome := 'replayed';
+  end if;
+  return next;
+end
+$$;
+
+revoke execute on function public.open_proxy_session from public, anon, authenticated;
+grant execute on function public.open_proxy_session to tollgate_token_api, service_role;
 
 -- schemas/40-functions/open_reserved.sql
 -- Purpose: LLM tokens in open holds of an organization. Parameters: for_organization. Returns: a sum, 0 without holds.
@@ -4575,6 +4678,11 @@ select tollgate.open_table('tollgate.login_sessions', '{"tollgate_token_api": ["
 select tollgate.open_table('tollgate.token_revocations', '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.deaf_gates', '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.session_event_outbox',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
+
+-- schemas/50-policies/services-proxy.sql
+-- What each service may touch of the proxy's sessions.
+select tollgate.open_table('tollgate.proxy_sessions',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
 
 -- schemas/50-policies/services-quota.sql

@@ -2,6 +2,7 @@ import { addLoginRoutes } from './add-login-routes.ts'
 import { addReservationRoutes } from './add-reservation-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
+import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
 import { createNamedAdmission } from './reservations/admit-named.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { deleteKey } from './routes/delete-key.ts'
@@ -20,11 +21,12 @@ import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
 /** Adds the routes, each with what it needs and no more. */
 export function addRoutes(app: App, dependencies: RouteDependencies): void {
   const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
+  const verifyAccess = createAccessTokenVerifier(keys.access, now)
   const checks: Checks = {
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
     authenticateKey: serviceKeys.authenticate,
     check: createAccessCheck({
-      verify: createAccessTokenVerifier(keys.access, now),
+      verify: verifyAccess,
       judge,
       onRefusal: (reason) => meters.refusals.inc({ reason }),
     }),
@@ -32,6 +34,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
   }
   addLoginRoutes(app, dependencies, checks)
   getVerify(app, checks.check, dependencies.positions.show)
+  addProxyRoutes(app, { ...dependencies, check: checks.check, verifyAccess })
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)

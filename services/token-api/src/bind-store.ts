@@ -20,6 +20,9 @@ export function bindStore(rpc: Rpc) {
       (await rpc('revoke_service_key', { change }))[0],
     touchKeys: (keys: RpcArgs<'touch_service_keys'>['used']['keys']) => rpc('touch_service_keys', { used: { keys } }),
     listAudit: (query: RpcArgs<'list_audit'>['query']) => rpc('list_audit', { query }),
+    findProxySession: async (sha256: string) => (await rpc('find_proxy_session', { session_sha256: sha256 }))[0],
+    openProxySession: async (opening: Parameters<typeof rpc<'open_proxy_session'>>[1]['opening']) =>
+      (await rpc('open_proxy_session', { opening }))[0],
     findMembers,
     findMember: async (userId: string) => (await findMembers([userId]))[0],
     loadPosition,

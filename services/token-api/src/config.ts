@@ -48,6 +48,9 @@ const schema = serviceEnv({
   ACCEPT_ON: z.enum(['redis', 'postgres']).default('redis'),
   /** Accepted and unrecorded events, in Redis and inbox, above which no more are taken. */
   MAX_BACKLOG_EVENTS: positiveInteger().prefault('500000'),
+  CHAT_EMBEDDING: z.enum(['same-site', 'cross-site']).default('same-site'),
+  // Optional: whom a refused user may ask beside the own administrator, as it shall stand in a sentence.
+  SUPPORT_CONTACT: z.string().trim().min(1).max(200).optional(),
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),

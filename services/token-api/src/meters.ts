@@ -16,6 +16,11 @@ export function defineMeters(metrics: Metrics, isLeased: () => boolean) {
     reservations: metrics.counter('tollgate_reservations_total', 'Requests for holds, by outcome', ['outcome']),
     reservationSeconds: metrics.histogram('tollgate_reservation_seconds', 'Time until a request for a hold is decided'),
     refreshes: metrics.counter('tollgate_refreshes_total', 'Refresh tokens shown, by outcome', ['outcome']),
+    handoffs: metrics.counter('tollgate_handoffs_total', 'Handoffs that came to the proxy, by outcome', ['outcome']),
+    sessionLookups: metrics.counter(
+      'tollgate_proxy_session_lookups_total',
+      'Sessions at the proxy that Postgres was asked for',
+    ),
     logins: metrics.counter('tollgate_logins_total', 'Login sessions started'),
   }
 }

@@ -29,6 +29,8 @@ export interface RouteDependencies {
     | 'SESSION_MAX_AGE'
     | 'CORS_ORIGINS'
     | 'URL_TOKEN'
+    | 'CHAT_EMBEDDING'
+    | 'SUPPORT_CONTACT'
   >
   readonly keys: TokenKeys
   readonly store: Store

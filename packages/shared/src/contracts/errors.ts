@@ -8,6 +8,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: 'A valid credential is required' },
   'token-refused': { status: 401, title: 'The access token is refused' },
   forbidden: { status: 403, title: 'The credential does not allow this' },
+  'handoff-refused': { status: 403, title: 'The link into the chat is refused' },
   'organization-revoked': { status: 403, title: 'The organization has no access at present' },
   'not-found': { status: 404, title: 'There is nothing here' },
   conflict: { status: 409, title: 'The request does not fit the present state' },

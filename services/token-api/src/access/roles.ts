@@ -49,6 +49,11 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   'POST /api/librechat/logout': { ...people, credential: 'refresh token' },
   'GET /api/auth/verify': { ...people, credential: 'access token' },
 
+  'GET /v1/forward-auth': { ...people, credential: 'access token', note: 'or the cookie of the session at the proxy' },
+  'GET /v1/forward-auth/page': { ...people, credential: 'browser session', note: 'says why a request may not pass' },
+  'GET /v1/handoff': { ...people, credential: 'browser session', note: 'opens it, for a handoff that nobody has used' },
+  'POST /v1/handoff': { ...people, credential: 'browser session', note: 'the same as a form' },
+
   'POST /v1/events': {
     ...people,
     credential: 'access token',

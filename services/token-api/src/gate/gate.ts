@@ -5,7 +5,9 @@ import type { GateState } from './enforcement-copy.ts'
 export type FailMode = 'closed' | 'open'
 
 /** The part of an access token that the gate looks at. */
-export type GatedClaims = Pick<AccessTokenClaims, 'organization' | 'ver' | 'jti' | 'sid'>
+export interface GatedClaims extends Pick<AccessTokenClaims, 'ver' | 'jti' | 'sid'> {
+  readonly organization: Pick<AccessTokenClaims['organization'], 'id'>
+}
 
 /** Whether the organization of a token has access now. */
 export type GateVerdict =

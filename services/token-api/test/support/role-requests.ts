@@ -53,6 +53,10 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'POST /api/librechat/refresh': () => ({ path: '/api/librechat/refresh' }),
   'POST /api/librechat/logout': () => ({ path: '/api/librechat/logout' }),
   'GET /api/auth/verify': () => ({ path: '/api/auth/verify' }),
+  'GET /v1/forward-auth': () => ({ path: '/v1/forward-auth' }),
+  'GET /v1/forward-auth/page': () => ({ path: '/v1/forward-auth/page' }),
+  'GET /v1/handoff': () => ({ path: '/v1/handoff?token=none&org=none' }),
+  'POST /v1/handoff': () => ({ path: '/v1/handoff', json: { token: 'none', org: 'none' } }),
   'POST /v1/events': (target) => ({
     path: '/v1/events',
     json: target.isCallerAUser ? chatStarted(target) : usageEvent(target.organizationId, target.userId),

@@ -1,0 +1,33 @@
+import type { Role } from '../../contracts/index.ts'
+
+/** What `open_proxy_session` takes; see the header of its SQL file. */
+export interface ProxySessionOpening {
+  session_hash: string
+  presented_hash: string | null
+  handoff_id: string
+  login_session_id: string
+  user_id: string
+  organization_id: string
+  domain: string
+  expires_at: string
+}
+
+/** Browser sessions at the proxy in front of LibreChat. */
+export type ProxyFunctions = {
+  open_proxy_session: {
+    args: { opening: ProxySessionOpening }
+    row: { outcome: 'opened' | 'repeated' | 'replayed' | 'wrong_organization'; login_session_id: string }
+  }
+  find_proxy_session: {
+    args: { session_sha256: string }
+    row: {
+      handoff_id: string
+      login_session_id: string
+      organization_id: string
+      user_id: string
+      role: Role | null
+      expires_at: string
+      ended: boolean
+    }
+  }
+}

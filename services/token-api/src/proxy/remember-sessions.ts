@@ -1,0 +1,80 @@
+import type { Role } from '@tollgate/shared/contracts'
+import type { RpcRow } from '@tollgate/shared/store'
+import type { GatedClaims } from '../gate/gate.ts'
+import { createRecall } from '../recall.ts'
+import { isOurSessionValue, sessionDigest } from './session-cookie.ts'
+
+/** Whose a session at the proxy is, in the words of an access token. */
+export interface SessionClaims extends GatedClaims {
+  readonly sub: string
+  readonly role: Role
+  readonly exp: number
+}
+
+/** A session, or why there is none. */
+export type KnownSession =
+  | { readonly claims: SessionClaims }
+  | { readonly reason: 'malformed' | 'expired' | 'session_ended' }
+
+/** The sessions at the proxy, as this instance knows them. */
+export interface SessionMemory {
+  /** Whose the session of a cookie is; asks Postgres at first sight alone. @throws StoreError at first sight */
+  find(value: string): Promise<KnownSession>
+  /** Drops what is known of a login session. */
+  forget(loginSessionId: string): void
+}
+
+/** What the memory stands on. */
+export interface SessionMemoryOptions {
+  readonly key: Uint8Array
+  readonly findSession: (sha256: string) => Promise<RpcRow<'find_proxy_session'> | undefined>
+  readonly now: () => number
+}
+
+// A change of role or membership is seen within the minute; while Postgres is away, sessions go on for a quarter of an hour.
+const FRESH_MS = 30_000
+const STALE_MS = 15 * 60_000
+const MAX_SESSIONS = 20_000
+
+/** A session carries nothing of the organization's rights, so that no change of them can make it stale. */
+export const CURRENT_VERSION = Number.MAX_SAFE_INTEGER
+
+/** Makes an empty memory. */
+export function rememberSessions({ key, findSession, now }: SessionMemoryOptions): SessionMemory {
+  const { recall, has, forget } = createRecall({
+    ask: async (digest) => toSession(await findSession(digest)),
+    freshMs: FRESH_MS,
+    staleMs: STALE_MS,
+    maxEntries: MAX_SESSIONS,
+    now,
+  })
+  return {
+    find: async (value) => {
+      const digest = sessionDigest(value)
+      if (!has(digest) && !isOurSessionValue(value, key)) return { reason: 'malformed' }
+      const session = await recall(digest)
+      return 'claims' in session && session.claims.exp * 1_000 <= now() ? { reason: 'expired' } : session
+    },
+    forget: (loginSessionId) => forget((session) => 'claims' in session && session.claims.sid === loginSessionId),
+  }
+}
+
+function toSession(row: RpcRow<'find_proxy_session'> | undefined): KnownSession {
+  if (row === undefined) return { reason: 'expired' }
+  if (row.ended || row.role === null) return { reason: 'session_ended' }
+  return {
+    claims: {
+      sub: row.user_id,
+      sid: row.login_session_id,
+      jti: row.handoff_id,
+      role: row.role,
+      organization: { id: row.organization_id },
+      exp: toEpochSeconds(row.expires_at),
+      ver: CURRENT_VERSION,
+    },
+  }
+}
+
+function toEpochSeconds(time: string): number {
+  return Math.floor(Date.parse(time) / 1_000)
+}

@@ -1,0 +1,115 @@
+import { ProblemError } from '@tollgate/shared/contracts'
+import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
+import { explainRefusal } from '../gate/explain-refusal.ts'
+import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
+import { toIsoTime } from '../tokens/start-login.ts'
+import type { UrlTokenClaims, UrlTokenVerdict, VerifyUrlToken } from '../tokens/verify-handoff.ts'
+import type { CheckVisitor } from './check-visitor.ts'
+import { CURRENT_VERSION } from './remember-sessions.ts'
+import { newSessionValue, readSessionCookie, sessionDigest } from './session-cookie.ts'
+
+/** What came of a handoff; each outcome is counted. */
+export type Arrival =
+  | { readonly outcome: 'opened'; readonly value: string; readonly maxAgeSeconds: number }
+  | { readonly outcome: 'repeated' }
+  | { readonly outcome: 'replayed' | 'refused'; readonly problem: ProblemError }
+
+/** A browser that comes with a handoff. */
+export interface Traveller {
+  readonly token: string
+  readonly org: string
+  readonly cookie: string | undefined
+}
+
+/** What using a handoff needs. */
+export interface HandoffDependencies {
+  readonly verifyUrlToken: VerifyUrlToken
+  readonly checkVisitor: CheckVisitor
+  readonly judge: (claims: GatedClaims) => GateVerdict
+  /** @throws StoreError */
+  readonly openSession: (
+    opening: RpcArgs<'open_proxy_session'>['opening'],
+  ) => Promise<RpcRow<'open_proxy_session'> | undefined>
+  /** Ends a login session everywhere. @throws StoreError */
+  readonly endLogin: (loginSessionId: string) => Promise<void>
+  readonly sessionKey: Uint8Array
+  readonly sessionSeconds: number
+  readonly now: () => number
+}
+
+/**
+ * Uses a handoff, once: opens a session for it. A second use by the browser that has the session changes nothing; by
+ * anybody else it ends that session, since the link has been seen by others (RFC 9700 4.3.2).
+ */
+export async function useHandoff(traveller: Traveller, dependencies: HandoffDependencies): Promise<Arrival> {
+  const verdict = await dependencies.verifyUrlToken(traveller.token)
+  if ('reason' in verdict) return refuseUnverified(verdict, traveller, dependencies)
+  const gate = dependencies.judge(toGated(verdict.claims))
+  if (!gate.accepted) return { outcome: 'refused', problem: explainGate(gate) }
+  return open(verdict.claims, traveller, dependencies)
+}
+
+function explainGate(gate: Extract<GateVerdict, { accepted: false }>): ProblemError {
+  const isOver = gate.reason === 'session_ended' || gate.reason === 'revoked'
+  return isOver ? refusal('session_ended') : explainRefusal(gate)
+}
+
+/** An old link in a browser that is in already leads in: the session decides, and the link gives nothing. */
+async function refuseUnverified(
+  { reason }: Exclude<UrlTokenVerdict, { claims: unknown }>,
+  { cookie }: Traveller,
+  { checkVisitor }: HandoffDependencies,
+): Promise<Arrival> {
+  const isIn =
+    reason === 'expired' && 'value' in readSessionCookie(cookie) && 'visitor' in (await checkVisitor({ cookie }))
+  return isIn ? { outcome: 'repeated' } : { outcome: 'refused', problem: refusal(reason) }
+}
+
+async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: HandoffDependencies): Promise<Arrival> {
+  const { openSession, endLogin, sessionKey, sessionSeconds, now } = dependencies
+  const presented = readSessionCookie(traveller.cookie)
+  const value = newSessionValue(sessionKey)
+  // From the login on, as an access token that was issued with it would live: revocations are kept for that long.
+  const endsAt = claims.issuedAt + sessionSeconds
+  const row = await openSession({
+    session_hash: sessionDigest(value),
+    presented_hash: 'value' in presented ? sessionDigest(presented.value) : null,
+    handoff_id: claims.handoffId,
+    login_session_id: claims.loginSessionId,
+    user_id: claims.userId,
+    organization_id: claims.organizationId,
+    domain: traveller.org,
+    expires_at: toIsoTime(endsAt),
+  })
+  switch (row?.outcome) {
+    case 'opened':
+      return { outcome: 'opened', value, maxAgeSeconds: endsAt - Math.floor(now() / 1_000) }
+    case 'repeated':
+      return { outcome: 'repeated' }
+    case 'replayed':
+      await endLogin(row.login_session_id)
+      return { outcome: 'replayed', problem: refusal('used_before') }
+    case 'wrong_organization':
+      return { outcome: 'refused', problem: refusal('wrong_organization') }
+    default:
+      throw new Error('open_proxy_session gave no outcome')
+  }
+}
+
+function toGated({ organizationId, loginSessionId, handoffId }: UrlTokenClaims): GatedClaims {
+  return { sid: loginSessionId, jti: handoffId, organization: { id: organizationId }, ver: CURRENT_VERSION }
+}
+
+const SENTENCES = {
+  malformed: 'The link into the chat is damaged.',
+  bad_signature: 'The link into the chat was not made by this service.',
+  expired: 'The link into the chat has expired: it is good for one minute. Open the chat again.',
+  used_before:
+    'The link into the chat was used before, so that everybody who came with it is signed out. Open it anew.',
+  session_ended: 'The sign-in that the link belongs to has ended. Open the chat again.',
+  wrong_organization: 'The link into the chat belongs to another organization.',
+} as const
+
+function refusal(reason: keyof typeof SENTENCES): ProblemError {
+  return new ProblemError('handoff-refused', SENTENCES[reason], { extensions: { reason } })
+}

@@ -1,0 +1,65 @@
+import { ProblemError } from '@tollgate/shared/contracts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { parseFormBodies } from '../plugins/form-body.ts'
+import { sendRefusal } from '../proxy/render-refusal.ts'
+import { type Embedding, writeSessionCookie } from '../proxy/session-cookie.ts'
+import type { Arrival, Traveller } from '../proxy/use-handoff.ts'
+import { type App, problems } from './typed-app.ts'
+
+/** What the routes need. */
+export interface UseHandoffRoutes {
+  readonly useHandoff: (traveller: Traveller) => Promise<Arrival>
+  readonly onOutcome: (outcome: Arrival['outcome']) => void
+  /** Where a browser goes then: the address of the chat, without the token. */
+  readonly libreChatUrl: string
+  readonly embedding: Embedding
+  readonly contact: string | undefined
+  /** Front ends that may post a handoff; none named: any. */
+  readonly origins: readonly string[]
+}
+
+const handoff = z.object({ token: z.string().min(1).max(60_000), org: z.string().min(1).max(300) })
+const response = {
+  303: z.null().describe('To the chat, with the cookie of the session where one was opened'),
+  ...problems(400, 403, 413, 415, 503),
+}
+
+/**
+ * `GET /v1/handoff?token=…&org=…` and the same as a form by `POST`: what the proxy does with a browser that comes from a
+ * front end. The token leaves the address at once, and no page of ours is ever shown under an address that has it.
+ */
+export function useHandoffRoutes(app: App, dependencies: UseHandoffRoutes): void {
+  const { libreChatUrl, embedding, contact } = dependencies
+  const answer = async (sent: z.output<typeof handoff>, request: FastifyRequest, reply: FastifyReply) => {
+    const arrival = await dependencies.useHandoff({ ...sent, cookie: request.headers.cookie })
+    dependencies.onOutcome(arrival.outcome)
+    reply.header('referrer-policy', 'no-referrer')
+    if ('problem' in arrival) return sendRefusal(arrival.problem, request, reply, contact)
+    if (arrival.outcome === 'opened') {
+      reply.header('set-cookie', writeSessionCookie(arrival.value, arrival.maxAgeSeconds, embedding))
+    }
+    return reply.code(303).header('location', libreChatUrl).send()
+  }
+  const summary = 'Use a handoff: a session at the proxy, and the way into the chat'
+  app.get('/v1/handoff', { schema: { summary, querystring: handoff, response } }, async (request, reply) =>
+    answer(request.query, request, reply),
+  )
+  app.register(async (scope: App) => {
+    parseFormBodies(scope)
+    const schema = { summary, consumes: ['application/x-www-form-urlencoded'], body: handoff, response }
+    scope.post('/v1/handoff', { schema }, async (request, reply) => {
+      refuseStrangers(request.headers.origin, dependencies)
+      return answer(request.body, request, reply)
+    })
+  })
+}
+
+/** A form that any page could post would sign its visitors in as somebody else (login CSRF, RFC 6819 4.4.1.8). */
+function refuseStrangers(origin: string | undefined, { origins, libreChatUrl }: UseHandoffRoutes): void {
+  if (origin === undefined || origins.length === 0) return
+  if (origins.includes(origin) || origin === new URL(libreChatUrl).origin) return
+  throw new ProblemError('handoff-refused', 'This site may not open the chat.', {
+    extensions: { reason: 'wrong_origin' },
+  })
+}
