@@ -106,13 +106,29 @@ describe('the API describes itself', () => {
       Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path}`),
     )
     const routes = await listRoutes(buildApp(dependencies))
-    expect(documented.toSorted()).toEqual(routes.filter((route) => route !== 'GET /openapi.json'))
+    expect(documented.toSorted()).toEqual(routes.filter((route) => !['GET /docs', 'GET /openapi.json'].includes(route)))
     // A new route needs its row in access/roles.ts, and an example in test/support/role-requests.ts.
     expect(routes).toEqual(Object.keys(ROLES).toSorted())
     const { requestBody } = document.paths['/v1/events'].post
     expect(Object.keys(requestBody.content)).toContain('application/cloudevents-batch+json')
     expect(JSON.stringify(requestBody)).toContain('cache_read_input_tokens')
   })
+})
+
+test('the page to read the API works without the internet and under its own policy', async () => {
+  const app = buildApp(dependencies)
+  const page = await app.inject('/docs/')
+  expect(page.headers['content-type']).toMatch(/^text\/html/)
+  expect(page.headers['content-security-policy']).toContain("script-src 'self';")
+  // Nothing inline that the policy would forbid, and nothing from elsewhere.
+  expect(page.body).not.toMatch(/<script(?![^>]*\bsrc=)[^>]*>[^<]|\son\w+=/)
+  const sources = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source = '']) => source)
+  expect(sources.length).toBeGreaterThan(3)
+  for (const source of sources) {
+    const answer = await app.inject(new URL(source, 'http://x/docs/').pathname)
+    expect(answer.statusCode, source).toBe(200)
+    expect(new URL(source, 'http://x/docs/').host).toBe('x')
+  }
 })
 
 describe('every answer', () => {

@@ -5,6 +5,7 @@ import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { addRoutes } from './add-routes.ts'
 import type { Config } from './config.ts'
+import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
@@ -19,6 +20,8 @@ export interface AppDependencies extends RouteDependencies {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly checks: Readonly<Record<string, Check>>
+  /** Absent: nobody is limited. */
+  readonly rates?: LimitOptions
   readonly stopping?: AbortSignal
 }
 
@@ -27,7 +30,7 @@ const JSON_LIMIT_BYTES = 64 * 1024
 
 /** Builds the HTTP API without listening; it opens nothing. */
 export function buildApp(dependencies: AppDependencies): App {
-  const { config, logger, newId, checks, metrics, stopping } = dependencies
+  const { config, logger, newId, checks, metrics, rates, stopping } = dependencies
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // One line a request would cost more than most requests, and its URL may hold a token.
@@ -50,6 +53,7 @@ export function buildApp(dependencies: AppDependencies): App {
   answerProblems(app)
   markAnswers(app)
   secure(app, config.CORS_ORIGINS)
+  if (rates !== undefined) limitRates(app, rates)
   documentRoutes(app)
   app.register(async (scope: App) => addRoutes(scope, dependencies))
   app.register(opsRoutes, { checks, metrics, ...(stopping ? { stopping } : {}) })

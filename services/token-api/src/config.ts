@@ -1,5 +1,6 @@
 import { duration, type Env, parseEnv, positiveInteger, secret, serviceEnv, url } from '@tollgate/shared/config'
 import { z } from 'zod'
+import { rateLimits } from './manners/read-rate-limits.ts'
 
 // Older names under which the same value is known; an alias counts only where the name itself is not set.
 const ALIASES = { LIBRECHAT_JWT_SECRET: 'JWT_SECRET', LIBRECHAT_URL: 'NEXT_PUBLIC_LIBRECHAT_URL' } as const
@@ -54,6 +55,7 @@ const schema = serviceEnv({
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),
+  RATE_LIMITS: rateLimits.prefault(''),
   REDIS_NAMESPACE: z
     .string()
     .regex(/^[\w-]{1,64}$/, { error: 'must be letters, digits, - and _' })

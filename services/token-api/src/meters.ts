@@ -10,6 +10,7 @@ export function defineMeters(metrics: Metrics, isLeased: () => boolean) {
   })
   return {
     accepted: metrics.counter('tollgate_events_accepted_total', 'Events on disk, by where', ['path']),
+    limited: metrics.counter('tollgate_rate_limited_total', 'Requests refused by a rate limit, by policy', ['policy']),
     rejected: metrics.counter('tollgate_events_rejected_total', 'Events not taken at the door, by reason', ['reason']),
     admission: metrics.histogram('tollgate_events_admission_seconds', 'Time until the events of a request are on disk'),
     refusals: metrics.counter('tollgate_gate_refusals_total', 'Access tokens refused, by reason', ['reason']),

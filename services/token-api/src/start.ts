@@ -21,6 +21,7 @@ import { createAdmission } from './ingest/admit-events.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
+import { openRates } from './manners/open-rates.ts'
 import { defineMeters, defineRevocationMeters } from './meters.ts'
 import { openPositions, type Positions } from './quota/open-positions.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
@@ -91,6 +92,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     store,
     serviceKeys: openServiceKeysOver(options, connections, store),
     sessions,
+    ...openRates({ ...options, ...connections, meters }),
     admit: admission.admit,
     holds,
     secure: admission.secure,

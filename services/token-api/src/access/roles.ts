@@ -38,6 +38,7 @@ const admins = { ...members, credential: 'supabase', user: 'no' } as const
  * fails it. Rendered in docs/roles.md (`pnpm generate`).
  */
 export const ROLES: Readonly<Record<string, RouteRights>> = {
+  'GET /docs': { ...open, note: 'a page to read the API; its files lie below it' },
   'GET /livez': open,
   'GET /metrics': { ...open, note: 'keep it inside the network; it names no organization and no user' },
   'GET /openapi.json': open,

@@ -14,8 +14,11 @@ export function secure(app: App, origins: string[]): void {
     origin: origins,
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'DELETE'],
-    allowedHeaders: ['authorization', 'content-type', 'prefer', 'x-request-id'],
-    exposedHeaders: ['x-request-id', 'retry-after', 'preference-applied', 'ratelimit', 'ratelimit-policy'],
+    allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'prefer', 'x-request-id'],
+    exposedHeaders: [
+      ...['x-request-id', 'retry-after', 'preference-applied'],
+      ...['ratelimit', 'ratelimit-policy', 'idempotency-replayed'],
+    ],
     maxAge: 600,
   })
 }

@@ -7,5 +7,6 @@ export async function listRoutes(app: App): Promise<string[]> {
     for (const verb of [method].flat()) routes.add(`${verb} ${url.replaceAll(/:(\w+)/g, '{$1}')}`)
   })
   await app.ready()
-  return [...routes].filter((route) => !/^(?:HEAD|OPTIONS) /.test(route)).toSorted()
+  // The files of the page /docs are no routes of the API.
+  return [...routes].filter((route) => !/^(?:HEAD|OPTIONS) |^GET \/docs\/./.test(route)).toSorted()
 }

@@ -44,6 +44,7 @@ const holdOf = async ({ db, organizationId, userId }: Target): Promise<string> =
 
 /** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
 export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
+  'GET /docs': () => ({ path: '/docs' }),
   'GET /livez': () => ({ path: '/livez' }),
   'GET /metrics': () => ({ path: '/metrics' }),
   'GET /openapi.json': () => ({ path: '/openapi.json' }),

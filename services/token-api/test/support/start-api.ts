@@ -34,7 +34,7 @@ export async function startApi(env: Record<string, string>): Promise<TestApi> {
   const phases: Phases = { add: (stage, _name, _timeoutMs, run) => void steps.push({ stage, run }) }
   const stopping = new AbortController()
   const { url } = await startTokenApi({
-    config: readConfig({ SUPABASE_URL: 'http://127.0.0.1:9', PORT: '0', ...env }),
+    config: readConfig({ SUPABASE_URL: 'http://127.0.0.1:9', PORT: '0', RATE_LIMITS: 'off', ...env }),
     logger: createLogger({ service: 'token-api', level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
     now: Date.now,
     monotonicNow: () => performance.now(),

@@ -1,0 +1,19 @@
+import { ROLES } from '../access/roles.ts'
+
+// Asked for each request of somebody else's: they answer from memory, and a limit there would be a limit of the chat.
+const UNLIMITED = new Set(['/api/auth/verify', '/v1/forward-auth', '/livez', '/readyz', '/metrics'])
+
+/** Whether requests of a route are not counted. */
+export function isUnlimitedRoute(url: string | undefined): boolean {
+  return url !== undefined && UNLIMITED.has(url)
+}
+
+/** Whether a route answers without a credential, so that an answer says nothing of one. */
+export function isOpenRoute(method: string, url: string | undefined): boolean {
+  return url === undefined || ROLES[nameOf(method, url)]?.credential === 'none'
+}
+
+/** A route as the table of rights and the documentation name it. */
+function nameOf(method: string, url: string): string {
+  return `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`
+}
