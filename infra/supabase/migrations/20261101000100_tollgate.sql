@@ -58,6 +58,7 @@ create table tollgate.organization_settings (
   organization_id uuid primary key,
   time_zone text not null default 'UTC', -- this and the anchor day: from the next period on (period_schedules)
   period_anchor_day integer not null default 1 check (period_anchor_day between 1 and 31), -- 31: the last day of shorter months
+  enforcement_mode text check (enforcement_mode in ('enforce', 'observe')), -- null: as everywhere
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
 );
@@ -79,6 +80,7 @@ create table tollgate.period_schedules (
 create table tollgate.plans (
   plan_type text primary key,
   librechat_config jsonb not null default '{}',
+  policy jsonb, -- ladder, cost limit, reduced_configs where an organization has no policy of its own; null: the default ladder
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000) -- null: none
 );
 
@@ -179,6 +181,32 @@ create table tollgate.pending_corrections (
   received_at timestamptz not null,
   created_at timestamptz not null default now(),
   primary key (organization_id, digest)
+);
+
+-- schemas/20-tables/grants.sql
+-- LLM tokens on top of an organization's monthly limit. Spent soonest expiry first, the monthly limit among them as what
+-- expires with the period; then by priority, the lowest number first, then the oldest.
+create table tollgate.grants (
+  id uuid primary key default gen_random_uuid(),
+  organization_id uuid not null,
+  amount_tokens bigint not null check (amount_tokens between 1 and 4503599627370496),
+  priority integer not null default 100,
+  expires_at timestamptz,            -- null: never
+  reason text not null,
+  idempotency_key text not null,
+  actor text not null,
+  created_at timestamptz not null default now(),
+  settled_until timestamptz not null, -- start of the first period whose spending is not settled
+  closed_at timestamptz,             -- spent or expired; null: still counts
+  unique (organization_id, idempotency_key)
+);
+
+-- What a grant gave to a period, fixed when the period is over or the grant has expired.
+create table tollgate.grant_spending (
+  grant_id uuid not null references tollgate.grants (id),
+  period_start timestamptz not null,
+  spent_tokens bigint not null check (spent_tokens >= 0),
+  primary key (grant_id, period_start)
 );
 
 -- schemas/20-tables/intake.sql
@@ -315,7 +343,7 @@ create index proxy_sessions_expires_at_idx on tollgate.proxy_sessions (expires_a
 create table tollgate.quota_policies (
   organization_id uuid primary key,
   max_tokens bigint check (max_tokens >= 0), -- null: unlimited
-  policy jsonb,                              -- null: the default ladder
+  policy jsonb,                              -- null: the plan's ladder, else the default one
   version bigint not null default 1,
   updated_by text not null,
   updated_at timestamptz not null default now()
@@ -324,7 +352,21 @@ create table tollgate.quota_policies (
 -- Orders publications: rises with every change of an enforcement state.
 create sequence tollgate.enforcement_revision;
 
--- Where the gate stands for an organization. Written by apply_enforcement alone.
+-- What holds for the whole installation. One row.
+create table tollgate.enforcement_control (
+  id boolean primary key default true check (id),
+  paused boolean not null default false,       -- true: gates refuse nobody for an enforcement state
+  mode text not null default 'enforce' check (mode in ('enforce', 'observe')),
+  epoch bigint not null default 1,             -- rises when a restored database would have let versions run backwards
+  version_floor bigint not null default 0,     -- versions of this epoch lie above it
+  revision bigint not null default nextval('tollgate.enforcement_revision'),
+  reduced_configs jsonb not null default '{}', -- by name, for every organization's downgrade_to
+  decision_id uuid,
+  changed_at timestamptz not null default now()
+);
+insert into tollgate.enforcement_control default values;
+
+-- Where the gate stands for an organization. Written by apply_enforcement and begin_epoch alone.
 create table tollgate.enforcement_states (
   organization_id uuid primary key,
   state text not null check (state in ('active', 'warned', 'downgraded', 'revoked')),
@@ -334,25 +376,48 @@ create table tollgate.enforcement_states (
   decision_id uuid,
   period_start timestamptz not null,
   period_end timestamptz not null,
+  due_at timestamptz not null default 'infinity', -- when time alone changes something: a grant, a grace, a manual act ends
   reduced_config jsonb,              -- what a downgrade leaves; null: nothing is reduced
+  observed jsonb,                    -- what a step would have done that has no effect: soft, in grace, observed, exempt
+  reached jsonb not null default '{}', -- since when steps with a grace are reached: key → epoch ms
+  base_limit_tokens bigint,          -- limit without grants at the last evaluation; null: unlimited
   inputs_key text not null,          -- limit and policy this was decided from: another key means evaluate again
   decided_at timestamptz not null default now()
 );
 
--- Every change of a state, with what it was decided from. Never edited.
+-- Every change of a state and every manual act, with what it was decided from. Never edited. seq is monotone: whoever tells
+-- others about decisions reads on from the last one told.
 create table tollgate.quota_decisions (
   id uuid primary key default gen_random_uuid(),
-  organization_id uuid not null,
+  seq bigint generated always as identity unique,
+  organization_id uuid,              -- null: the whole installation (pause, resume, epoch)
+  user_id uuid,                      -- null: the organization's own state
+  kind text not null default 'change' check (kind in ('change', 'act')), -- act: ordered by hand, before it takes effect
   decided_at timestamptz not null default now(),
   from_state text not null,
   to_state text not null,
   version bigint not null,
   reason text not null,
+  observed jsonb,
   actor text not null,
   inputs jsonb not null
 );
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
 create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';
+create index quota_decisions_organization_id_seq_idx on tollgate.quota_decisions (organization_id, seq desc);
+
+-- What somebody ordered by hand for an organization, while it holds. The latest order replaces the one before.
+create table tollgate.enforcement_overrides (
+  organization_id uuid primary key,
+  act text not null check (act in ('revoke', 'downgrade', 'exempt', 'restore')),
+  until timestamptz,                 -- null: until it is taken back
+  used_tokens bigint not null,       -- of the period when it was ordered: what `restore` forgives
+  cost_usd numeric(30, 12) not null,
+  actor text not null,
+  reason text not null,
+  decision_id uuid not null,
+  created_at timestamptz not null default now()
+);
 
 -- schemas/20-tables/reservations.sql
 -- Holds: LLM tokens set aside before a call. A hold is open while `held` or `committing` (its usage event is on disk and
@@ -586,6 +651,12 @@ create table tollgate.period_totals (
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
   evaluate_at bigint default 0, -- the next total that could change a decision; null: none
+  evaluate_below bigint,        -- likewise downwards: a total below it (a correction) could
+  evaluate_at_usd numeric(30, 12),
+  evaluate_below_usd numeric(30, 12),
+  is_due boolean not null generated always as (
+    coalesce(used_tokens >= evaluate_at, false) or coalesce(used_tokens < evaluate_below, false)
+    or coalesce(cost_usd >= evaluate_at_usd, false) or coalesce(cost_usd < evaluate_below_usd, false)) stored,
   updated_at timestamptz not null default now(),
   primary key (organization_id, period_start)
 );
@@ -650,6 +721,46 @@ create type tollgate.judged_event as (
   charge_usd numeric,
   rejection text,
   reservation_id uuid
+);
+
+-- schemas/20-tables/user_quotas.sql
+-- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
+-- that is lifted leaves max_tokens and policy null. The outlook is kept by the enforcer and read by ingest_usage.
+create table tollgate.user_quotas (
+  organization_id uuid not null,
+  user_id uuid not null,
+  max_tokens bigint check (max_tokens >= 0), -- null: unlimited
+  policy jsonb,                              -- null: the default ladder
+  version bigint not null default 1,
+  updated_by text not null,
+  updated_at timestamptz not null default now(),
+  from_date date not null default '-infinity', -- the period's days of usage_metrics
+  to_date date not null default 'infinity',
+  evaluate_at bigint default 0,
+  evaluate_below bigint,
+  evaluate_at_usd numeric(30, 12),
+  evaluate_below_usd numeric(30, 12),
+  primary key (organization_id, user_id)
+);
+
+-- Where the gate stands for a user that has, or once had, a limit. As enforcement_states.
+create table tollgate.user_enforcement_states (
+  organization_id uuid not null,
+  user_id uuid not null,
+  state text not null check (state in ('active', 'warned', 'downgraded', 'revoked')),
+  version bigint not null default 0,
+  revision bigint not null default nextval('tollgate.enforcement_revision'),
+  reason text,
+  decision_id uuid,
+  period_start timestamptz not null,
+  period_end timestamptz not null,
+  due_at timestamptz not null default 'infinity',
+  reduced_config jsonb,
+  observed jsonb,
+  reached jsonb not null default '{}',
+  inputs_key text not null,
+  decided_at timestamptz not null default now(),
+  primary key (organization_id, user_id)
 );
 
 -- schemas/30-views/day_entries.sql
@@ -751,37 +862,71 @@ end;
 
 grant execute on function tollgate.stored_limit to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
--- Purpose: what every organization's quota is decided from at an instant, beside its usage.
--- Parameters: at. Returns: a row an organization; limit_tokens null = unlimited; policy null = the default ladder; inputs_key
---   changes whenever limit, ladder or schedule do. Precedence: an own quota policy, then the organization's config, then its
---   plan, then unlimited. Reads only, with the caller's rights; without `set`, so that it is inlined.
-create function tollgate.quota_inputs_at(at timestamptz)
-returns table (
-  organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens bigint, policy jsonb,
-  policy_version bigint, inputs_key text)
+-- Purpose: what grants add to an organization's limit in a period: what open ones have left at its start, and what those
+--   that ended in it had given. Parameters: for_organization, in_period (its start), at.
+-- Returns: one row: granted, due (a grant has expired or a period is over, and it is not settled), next_expiry.
+-- Reads only, with the caller's rights; without `set`, so that it is inlined.
+create function tollgate.granted_tokens(for_organization uuid, in_period timestamptz, at timestamptz)
+returns table (granted bigint, due boolean, next_expiry timestamptz)
 language sql stable parallel safe
 as $$
-  select i.organization_id, i.time_zone, i.period_start, i.period_end, i.limit_tokens, i.policy, i.policy_version,
-    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, coalesce(i.limit_tokens::text, 'unlimited'),
-      coalesce(i.policy::text, 'default')))
+  select
+    coalesce(sum(case when g.closed_at is null then greatest(0, g.amount_tokens - s.earlier) else s.present end), 0)::bigint,
+    coalesce(bool_or(g.closed_at is null and (g.settled_until < in_period or g.expires_at <= at)), false),
+    min(g.expires_at) filter (where g.closed_at is null)
+  from tollgate.grants g
+  cross join lateral (
+    select coalesce(sum(p.spent_tokens) filter (where p.period_start < in_period), 0) as earlier,
+      coalesce(sum(p.spent_tokens) filter (where p.period_start = in_period), 0) as present
+    from tollgate.grant_spending p where p.grant_id = g.id) s
+  where g.organization_id = for_organization
+$$;
+
+-- Purpose: what every organization's quota is decided from at an instant, beside its usage.
+-- Parameters: at. Returns: a row an organization; base_limit_tokens is the limit without grants, limit_tokens with them, null
+--   = unlimited; policy null = the default ladder; reduced_configs: by name, the plan's before the installation's; manual_act
+--   null = none; inputs_key changes whenever any of these or the schedule do. Precedence of limit and ladder: an own quota
+--   policy, then the organization's config, then its plan, then unlimited and the default ladder.
+-- Reads only, with the caller's rights; without `set`, so that it is inlined.
+create function tollgate.quota_inputs_at(at timestamptz)
+returns table (
+  organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, base_limit_tokens bigint,
+  granted_tokens bigint, limit_tokens bigint, policy jsonb, policy_version bigint, reduced_configs jsonb, mode text,
+  manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text)
+language sql stable parallel safe
+as $$
+  select i.organization_id, i.time_zone, i.period_start, i.period_end, i.base_limit_tokens, g.granted,
+    i.base_limit_tokens + g.granted, i.policy, i.policy_version, i.reduced_configs, i.mode, i.manual_act, g.due, g.next_expiry,
+    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, coalesce(i.base_limit_tokens::text, 'unlimited'),
+      g.granted, coalesce(i.policy::text, 'default'), i.reduced_configs, i.mode, i.manual_act ->> 'decision_id'))
   from (
     select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, tollgate.scheduled_start(at, h) as period_start,
-      tollgate.scheduled_end(at, h) as period_end, q.policy, coalesce(q.version, 0) as policy_version,
+      tollgate.scheduled_end(at, h) as period_end, coalesce(q.policy, p.policy) as policy,
+      coalesce(q.version, 0) as policy_version, c.reduced_configs || coalesce(p.policy -> 'reduced_configs', '{}') as reduced_configs,
+      coalesce(s.enforcement_mode, c.mode) as mode,
+      case when v.organization_id is null or v.until <= at then null
+        else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text, 'cost_usd', v.cost_usd::text,
+          'actor', v.actor, 'decision_id', v.decision_id) end as manual_act,
       case when q.organization_id is not null then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
-          'unlimited')::bigint end as limit_tokens
+          'unlimited')::bigint end as base_limit_tokens
     from tollgate.directory_organizations o
+    cross join tollgate.enforcement_control c
+    left join tollgate.organization_settings s on s.organization_id = o.organization_id
     left join tollgate.period_schedules h
       on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
+    left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
   ) i
+  cross join lateral tollgate.granted_tokens(i.organization_id, i.period_start, at) g
 $$;
 
 -- The same at present.
 create view tollgate.quota_inputs with (security_invoker = true) as select * from tollgate.quota_inputs_at(now());
 
-grant execute on function tollgate.quota_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
+grant execute on function tollgate.granted_tokens, tollgate.quota_inputs_at
+  to tollgate_token_api, tollgate_quota_enforcer, service_role;
 grant select on tollgate.quota_inputs to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/30-views/service_key_view.sql
@@ -793,10 +938,38 @@ create view tollgate.service_key_view with (security_invoker = true) as
 
 grant select on tollgate.service_key_view to tollgate_token_api, service_role;
 
+-- schemas/30-views/user_inputs.sql
+-- Purpose: what the quota of every user with a limit is decided from at an instant, usage included.
+-- Parameters: at. Returns: a row a user that has or had a limit; usage is that of the period's days.
+-- Reads only, with the caller's rights; without `set`, so that it is inlined.
+create function tollgate.user_inputs_at(at timestamptz)
+returns table (
+  organization_id uuid, user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, from_date date,
+  to_date date, limit_tokens bigint, policy jsonb, policy_version bigint, reduced_configs jsonb, mode text, used_tokens bigint,
+  cost_usd numeric, is_due boolean, inputs_key text)
+language sql stable parallel safe
+as $$
+  select u.organization_id, u.user_id, i.time_zone, i.period_start, i.period_end, d.from_date, d.to_date, u.max_tokens, u.policy,
+    u.version, i.reduced_configs, i.mode, m.used_tokens, m.cost_usd,
+    coalesce(m.used_tokens >= u.evaluate_at, false) or coalesce(m.used_tokens < u.evaluate_below, false)
+      or coalesce(m.cost_usd >= u.evaluate_at_usd, false) or coalesce(m.cost_usd < u.evaluate_below_usd, false),
+    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, u.version, i.reduced_configs, i.mode))
+  from tollgate.user_quotas u
+  join tollgate.quota_inputs_at(at) i on i.organization_id = u.organization_id
+  cross join lateral (
+    select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) d
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
+    from public.usage_metrics r
+    where r.organization_id = u.organization_id and r.user_id = u.user_id and r.date >= d.from_date and r.date < d.to_date) m
+$$;
+
+grant execute on function tollgate.user_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/add_period_totals.sql
 -- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
---   evaluate = this total has reached the next value that could change a decision.
+--   evaluate = this total, or that of a user with a limit, has reached a value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
 -- Invariant: a period's total is the fold of the ledger. Late usage of a past period never wakes the enforcer.
 create function tollgate.add_period_totals(fresh tollgate.judged_event[]) returns jsonb
@@ -826,13 +999,14 @@ as $$
       evaluate_at = case when excluded.used_tokens < 0
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
-    returning t.organization_id, t.period_start, t.used_tokens, t.evaluate_at
+    returning t.organization_id, t.period_start, t.used_tokens, t.is_due
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and t.evaluate_at is not null and t.used_tokens >= t.evaluate_at)), '[]')
+    'evaluate', a.is_current and (t.is_due or exists (
+      select from tollgate.find_limited_users(fresh) u where u.organization_id = t.organization_id)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 
@@ -997,32 +1171,40 @@ grant execute on function tollgate.apply_corrections to tollgate_usage_worker, s
 -- schemas/40-functions/apply_enforcement.sql
 -- Purpose: put a decision into force, if the state is still the one it was made from.
 -- Parameters: decision = { organization_id, expected_revision (text, null: no state yet), state, reason, actor,
---   period_start, period_end, reduced_config (null: nothing reduced), inputs_key, evaluate_at (text, null: never),
---   inputs (what it was decided from) }.
+--   period_start, period_end, due_at (null: time alone changes nothing before the period ends), reduced_config (null: nothing
+--   reduced), observed (null: nothing withheld), reached, base_limit_tokens, inputs_key, evaluate_at, evaluate_below,
+--   evaluate_at_usd, evaluate_below_usd (text, null: never), inputs (what it was decided from),
+--   at (absent: the database's present) }.
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
---   again (usage passed evaluate_at meanwhile: evaluate again), and the state that now holds.
+--   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
 --   when what issued tokens say is stale; every change of state has its decision.
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
-  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb)
+  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   wanted record;
   held tollgate.enforcement_states;
-  used bigint;
+  control tollgate.enforcement_control;
 begin
-  select * into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
+  select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, reduced_config jsonb, inputs_key text, evaluate_at bigint, inputs jsonb);
+    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, base_limit_tokens bigint,
+    inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
+    inputs jsonb, at timestamptz);
+  -- JSON's null is no SQL null in a jsonb column.
+  wanted.reduced_config := nullif(wanted.reduced_config, 'null');
+  wanted.observed := nullif(wanted.observed, 'null');
+  select c.* into control from tollgate.enforcement_control c;
 
   select * into held from tollgate.enforcement_states s where s.organization_id = wanted.organization_id for update;
   if held.organization_id is null and wanted.expected_revision is null then
-    insert into tollgate.enforcement_states (organization_id, state, period_start, period_end, inputs_key)
-    values (wanted.organization_id, 'active', wanted.period_start, wanted.period_end, wanted.inputs_key)
+    insert into tollgate.enforcement_states (organization_id, state, version, period_start, period_end, inputs_key)
+    values (wanted.organization_id, 'active', control.version_floor, wanted.period_start, wanted.period_end, wanted.inputs_key)
     on conflict do nothing
     returning * into held;
     applied := held.organization_id is not null;
@@ -1035,14 +1217,17 @@ begin
   if applied then
     -- A higher step of the same state is a change too: it has a reason of its own.
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
+      or held.observed is distinct from wanted.observed
       or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
     if changed then
       held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
         or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
-      insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
-      values (wanted.organization_id, held.state, wanted.state, held.version, wanted.reason, wanted.actor, wanted.inputs)
+      insert into tollgate.quota_decisions (
+        organization_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason, wanted.observed,
+        wanted.actor, wanted.inputs)
       returning id into held.decision_id;
-      held.decided_at := now();
+      held.decided_at := wanted.decided_at;
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -1050,25 +1235,108 @@ begin
     update tollgate.enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      reduced_config = wanted.reduced_config, inputs_key = wanted.inputs_key, decided_at = held.decided_at
+      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
+      decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
     returning s.* into held;
-    insert into tollgate.period_totals as t (organization_id, period_start, evaluate_at)
-    values (wanted.organization_id, wanted.period_start, wanted.evaluate_at)
-    on conflict (organization_id, period_start) do update set evaluate_at = excluded.evaluate_at
-    returning t.used_tokens into used;
-    again := coalesce(used >= wanted.evaluate_at, false);
+    insert into tollgate.period_totals as t (
+      organization_id, period_start, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd)
+    values (wanted.organization_id, wanted.period_start, wanted.evaluate_at, wanted.evaluate_below, wanted.evaluate_at_usd,
+      wanted.evaluate_below_usd)
+    on conflict (organization_id, period_start) do update set
+      evaluate_at = excluded.evaluate_at, evaluate_below = excluded.evaluate_below,
+      evaluate_at_usd = excluded.evaluate_at_usd, evaluate_below_usd = excluded.evaluate_below_usd
+    returning t.is_due into again;
   end if;
 
   organization_id := wanted.organization_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id;
-  period_end := held.period_end; reduced_config := held.reduced_config;
+  period_end := held.period_end; reduced_config := held.reduced_config; epoch := control.epoch::text;
   return next;
 end
 $$;
 
 revoke execute on function public.apply_enforcement from public, anon, authenticated;
 grant execute on function public.apply_enforcement to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/apply_user_enforcement.sql
+-- Purpose: put the decision on one user into force, if the state is still the one it was made from.
+-- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), without
+--   base_limit_tokens. Returns: one row: applied, changed, and the state that now holds.
+-- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement.
+create function public.apply_user_enforcement(decision jsonb)
+returns table (
+  applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
+  decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  wanted record;
+  held tollgate.user_enforcement_states;
+begin
+  select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
+    organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
+    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, inputs_key text,
+    evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric, from_date date,
+    to_date date, inputs jsonb, at timestamptz);
+  wanted.reduced_config := nullif(wanted.reduced_config, 'null');
+  wanted.observed := nullif(wanted.observed, 'null');
+
+  select * into held from tollgate.user_enforcement_states s
+  where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id for update;
+  if held.user_id is null and wanted.expected_revision is null then
+    insert into tollgate.user_enforcement_states (organization_id, user_id, state, period_start, period_end, inputs_key)
+    values (wanted.organization_id, wanted.user_id, 'active', wanted.period_start, wanted.period_end, wanted.inputs_key)
+    on conflict do nothing
+    returning * into held;
+    applied := held.user_id is not null;
+  else
+    applied := held.revision is not distinct from wanted.expected_revision;
+  end if;
+  changed := false;
+
+  if applied then
+    changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
+      or held.observed is distinct from wanted.observed
+      or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
+    if changed then
+      held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
+        or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
+      insert into tollgate.quota_decisions (
+        organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
+        wanted.observed, wanted.actor, wanted.inputs)
+      returning id into held.decision_id;
+      held.decided_at := wanted.decided_at;
+    end if;
+    if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
+      held.revision := nextval('tollgate.enforcement_revision');
+    end if;
+    update tollgate.user_enforcement_states s set
+      state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
+      decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
+      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
+    where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
+    returning s.* into held;
+    update tollgate.user_quotas u set
+      from_date = wanted.from_date, to_date = wanted.to_date, evaluate_at = wanted.evaluate_at,
+      evaluate_below = wanted.evaluate_below, evaluate_at_usd = wanted.evaluate_at_usd,
+      evaluate_below_usd = wanted.evaluate_below_usd
+    where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+  end if;
+
+  organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;
+  revision := held.revision::text; reason := held.reason; decision_id := held.decision_id; period_end := held.period_end;
+  reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
+  return next;
+end
+$$;
+
+revoke execute on function public.apply_user_enforcement from public, anon, authenticated;
+grant execute on function public.apply_user_enforcement to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/audit_reserved.sql
 -- Purpose: compare the totals of open holds with the holds themselves, a slice of organizations at a time, and put right
@@ -1104,6 +1372,52 @@ $$;
 
 revoke execute on function public.audit_reserved from public, anon, authenticated;
 grant execute on function public.audit_reserved to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/begin_epoch.sql
+-- Purpose: go on safely after Postgres was restored to an earlier point: revisions and versions that were given out since
+--   then would be given out again, and what they once said would be believed. A new epoch lets both rise above them.
+-- Parameters: seen = { epoch (what Postgres says it is; another one: somebody was quicker), seen_epoch, seen_revision (the
+--   highest that anybody has seen), actor, reason }.
+-- Returns: one row: begun, epoch. Access tokens of earlier epochs are superseded.
+-- Locks: the control row, then all enforcement states in the order of their keys. Invariant: epochs, revisions and versions
+--   only rise.
+create function public.begin_epoch(seen jsonb) returns table (begun boolean, epoch text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(seen);
+  held tollgate.enforcement_control;
+  next_version bigint := extract(epoch from clock_timestamp())::bigint; -- versions rise by one a change: never this far
+begin
+  select * into held from tollgate.enforcement_control c for update;
+  begun := held.epoch = (asked ->> 'epoch')::bigint;
+  if begun then
+    perform setval('tollgate.enforcement_revision', greatest(
+      (select q.last_value from tollgate.enforcement_revision q), (asked ->> 'seen_revision')::bigint) + 1000);
+    insert into tollgate.quota_decisions (kind, from_state, to_state, version, reason, actor, inputs)
+    values ('act', 'epoch ' || held.epoch, 'new epoch', greatest(next_version, held.version_floor + 1), asked ->> 'reason',
+      asked ->> 'actor', asked)
+    returning id into held.decision_id;
+    update tollgate.enforcement_control c set
+      epoch = greatest(held.epoch, (asked ->> 'seen_epoch')::bigint) + 1,
+      version_floor = greatest(next_version, held.version_floor + 1), decision_id = held.decision_id, changed_at = now(),
+      revision = nextval('tollgate.enforcement_revision')
+    returning c.* into held;
+    perform from tollgate.enforcement_states s order by s.organization_id for update;
+    update tollgate.enforcement_states s set
+      version = greatest(s.version + 1, held.version_floor), revision = nextval('tollgate.enforcement_revision');
+    perform from tollgate.user_enforcement_states u order by u.organization_id, u.user_id for update;
+    update tollgate.user_enforcement_states u set
+      version = u.version + 1, revision = nextval('tollgate.enforcement_revision');
+  end if;
+  epoch := held.epoch::text;
+  return next;
+end
+$$;
+
+revoke execute on function public.begin_epoch from public, anon, authenticated;
+grant execute on function public.begin_epoch to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/bury_inbox_head.sql
 -- Purpose: keep an inbox row that cannot be recorded from blocking the others. A row of many events is split into rows of
@@ -1506,6 +1820,77 @@ $$;
 revoke execute on function public.count_slices from public, anon, authenticated;
 grant execute on function public.count_slices to service_role;
 
+-- schemas/40-functions/create_grant.sql
+-- Purpose: give an organization LLM tokens on top of its monthly limit.
+-- Parameters: grant_order = { organization_id, amount, priority?, expires_at? (absent: never), reason, idempotency_key, actor,
+--   at? (default: the database's present) }.
+-- Returns: no row for an unknown organization, else one: created (false: this idempotency key was used before), matches (false:
+--   it was used for another amount, priority or expiry), and the grant.
+-- Locks: none. Invariant: an idempotency key gives once. The change wakes the enforcer by itself, because inputs_key no longer
+--   agrees.
+create function public.create_grant(grant_order jsonb)
+returns table (
+  created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
+  reason text, actor text, created_at timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  given tollgate.grants;
+begin
+  select g.*, coalesce(g.at, now()) as granted_at into asked from jsonb_to_record(tollgate.unwrap(grant_order)) as g (
+    organization_id uuid, amount bigint, priority integer, expires_at timestamptz, reason text, idempotency_key text, actor text,
+    at timestamptz);
+  if not exists (select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  insert into tollgate.grants as g (
+    organization_id, amount_tokens, priority, expires_at, reason, idempotency_key, actor, created_at, settled_until)
+  values (asked.organization_id, asked.amount, coalesce(asked.priority, 100), asked.expires_at, asked.reason,
+    asked.idempotency_key, asked.actor, asked.granted_at,
+    (select p.period_start from tollgate.organization_period(asked.organization_id, asked.granted_at) p))
+  on conflict (organization_id, idempotency_key) do nothing
+  returning g.* into given;
+  created := given.id is not null;
+  if created then
+    perform tollgate.record_audit(asked.actor, 'grant.created', 'organization:' || asked.organization_id, jsonb_build_object(
+      'grant_id', given.id, 'amount', given.amount_tokens, 'priority', given.priority, 'expires_at', given.expires_at,
+      'reason', given.reason));
+  else
+    select g.* into given from tollgate.grants g
+    where g.organization_id = asked.organization_id and g.idempotency_key = asked.idempotency_key;
+  end if;
+  matches := given.amount_tokens = asked.amount and given.priority = coalesce(asked.priority, 100)
+    and given.expires_at is not distinct from asked.expires_at;
+  id := given.id; organization_id := given.organization_id; amount_tokens := given.amount_tokens::text;
+  priority := given.priority; expires_at := given.expires_at; reason := given.reason; actor := given.actor;
+  created_at := given.created_at;
+  return next;
+end
+$$;
+
+-- Purpose: the grants of an organization that are open or ended of late, with what they have left.
+-- Parameters: for_organization, at (default: the database's present). Returns: a row a grant, newest first, 500 at most;
+--   left_tokens is null for one that is closed. Reads only.
+create function public.list_grants(for_organization uuid, at timestamptz default now())
+returns table (
+  id uuid, amount_tokens text, left_tokens text, priority integer, expires_at timestamptz, reason text, actor text,
+  created_at timestamptz, closed_at timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select g.id, g.amount_tokens::text, (u.size - u.spent)::text, g.priority, g.expires_at, g.reason, g.actor, g.created_at, g.closed_at
+  from tollgate.quota_inputs_at(at) i
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  join tollgate.grants g on g.organization_id = i.organization_id
+  left join lateral tollgate.spread_usage(i.organization_id, i.period_start, i.period_end, i.base_limit_tokens,
+    coalesce(t.used_tokens, 0)) u on u.grant_id = g.id
+  where i.organization_id = for_organization
+  order by g.created_at desc, g.id
+  limit 500
+$$;
+
+revoke execute on function public.create_grant, public.list_grants from public, anon, authenticated;
+grant execute on function public.create_grant, public.list_grants to tollgate_token_api, service_role;
+
 -- schemas/40-functions/create_service_key.sql
 -- Purpose: put a new key on record, by its hash. Parameters: change = { id, name, key_prefix, key_sha256 (64 hex digits),
 --   scopes, organization_id (null: the operator's), expires_at (null: never), actor }.
@@ -1796,26 +2181,57 @@ $$;
 
 grant execute on function tollgate.find_day_drift to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/find_limited_users.sql
+-- Purpose: organizations of which a user with a limit of its own has used so much (or, by a correction, so little) that a
+--   decision could change. Parameters: fresh (entries just added to usage_metrics). Returns: a row an organization.
+-- Invariant: costs nothing where no limit of a user exists. Reads only.
+create function tollgate.find_limited_users(fresh tollgate.judged_event[]) returns table (organization_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select distinct u.organization_id
+  from (select distinct f.organization_id, f.user_id from unnest(fresh) f) f
+  join tollgate.user_quotas u on u.organization_id = f.organization_id and u.user_id = f.user_id
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0) as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
+    from public.usage_metrics r
+    where r.organization_id = u.organization_id and r.user_id = u.user_id and r.date >= u.from_date and r.date < u.to_date) m
+  where m.used_tokens >= u.evaluate_at or m.used_tokens < u.evaluate_below
+    or m.cost_usd >= u.evaluate_at_usd or m.cost_usd < u.evaluate_below_usd
+$$;
+
+grant execute on function tollgate.find_limited_users to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/find_login.sql
 -- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
---   without an organization, else one; limit_tokens null = unlimited.
+--   without an organization, else one; limit_tokens null = unlimited; version is the
+--   organization's and the user's together: it rises whenever either does; state, reason and decision are the user's where
+--   the user alone is revoked; while enforcement is paused nobody is.
 -- Invariant: read in one statement, so that a token never mixes two states. Reads only.
 create function public.find_login(for_user uuid)
 returns table (
   user_id uuid, email text, full_name text, username text, avatar_url text, role text,
   organization_id uuid, name text, domain text, plan_type text, librechat_config jsonb, plan_config jsonb,
-  limit_tokens text, state text, version text, reduced_config jsonb, reason text, decision_id uuid, period_end timestamptz)
+  limit_tokens text, state text, version text, reduced_config jsonb, reason text, decision_id uuid, period_end timestamptz,
+  user_reduced_config jsonb, is_user_revoked boolean)
 language sql stable security invoker set search_path = ''
 as $$
   select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
     o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
-    i.limit_tokens::text, coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reduced_config, s.reason,
-    s.decision_id, s.period_end
+    i.limit_tokens::text,
+    case when c.paused then 'active' when r.is_user_revoked then u.state else coalesce(s.state, 'active') end,
+    (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, s.reduced_config,
+    case when r.is_user_revoked then u.reason else s.reason end,
+    case when r.is_user_revoked then u.decision_id else s.decision_id end,
+    case when r.is_user_revoked then u.period_end else s.period_end end, u.reduced_config, r.is_user_revoked
   from tollgate.directory_members m
   join tollgate.directory_organizations o on o.organization_id = m.organization_id
   join tollgate.quota_inputs i on i.organization_id = o.organization_id
   left join tollgate.plans p on p.plan_type = o.plan_type
+  cross join tollgate.enforcement_control c
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
+  left join tollgate.user_enforcement_states u on u.organization_id = o.organization_id and u.user_id = m.user_id
+  cross join lateral (
+    select coalesce(u.state = 'revoked', false) and s.state is distinct from 'revoked' as is_user_revoked) r
   where m.user_id = for_user
 $$;
 
@@ -1968,18 +2384,33 @@ grant execute on function tollgate.grant_holds to tollgate_token_api, service_ro
 
 -- schemas/40-functions/hold_budgets.sql
 -- Purpose: the limits that requests for holds have to respect, with what is used and held of each.
--- Parameters: requests. Returns: a row for each organization known, unlimited ones too; and one for each chat session asked
+-- Parameters: requests. Returns: a row for each organization known, unlimited ones too (so is one that is observed, exempt or
+--   paused); one for each user asked for who has a limit; and one for each chat session asked
 --   for whose organization's policy limits sessions (session_max_tokens, over the session's whole life). Reads only.
 -- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one.
 create function tollgate.hold_budgets(requests tollgate.hold_request[]) returns setof tollgate.hold_budget
 language sql stable security invoker set search_path = ''
 as $$
   with position as materialized (
-    select p.* from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
+    select p.*, c.paused or i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false) as is_lenient
+    from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
+    join tollgate.quota_inputs i on i.organization_id = p.organization_id
+    cross join tollgate.enforcement_control c
   )
-  select 'organization', p.organization_id, null::uuid, null::text, p.limit_tokens, p.used_tokens, p.reserved_tokens,
+  select 'organization', p.organization_id, null::uuid, null::text,
+    case when not p.is_lenient then p.limit_tokens end, p.used_tokens, p.reserved_tokens,
     p.period_start, p.period_end
   from position p
+  union all
+  select 'user', u.organization_id, u.user_id, null, u.limit_tokens, u.used_tokens,
+    coalesce((
+      select sum(h.total_tokens) from tollgate.reservations h
+      where h.organization_id = u.organization_id and h.state in ('held', 'committing') and h.user_id = u.user_id), 0)::bigint,
+    u.period_start, u.period_end
+  from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
+  join tollgate.user_inputs_at(now()) u on u.organization_id = d.organization_id and u.user_id = d.user_id
+  join position p on p.organization_id = u.organization_id
+  where u.limit_tokens is not null and not p.is_lenient
   union all
   select 'session', s.organization_id, s.user_id, s.session_id, s.session_max_tokens,
     coalesce((
@@ -1993,7 +2424,7 @@ as $$
   from (
     select distinct r.organization_id, r.user_id, r.session_id, p.session_max_tokens, p.period_start, p.period_end
     from unnest(requests) r join position p on p.organization_id = r.organization_id
-    where p.session_max_tokens is not null) s
+    where p.session_max_tokens is not null and not p.is_lenient) s
 $$;
 
 grant execute on function tollgate.hold_budgets to tollgate_token_api, service_role;
@@ -2281,44 +2712,116 @@ $$;
 revoke execute on function public.list_dead_letters from public, anon, authenticated;
 grant execute on function public.list_dead_letters to service_role;
 
+-- schemas/40-functions/list_decisions.sql
+-- Purpose: the decisions of an organization and its users, newest first.
+-- Parameters: query = { organization_id, id? (one alone), user_id? (that user's alone), before? (seq as text), max_rows }.
+-- Returns: a row a decision. Reads only.
+create function public.list_decisions(query jsonb)
+returns table (
+  id uuid, seq text, user_id uuid, kind text, decided_at timestamptz, from_state text, to_state text, version text, reason text,
+  observed jsonb, actor text, inputs jsonb)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(query)) as q (
+    organization_id uuid, id uuid, user_id uuid, before bigint, max_rows integer);
+  return query
+    select d.id, d.seq::text, d.user_id, d.kind, d.decided_at, d.from_state, d.to_state, d.version::text, d.reason, d.observed,
+      d.actor, d.inputs
+    from tollgate.quota_decisions d
+    where d.organization_id = asked.organization_id
+      and (asked.id is null or d.id = asked.id)
+      and (asked.user_id is null or d.user_id = asked.user_id)
+      and (asked.before is null or d.seq < asked.before)
+    order by d.seq desc
+    limit asked.max_rows;
+end
+$$;
+
+revoke execute on function public.list_decisions from public, anon, authenticated;
+grant execute on function public.list_decisions to tollgate_token_api, service_role;
+
 -- schemas/40-functions/list_due_evaluations.sql
--- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
---   or limit, ladder or time zone changed. Parameters: max_rows, at (default: the database's present).
---   Returns: a row an organization: organization_id, reason.
+-- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period, a grant, a
+--   grace or a manual act ended, or limit, ladder or schedule changed; for themselves or for one of their users.
+-- Parameters: max_rows, at (default: the database's present), after (organization id, exclusive; null: from the first).
+-- Returns: a row an organization, by id, so that a sweep that goes on from the last one is fair to all of them:
+--   organization_id, reason.
 -- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
-create function public.list_due_evaluations(max_rows integer, at timestamptz default now())
+create function public.list_due_evaluations(max_rows integer, at timestamptz default now(), after uuid default null)
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id,
-    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
+    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed'
+      when s.due_at <= at or i.grants_due then 'time' else 'sweep' end
   from tollgate.quota_inputs_at(at) i
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.period_totals t
     on t.organization_id = i.organization_id and t.period_start = i.period_start
-  where s.period_end <= at or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
-    or (s.organization_id is null and i.limit_tokens = 0) -- nothing may be used: do not wait for a first event
+  where (after is null or i.organization_id > after)
+    and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
+      -- Nothing may be used, or somebody ordered something: do not wait for a first event.
+      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
+      or i.organization_id in (select u.organization_id from tollgate.list_due_users(at) u))
+  order by i.organization_id
   limit max_rows
 $$;
 
-revoke execute on function public.list_due_evaluations from public, anon, authenticated;
-grant execute on function public.list_due_evaluations to tollgate_quota_enforcer, service_role;
+-- Purpose: how long nothing will be due by time alone. Parameters: at (default: the database's present).
+-- Returns: one row: wait_ms to the next end of a period, grant, grace or manual act, by the database's clock; null: none.
+-- Reads only.
+create function public.next_due_evaluation(at timestamptz default now()) returns table (wait_ms double precision)
+language sql stable security invoker set search_path = ''
+as $$
+  select extract(epoch from min(d.due) - at)::double precision * 1000
+  from (
+    select min(least(s.period_end, s.due_at)) as due from tollgate.enforcement_states s where least(s.period_end, s.due_at) > at
+    union all
+    select min(least(u.period_end, u.due_at)) from tollgate.user_enforcement_states u where least(u.period_end, u.due_at) > at
+  ) d
+$$;
+
+revoke execute on function public.list_due_evaluations, public.next_due_evaluation from public, anon, authenticated;
+grant execute on function public.list_due_evaluations, public.next_due_evaluation to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/list_enforcement.sql
 -- Purpose: every enforcement state that a gate must know: the truth that Redis holds a copy of.
--- Parameters: none. Returns: a row an organization that was ever decided upon. Reads only.
+-- Parameters: none. Returns: a row an organization that was ever decided upon, and a row a user that was ever refused
+--   anything (user_id null: the organization itself). Reads only.
 create function public.list_enforcement()
 returns table (
-  organization_id uuid, state text, version text, revision text, reason text, decision_id uuid, period_end timestamptz,
-  reduced_config jsonb)
+  organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
+  period_end timestamptz, reduced_config jsonb, epoch text)
 language sql stable security invoker set search_path = ''
 as $$
-  select s.organization_id, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end, s.reduced_config
-  from tollgate.enforcement_states s
+  select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
+    s.reduced_config, c.epoch::text
+  from tollgate.enforcement_states s cross join tollgate.enforcement_control c
+  union all
+  select u.organization_id, u.user_id, u.state, u.version::text, u.revision::text, u.reason, u.decision_id, u.period_end,
+    u.reduced_config, c.epoch::text
+  from tollgate.user_enforcement_states u cross join tollgate.enforcement_control c
+  where u.version > 0
 $$;
 
-revoke execute on function public.list_enforcement from public, anon, authenticated;
-grant execute on function public.list_enforcement to tollgate_token_api, tollgate_quota_enforcer, service_role;
+-- Purpose: what holds for the whole installation. Parameters: none. Returns: one row: paused, mode, epoch, version_floor,
+--   revision, decision_id, last_revision (the highest that was ever given out). Reads only.
+create function public.load_enforcement_control()
+returns table (
+  paused boolean, mode text, epoch text, version_floor text, revision text, decision_id uuid, last_revision text)
+language sql stable security invoker set search_path = ''
+as $$
+  select c.paused, c.mode, c.epoch::text, c.version_floor::text, c.revision::text, c.decision_id, q.last_value::text
+  from tollgate.enforcement_control c cross join tollgate.enforcement_revision q
+$$;
+
+revoke execute on function public.list_enforcement, public.load_enforcement_control from public, anon, authenticated;
+grant execute on function public.list_enforcement, public.load_enforcement_control
+  to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/list_logins.sql
 -- Purpose: login sessions of a user (the device list), or one by its id. Parameters: wanted = { user_id? , session_id? }.
@@ -2430,31 +2933,72 @@ grant execute on function public.list_service_keys to tollgate_token_api, servic
 
 -- schemas/40-functions/load_quota_position.sql
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
--- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one; amounts are LLM tokens of the
---   current period as text; limit_tokens null = unlimited; state columns null or defaults where none was decided yet.
+-- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
+--   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
+--   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may have rows.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
   organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text,
-  policy jsonb, policy_version text, inputs_key text, used_tokens text, reserved_tokens text,
-  state text, version text, revision text, reason text, decision_id uuid, state_period_start timestamptz,
-  reduced_config jsonb, as_of timestamptz)
+  base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
+  manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
+  cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean,
+  as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.time_zone, i.period_start, i.period_end,
-    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text,
-    tollgate.open_reserved(i.organization_id)::text,
-    coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
-    s.reduced_config, at
+  select i.organization_id, i.time_zone, i.period_start, i.period_end, i.limit_tokens::text, i.base_limit_tokens::text,
+    i.granted_tokens::text, i.policy, i.policy_version::text, i.reduced_configs, i.mode, i.manual_act, i.grants_due, i.next_expiry,
+    i.inputs_key, coalesce(t.used_tokens, 0)::text,
+    tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
+    t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
+    s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id), at
   from tollgate.quota_inputs_at(at) i
-  left join tollgate.period_totals t
-    on t.organization_id = i.organization_id and t.period_start = i.period_start
+  cross join tollgate.enforcement_control c
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   where i.organization_id = for_organization
 $$;
 
 revoke execute on function public.load_quota_position from public, anon, authenticated;
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/load_user_positions.sql
+-- Purpose: the users whose own limit must be looked at. Parameters: at. Returns: a row a user: organization_id, user_id.
+-- Invariant: who needs no evaluation is not listed. Reads only, with the caller's rights.
+create function tollgate.list_due_users(at timestamptz) returns table (organization_id uuid, user_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id, i.user_id
+  from tollgate.user_inputs_at(at) i
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
+  where i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
+    or (s.user_id is null and i.limit_tokens = 0)
+$$;
+
+-- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
+-- Parameters: for_organization, at (default: the database's present). Returns: a row a user, by id; as load_quota_position.
+-- Reads only.
+create function public.load_user_positions(for_organization uuid, at timestamptz default now())
+returns table (
+  organization_id uuid, user_id uuid, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
+  policy_version text, reduced_configs jsonb, mode text, inputs_key text, used_tokens text, cost_usd text, state text,
+  version text, revision text, reached jsonb, from_date text, to_date text, as_of timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select i.organization_id, i.user_id, i.period_start, i.period_end, i.limit_tokens::text, i.policy, i.policy_version::text,
+    i.reduced_configs, i.mode, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
+    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), i.from_date::text, i.to_date::text, at
+  from tollgate.user_inputs_at(at) i
+  join tollgate.list_due_users(at) d on d.organization_id = i.organization_id and d.user_id = i.user_id
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
+  where i.organization_id = for_organization
+  order by i.user_id
+$$;
+
+revoke execute on function public.load_user_positions from public, anon, authenticated;
+grant execute on function tollgate.list_due_users, public.load_user_positions to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/lock_holds.sql
 -- Purpose: be alone with the holds of some organizations until the end of the transaction.
@@ -2522,7 +3066,7 @@ as $$
   end
 $$;
 
-grant execute on function tollgate.membership_fault to tollgate_usage_worker, service_role;
+grant execute on function tollgate.membership_fault to tollgate_token_api, tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/my_membership.sql
 -- Purpose: organization and role of the signed-in user, for policies. Parameters: none. Returns: a value, or null.
@@ -2757,6 +3301,58 @@ as $$
 $$;
 
 grant execute on function tollgate.open_reserved to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/order_enforcement.sql
+-- Purpose: put on record what somebody orders for an organization by hand; the enforcer puts it into force.
+-- Parameters: enforcement_order = { organization_id, action (revoke, downgrade, exempt, restore, clear), until? (absent:
+--   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present) }.
+-- Returns: no row for an unknown organization, else one: decision_id, until.
+-- Locks: the override row. Invariant: every order is a decision with its actor and reason; the latest replaces the one before.
+create function public.order_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  held record;
+begin
+  select o.*, coalesce(o.at, now()) as ordered_at into asked from jsonb_to_record(tollgate.unwrap(enforcement_order)) as o (
+    organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz);
+  select i.period_end, coalesce(t.used_tokens, 0) as used_tokens, coalesce(t.cost_usd, 0) as cost_usd, i.limit_tokens,
+    i.policy_version, coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+  into held
+  from tollgate.quota_inputs_at(asked.ordered_at) i
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  where i.organization_id = asked.organization_id;
+  if not found then return; end if;
+  until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
+
+  insert into tollgate.quota_decisions (organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
+  values (asked.organization_id, 'act', asked.ordered_at, held.state, held.state, held.version, 'ordered_' || asked.action,
+    asked.actor, jsonb_build_object('action', asked.action, 'reason', asked.reason, 'until', until,
+      'used_tokens', held.used_tokens::text, 'limit_tokens', held.limit_tokens::text, 'cost_usd', held.cost_usd::text,
+      'policy_version', held.policy_version::text))
+  returning id into decision_id;
+  if asked.action = 'clear' then
+    delete from tollgate.enforcement_overrides v where v.organization_id = asked.organization_id;
+  else
+    insert into tollgate.enforcement_overrides as v (
+      organization_id, act, until, used_tokens, cost_usd, actor, reason, decision_id, created_at)
+    values (asked.organization_id, asked.action, until, held.used_tokens, held.cost_usd, asked.actor, asked.reason, decision_id,
+      asked.ordered_at)
+    on conflict (organization_id) do update set
+      act = excluded.act, until = excluded.until, used_tokens = excluded.used_tokens, cost_usd = excluded.cost_usd,
+      actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
+  end if;
+  perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'organization:' || asked.organization_id,
+    jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id));
+  return next;
+end
+$$;
+
+revoke execute on function public.order_enforcement from public, anon, authenticated;
+grant execute on function public.order_enforcement to tollgate_token_api, service_role;
 
 -- schemas/40-functions/park_events.sql
 -- Purpose: accept events while Redis is away. Parameters: batch = { "events": [AcceptedEvent, …] }.
@@ -3594,9 +4190,9 @@ language sql stable security invoker set search_path = ''
 as $$
   select range_agg(tstzrange(d.decided_at, (
       select min(n.decided_at) from tollgate.quota_decisions n
-      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked')))
+      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked' and n.user_id is null and n.kind = 'change')))
   from tollgate.quota_decisions d
-  where d.organization_id = for_organization and d.to_state = 'revoked'
+  where d.organization_id = for_organization and d.to_state = 'revoked' and d.user_id is null and d.kind = 'change'
 $$;
 
 grant execute on function tollgate.revoked_times to tollgate_usage_worker, service_role;
@@ -3882,9 +4478,53 @@ $$;
 
 grant execute on function tollgate.select_dead_letters, tollgate.read_dead_letter to service_role;
 
+-- schemas/40-functions/set_enforcement_control.sql
+-- Purpose: pause or resume all refusals for enforcement states, or set how installations decide (enforce, observe).
+-- Parameters: change = { paused?, mode?, actor, reason }. Returns: one row as load_enforcement_control, and changed.
+-- Locks: the control row. Invariant: each change is on record as a decision of the whole installation, and in the audit
+--   trail; what changes nothing leaves no trace.
+create function public.set_enforcement_control(change jsonb)
+returns table (
+  changed boolean, paused boolean, mode text, epoch text, version_floor text, revision text, decision_id uuid)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(change);
+  held tollgate.enforcement_control;
+  wanted_paused boolean;
+  wanted_mode text;
+begin
+  select * into held from tollgate.enforcement_control c for update;
+  wanted_paused := coalesce((asked ->> 'paused')::boolean, held.paused);
+  wanted_mode := coalesce(asked ->> 'mode', held.mode);
+  changed := wanted_paused <> held.paused or wanted_mode <> held.mode;
+  if changed then
+    insert into tollgate.quota_decisions (kind, from_state, to_state, version, reason, actor, inputs)
+    values ('act', concat_ws(', ', held.mode, case when held.paused then 'paused' end),
+      concat_ws(', ', wanted_mode, case when wanted_paused then 'paused' end), held.version_floor,
+      coalesce(asked ->> 'reason', 'settings'), asked ->> 'actor', asked)
+    returning id into held.decision_id;
+    update tollgate.enforcement_control c set
+      paused = wanted_paused, mode = wanted_mode, decision_id = held.decision_id, changed_at = now(),
+      revision = nextval('tollgate.enforcement_revision')
+    returning c.* into held;
+    perform tollgate.record_audit(asked ->> 'actor', 'enforcement.controlled', 'installation:tollgate',
+      jsonb_build_object('paused', wanted_paused, 'mode', wanted_mode, 'reason', asked -> 'reason', 'decision_id', held.decision_id));
+  end if;
+  paused := held.paused; mode := held.mode; epoch := held.epoch::text; version_floor := held.version_floor::text;
+  revision := held.revision::text; decision_id := held.decision_id;
+  return next;
+end
+$$;
+
+revoke execute on function public.set_enforcement_control from public, anon, authenticated;
+grant execute on function public.set_enforcement_control to tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/set_quota.sql
 -- Purpose: set an organization's own monthly limit, and its ladder if one is given.
--- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is), actor,
+-- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is),
+--   period = { time_zone, anchor_day } (absent: as it is; from the next period on), actor,
 --   only_lower (true: refuse to raise: an organization's own admin) }.
 -- Returns: no row for an unknown organization, else one: changed (false: it would raise the limit), limit_tokens, version.
 -- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
@@ -3899,10 +4539,10 @@ declare
   held record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tollgate.set_quota:' || organization, 0));
-  select i.limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
+  select i.base_limit_tokens as limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
   if not found then return; end if;
   if (asked ->> 'only_lower')::boolean
-    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ? 'policy') then
+    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period']) then
     changed := false; limit_tokens := held.limit_tokens::text; version := null;
     return next;
     return;
@@ -3913,14 +4553,162 @@ begin
     max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning true, q.max_tokens::text, q.version::text into changed, limit_tokens, version;
+  if asked ? 'period' then
+    insert into tollgate.organization_settings as s (organization_id, time_zone, period_anchor_day)
+    values (organization, asked #>> '{period,time_zone}', (asked #>> '{period,anchor_day}')::integer)
+    on conflict (organization_id) do update set
+      time_zone = excluded.time_zone, period_anchor_day = excluded.period_anchor_day, updated_at = now();
+  end if;
   perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
-    jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy'));
+    jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
+      'period', asked -> 'period'));
   return next;
 end
 $$;
 
 revoke execute on function public.set_quota from public, anon, authenticated;
 grant execute on function public.set_quota to tollgate_token_api, service_role;
+
+-- schemas/40-functions/set_user_quota.sql
+-- Purpose: set the limit of one user of an organization, and its ladder if one is given.
+-- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor }.
+-- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
+-- Locks: the limit's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+create function public.set_user_quota(change jsonb) returns table (limit_tokens text, version text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(change);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  member uuid := (asked ->> 'user_id')::uuid;
+begin
+  if tollgate.membership_fault(organization, member) is not null then return; end if;
+  insert into tollgate.user_quotas as q (organization_id, user_id, max_tokens, policy, updated_by)
+  values (organization, member, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
+  on conflict (organization_id, user_id) do update set
+    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
+    updated_by = excluded.updated_by, updated_at = now()
+  returning q.max_tokens::text, q.version::text into limit_tokens, version;
+  perform tollgate.record_audit(asked ->> 'actor', 'user_quota.changed', 'user:' || member,
+    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'), organization);
+  return next;
+end
+$$;
+
+-- Purpose: limit, usage and state of one user of an organization. Parameters: for_organization, for_user.
+-- Returns: no row where the user does not belong to it, else one; limit_tokens null = no limit of its own. Reads only.
+create function public.load_user_quota(for_organization uuid, for_user uuid)
+returns table (
+  user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
+  used_tokens text, cost_usd text, state text, version text, reason text, decision_id uuid, as_of timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select for_user, i.time_zone, i.period_start, i.period_end, q.max_tokens::text, q.policy, m.used_tokens::text, m.cost_usd::text,
+    coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reason, s.decision_id, now()
+  from tollgate.quota_inputs i
+  left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = for_user
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = for_user
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
+    from public.usage_metrics r
+    where r.organization_id = i.organization_id and r.user_id = for_user
+      and r.date >= (i.period_start at time zone i.time_zone)::date and r.date < (i.period_end at time zone i.time_zone)::date) m
+  where i.organization_id = for_organization and tollgate.membership_fault(for_organization, for_user) is null
+$$;
+
+revoke execute on function public.set_user_quota, public.load_user_quota from public, anon, authenticated;
+grant execute on function public.set_user_quota, public.load_user_quota to tollgate_token_api, service_role;
+
+-- schemas/40-functions/settle_grants.sql
+-- Purpose: how a period's usage spreads over an organization's limit and its open grants: soonest expiry first, the limit
+--   as what expires with the period (before a grant that expires with it), then by priority, then the oldest.
+-- Parameters: for_organization, in_period, period_end, base_limit (null: unlimited), used. Returns: a row a grant that is open
+--   in the period: grant_id, size (what it had left at the period's start), spent. Reads only.
+create function tollgate.spread_usage(
+  for_organization uuid, in_period timestamptz, period_end timestamptz, base_limit bigint, used bigint)
+returns table (grant_id uuid, size bigint, spent bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  with bucket as (
+    select g.id, g.amount_tokens - s.earlier as size, coalesce(g.expires_at, 'infinity') as expires, 1 as kind, g.priority,
+      g.created_at
+    from tollgate.grants g
+    cross join lateral (
+      select coalesce(sum(p.spent_tokens), 0) as earlier
+      from tollgate.grant_spending p where p.grant_id = g.id and p.period_start < in_period) s
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period
+    union all
+    select null, coalesce(base_limit, 9223372036854775807), period_end, 0, 0, '-infinity'
+  ), filled as (
+    select b.id, b.size, sum(b.size) over (order by b.expires, b.kind, b.priority, b.created_at, b.id) as upto
+    from bucket b
+  ), spoken_for as (
+    -- What grants gave that have ended within this period.
+    select coalesce(sum(p.spent_tokens), 0) as tokens
+    from tollgate.grants g join tollgate.grant_spending p on p.grant_id = g.id and p.period_start = in_period
+    where g.organization_id = for_organization and g.closed_at is not null
+  )
+  select f.id, f.size::bigint, greatest(0, least(f.size, used - o.tokens - (f.upto - f.size)))::bigint
+  from filled f cross join spoken_for o
+  where f.id is not null
+$$;
+
+-- Purpose: fix what grants gave: to periods that are over, and to the present one where a grant has expired.
+-- Parameters: for_organization, at (default: the database's present). Returns: one row: settled (how many rows were fixed).
+-- Locks: the organization's open grants, by id. Invariant: a grant gives each period once, and never more than it holds; what
+--   is settled stays. Repeating changes nothing.
+create function public.settle_grants(for_organization uuid, at timestamptz default now()) returns table (settled integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  open_period timestamptz;
+  in_period record;
+  base bigint;
+  used bigint;
+  fixed integer;
+begin
+  settled := 0;
+  perform from tollgate.grants g
+  where g.organization_id = for_organization and g.closed_at is null order by g.id for update;
+  loop
+    select min(g.settled_until) into open_period from tollgate.grants g
+    where g.organization_id = for_organization and g.closed_at is null
+      and (g.expires_at <= at or g.settled_until < (select p.period_start from tollgate.organization_period(for_organization, at) p));
+    exit when open_period is null;
+    select * into in_period from tollgate.organization_period(for_organization, open_period);
+    select coalesce(
+      (select s.base_limit_tokens from tollgate.enforcement_states s
+       where s.organization_id = for_organization and s.period_start = in_period.period_start),
+      (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
+    used := coalesce((select t.used_tokens from tollgate.period_totals t
+      where t.organization_id = for_organization and t.period_start = in_period.period_start), 0);
+
+    with due as (
+      select g.id, s.size, s.spent,
+        case when in_period.period_end <= at then in_period.period_end else in_period.period_start end as next_period,
+        g.expires_at <= least(at, in_period.period_end) or s.spent = s.size and in_period.period_end <= at as is_over
+      from tollgate.spread_usage(for_organization, in_period.period_start, in_period.period_end, base, used) s
+      join tollgate.grants g on g.id = s.grant_id
+      where in_period.period_end <= at or g.expires_at <= at
+    ), spending as (
+      insert into tollgate.grant_spending (grant_id, period_start, spent_tokens)
+      select d.id, in_period.period_start, d.spent from due d order by d.id
+      returning grant_id
+    )
+    update tollgate.grants g set
+      settled_until = d.next_period, closed_at = case when d.is_over then least(at, coalesce(g.expires_at, at)) end
+    from due d where d.id = g.id;
+    get diagnostics fixed = row_count;
+    settled := settled + fixed;
+    exit when fixed = 0;
+  end loop;
+  return next;
+end
+$$;
+
+revoke execute on function public.settle_grants from public, anon, authenticated;
+grant execute on function tollgate.spread_usage, public.settle_grants to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/settle_reservations.sql
 -- Purpose: end the holds that usage events name, in the transaction that counts the usage, just before the period totals.
@@ -4691,12 +5479,25 @@ select tollgate.open_table('tollgate.period_totals', '{"tollgate_token_api": ["s
   "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.quota_policies',
   '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.enforcement_control',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.enforcement_states',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
-select tollgate.open_table('tollgate.quota_decisions',
-  '{"tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.enforcement_overrides',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.grants',
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "update"]}');
+select tollgate.open_table('tollgate.grant_spending',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
+select tollgate.open_table('tollgate.user_enforcement_states',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 
-grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+grant select on sequence tollgate.enforcement_revision to tollgate_token_api;
+grant select, usage, update on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
 
 -- schemas/50-policies/services-reports.sql
 -- What each service may touch of the rollup that reports read.
@@ -4718,7 +5519,8 @@ select tollgate.open_table('tollgate.usage_event_identities',
 select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["select", "insert"]}');
 select tollgate.open_table('tollgate.pending_corrections',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('public.usage_metrics', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('public.usage_metrics', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',

@@ -12,7 +12,12 @@ export const quotaEnforcerEnv = serviceEnv({
   SWEEP_INTERVAL_MS: positiveInteger()
     .refine((ms) => ms >= 50 && ms <= 60_000, { error: 'must lie between 50 and 60000' })
     .prefault('2000'),
+  // Optional: what the database says stays. `observe` records decisions and refuses nothing.
+  ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).optional(),
 })
+
+/** Whether decisions take effect or are recorded alone. */
+export type EnforcementMode = NonNullable<QuotaEnforcerConfig['ENFORCEMENT_MODE']>
 
 /** What quota-enforcer is told by its environment. */
 export type QuotaEnforcerConfig = z.output<typeof quotaEnforcerEnv>

@@ -29,7 +29,7 @@ export function defineEnforcerMetrics(metrics: Metrics) {
     ),
     healed: metrics.counter(
       'tollgate_sweep_healed_total',
-      'What the sweep put right: period, limit_changed, sweep (a lost wake-up), redis (a missing or old copy)',
+      'What the sweep put right: period, limit_changed, time (a grant, a grace or a manual act ended), sweep (a lost wake-up), redis (a missing or old copy)',
       ['reason'],
     ),
     driftTokens: metrics.gauge(
@@ -42,6 +42,10 @@ export function defineEnforcerMetrics(metrics: Metrics) {
       ['what'],
     ),
     expiredHolds: metrics.counter('tollgate_reservations_expired_total', 'Holds given back when their lease ran out'),
+    epochs: metrics.counter(
+      'tollgate_enforcement_epochs_total',
+      'Times that Postgres turned out to be older than what had been published',
+    ),
     deadLetters: metrics.counter(
       'tollgate_quota_evaluations_dead_letters_total',
       'Wake-ups given up; the sweep takes over',

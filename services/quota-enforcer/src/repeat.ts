@@ -1,7 +1,7 @@
 /** What is repeated, and how often. */
 export interface RepeatOptions {
-  /** Aborted by `stop`; a long run should look at it. */
-  readonly run: (signal: AbortSignal) => Promise<void>
+  /** Aborted by `stop`; a long run should look at it. Gives a shorter wait (ms) until the next run, if it knows one. */
+  readonly run: (signal: AbortSignal) => Promise<number | undefined>
   /** From the end of a run to the beginning of the next. */
   readonly intervalMs: number
   readonly onError: (error: unknown) => void
@@ -28,14 +28,15 @@ export function startRepeating({ run, intervalMs, onError, now }: RepeatOptions)
     while (!stopping.signal.aborted) {
       // Renewed before the run: a wake-up during it is answered by another run.
       wakeUp = Promise.withResolvers<void>()
+      let waitMs: number | undefined
       try {
-        await run(stopping.signal)
+        waitMs = await run(stopping.signal)
         successAt = now()
       } catch (error) {
         onError(error)
       }
       if (stopping.signal.aborted) return
-      const timer = setTimeout(wakeUp.resolve, intervalMs)
+      const timer = setTimeout(wakeUp.resolve, Math.min(intervalMs, waitMs ?? intervalMs))
       await wakeUp.promise
       clearTimeout(timer)
     }

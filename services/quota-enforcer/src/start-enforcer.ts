@@ -4,6 +4,7 @@ import type { Logger } from '@tollgate/shared/logging'
 import { type Backlog, type Consumer, createConsumer } from '@tollgate/shared/queues'
 import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
+import type { EnforcementMode } from './config.ts'
 import { createChecks } from './create-checks.ts'
 import { createEvaluate, type Evaluate } from './evaluate.ts'
 import { handleEvaluation } from './handle-evaluation.ts'
@@ -23,6 +24,8 @@ export interface EnforcerDependencies {
   readonly queueConnection: Redis
   readonly namespace: string
   readonly sweepIntervalMs: number
+  /** Absent: what the database says stays. */
+  readonly mode?: EnforcementMode | undefined
   /** How often Redis is compared with Postgres when nothing happens. Default 10 s. */
   readonly rebuildIntervalMs?: number
   /** How often a slice of organizations is audited, and how long a copy may be behind. Default 1 s and 5 s. */
@@ -104,28 +107,44 @@ function startSweeping(dependencies: EnforcerDependencies, evaluate: Evaluate): 
     onFault: (error: unknown, organizationId: string) =>
       logger.warn({ err: error, organization_id: organizationId }, 'evaluation failed; it stays due'),
   }
-  const sweeping = startRepeating({
+  let after: string | undefined
+  let isModeSet = dependencies.mode === undefined
+  return startRepeating({
     run: async (signal) => {
-      const isMoreDue = await sweep(sweepDependencies, signal)
-      if (isMoreDue) sweeping.wake()
+      if (!isModeSet) await setMode(rpc, dependencies.mode)
+      isModeSet = true
+      after = await sweep(sweepDependencies, signal, after)
+      if (after !== undefined) return 0
+      // The end of a period, a grant or a grace is met at its instant, and not by the next sweep.
+      const [next] = await rpc('next_due_evaluation', {})
+      return typeof next?.wait_ms === 'number' ? Math.ceil(next.wait_ms) : undefined
     },
     intervalMs: sweepIntervalMs,
     onError: (error) => logger.warn({ err: error }, 'sweep failed'),
     now,
   })
-  return sweeping
+}
+
+async function setMode(rpc: Rpc, mode: EnforcementMode | undefined): Promise<void> {
+  if (mode === undefined) return
+  await rpc('set_enforcement_control', { change: { mode, actor: 'quota-enforcer', reason: 'ENFORCEMENT_MODE' } })
 }
 
 function startRebuilding(dependencies: EnforcerDependencies, publish: Publish): Repetition {
   const { rpc, redis, rebuildIntervalMs = REBUILD_INTERVAL_MS, metrics, logger, now } = dependencies
+  const onEpoch = (epoch: string): void => {
+    metrics.epochs.inc()
+    logger.error({ epoch }, 'Postgres was older than what had been published: a new epoch, older tokens are superseded')
+  }
   const rebuilding = startRepeating({
     run: async () => {
       // The event below starts the rebuild when Redis comes.
-      if (redis.status !== 'ready') return
-      const healed = await rebuildRedis(rpc, publish)
-      if (healed === 0) return
+      if (redis.status !== 'ready') return undefined
+      const healed = await rebuildRedis({ rpc, publish, redis, namespace: dependencies.namespace, onEpoch })
+      if (healed === 0) return undefined
       metrics.healed.inc({ reason: 'redis' }, healed)
       logger.info({ healed }, 'Redis brought up to date from Postgres')
+      return undefined
     },
     intervalMs: rebuildIntervalMs,
     onError: (error) => logger.warn({ err: error }, 'Redis could not be compared with Postgres'),

@@ -41,6 +41,7 @@ export async function startQuotaEnforcer(options: QuotaEnforcerOptions): Promise
     queueConnection,
     namespace: config.REDIS_NAMESPACE,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
+    mode: config.ENFORCEMENT_MODE,
     metrics: defineEnforcerMetrics(metrics),
     logger,
     now,

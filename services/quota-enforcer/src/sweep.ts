@@ -21,28 +21,31 @@ const MAX_UNAVAILABLE = 10
 
 /**
  * Evaluates organizations that are due though nobody announced them: lost wake-ups, changed limits, ended periods.
- * One that fails does not hold up the others. Gives whether more are due (a month ends for everybody at once), so that
- * the caller goes on without waiting. Rejects when Postgres is away.
+ * One that fails does not hold up the others. Gives the last organization of a full page (a month ends for everybody at
+ * once), so that the caller goes on behind it without waiting: whoever keeps failing keeps nobody else from its turn.
+ * Rejects when Postgres is away.
  */
-export async function sweep(dependencies: SweepDependencies, signal: AbortSignal): Promise<boolean> {
-  const due = await dependencies.rpc('list_due_evaluations', { max_rows: MAX_ROWS })
-  const settled = await evaluateAll(dependencies, due, signal)
-  return due.length === MAX_ROWS && settled > 0
+export async function sweep(
+  dependencies: SweepDependencies,
+  signal: AbortSignal,
+  after?: string,
+): Promise<string | undefined> {
+  const due = await dependencies.rpc('list_due_evaluations', { max_rows: MAX_ROWS, after })
+  await evaluateAll(dependencies, due, signal)
+  return due.length === MAX_ROWS ? due.at(-1)?.organization_id : undefined
 }
 
 async function evaluateAll(
   { evaluate, onHealed, onFault }: SweepDependencies,
   due: readonly { organization_id: string; reason: string }[],
   signal: AbortSignal,
-): Promise<number> {
-  let settled = 0
+): Promise<void> {
   let unavailable = 0
   const work = async ({ organization_id, reason: text }: { organization_id: string; reason: string }) => {
     const reason = evaluationReason.catch('sweep').parse(text)
     try {
       const outcome = await evaluate(organization_id, reason)
       if (outcome === 'contended') return
-      settled++
       onHealed(reason)
     } catch (error) {
       onFault(error, organization_id)
@@ -50,5 +53,4 @@ async function evaluateAll(
     }
   }
   await forEachBounded(due, CONCURRENCY, work, signal)
-  return settled
 }

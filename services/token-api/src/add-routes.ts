@@ -1,4 +1,5 @@
 import { addLoginRoutes } from './add-login-routes.ts'
+import { addQuotaRoutes } from './add-quota-routes.ts'
 import { addReservationRoutes } from './add-reservation-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
@@ -8,12 +9,10 @@ import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { deleteKey } from './routes/delete-key.ts'
 import { getAudit } from './routes/get-audit.ts'
 import { getKeys } from './routes/get-keys.ts'
-import { getQuota } from './routes/get-quota.ts'
 import { getVerify } from './routes/get-verify.ts'
 import { postEvents } from './routes/post-events.ts'
 import { postKeyRotation } from './routes/post-key-rotation.ts'
 import { postKeys } from './routes/post-keys.ts'
-import { putQuota } from './routes/put-quota.ts'
 import type { App } from './routes/typed-app.ts'
 import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
 import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
@@ -82,14 +81,6 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     showPosition: dependencies.positions.show,
     now,
   })
-}
-
-function addQuotaRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {
-  const { store, wakeEnforcer } = dependencies
-  const { findMember, loadPosition, setQuota } = store
-  const access = { verifySupabase, authenticateKey, findMember }
-  getQuota(app, { access, loadPosition })
-  putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
 }
 
 function addKeyRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {

@@ -35,6 +35,15 @@ export function bindStore(rpc: Rpc) {
       rpc('commit_reservations', { batch: { commits } }),
     releaseHolds: (releases: RpcArgs<'release_reservations'>['batch']['releases']) =>
       rpc('release_reservations', { batch: { releases } }),
+    createGrant: async (order: RpcArgs<'create_grant'>['grant_order']) =>
+      (await rpc('create_grant', { grant_order: order }))[0],
+    listGrants: (organizationId: string) => rpc('list_grants', { for_organization: organizationId }),
+    orderEnforcement: async (order: RpcArgs<'order_enforcement'>['enforcement_order']) =>
+      (await rpc('order_enforcement', { enforcement_order: order }))[0],
+    listDecisions: (query: RpcArgs<'list_decisions'>['query']) => rpc('list_decisions', { query }),
+    setUserQuota: async (change: RpcArgs<'set_user_quota'>['change']) => (await rpc('set_user_quota', { change }))[0],
+    loadUserQuota: async (organizationId: string, userId: string) =>
+      (await rpc('load_user_quota', { for_organization: organizationId, for_user: userId }))[0],
     park: async (events: readonly unknown[]) => {
       await rpc('park_events', { batch: { events: [...events] } })
     },

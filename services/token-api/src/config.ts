@@ -52,6 +52,8 @@ const schema = serviceEnv({
   CHAT_EMBEDDING: z.enum(['same-site', 'cross-site']).default('same-site'),
   // Optional: whom a refused user may ask beside the own administrator, as it shall stand in a sentence.
   SUPPORT_CONTACT: z.string().trim().min(1).max(200).optional(),
+  // `observe`: the gate refuses nobody for an enforcement state. What is decided is the enforcer's setting.
+  ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).default('enforce'),
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),

@@ -159,6 +159,7 @@ function openGateOver(
     namespace: config.REDIS_NAMESPACE,
     instanceId: newId(),
     failMode: config.GATE_FAIL_MODE,
+    observe: config.ENFORCEMENT_MODE === 'observe',
     now,
     monotonicNow,
     newId,

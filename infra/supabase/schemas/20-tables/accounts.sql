@@ -3,6 +3,7 @@ create table tollgate.organization_settings (
   organization_id uuid primary key,
   time_zone text not null default 'UTC', -- this and the anchor day: from the next period on (period_schedules)
   period_anchor_day integer not null default 1 check (period_anchor_day between 1 and 31), -- 31: the last day of shorter months
+  enforcement_mode text check (enforcement_mode in ('enforce', 'observe')), -- null: as everywhere
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000), -- on cost_usd; null: the plan's
   updated_at timestamptz not null default now()
 );
@@ -24,6 +25,7 @@ create table tollgate.period_schedules (
 create table tollgate.plans (
   plan_type text primary key,
   librechat_config jsonb not null default '{}',
+  policy jsonb, -- ladder, cost limit, reduced_configs where an organization has no policy of its own; null: the default ladder
   markup_percent numeric(9, 4) check (markup_percent between -100 and 10000) -- null: none
 );
 

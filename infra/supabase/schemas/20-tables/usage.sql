@@ -173,6 +173,12 @@ create table tollgate.period_totals (
   event_count bigint not null default 0,
   unpriced_events bigint not null default 0,
   evaluate_at bigint default 0, -- the next total that could change a decision; null: none
+  evaluate_below bigint,        -- likewise downwards: a total below it (a correction) could
+  evaluate_at_usd numeric(30, 12),
+  evaluate_below_usd numeric(30, 12),
+  is_due boolean not null generated always as (
+    coalesce(used_tokens >= evaluate_at, false) or coalesce(used_tokens < evaluate_below, false)
+    or coalesce(cost_usd >= evaluate_at_usd, false) or coalesce(cost_usd < evaluate_below_usd, false)) stored,
   updated_at timestamptz not null default now(),
   primary key (organization_id, period_start)
 );

@@ -1,6 +1,6 @@
 -- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
---   evaluate = this total has reached the next value that could change a decision.
+--   evaluate = this total, or that of a user with a limit, has reached a value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
 -- Invariant: a period's total is the fold of the ledger. Late usage of a past period never wakes the enforcer.
 create function tollgate.add_period_totals(fresh tollgate.judged_event[]) returns jsonb
@@ -30,13 +30,14 @@ as $$
       evaluate_at = case when excluded.used_tokens < 0
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
-    returning t.organization_id, t.period_start, t.used_tokens, t.evaluate_at
+    returning t.organization_id, t.period_start, t.used_tokens, t.is_due
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and t.evaluate_at is not null and t.used_tokens >= t.evaluate_at)), '[]')
+    'evaluate', a.is_current and (t.is_due or exists (
+      select from tollgate.find_limited_users(fresh) u where u.organization_id = t.organization_id)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 

@@ -1,31 +1,39 @@
 -- Purpose: put a decision into force, if the state is still the one it was made from.
 -- Parameters: decision = { organization_id, expected_revision (text, null: no state yet), state, reason, actor,
---   period_start, period_end, reduced_config (null: nothing reduced), inputs_key, evaluate_at (text, null: never),
---   inputs (what it was decided from) }.
+--   period_start, period_end, due_at (null: time alone changes nothing before the period ends), reduced_config (null: nothing
+--   reduced), observed (null: nothing withheld), reached, base_limit_tokens, inputs_key, evaluate_at, evaluate_below,
+--   evaluate_at_usd, evaluate_below_usd (text, null: never), inputs (what it was decided from),
+--   at (absent: the database's present) }.
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
---   again (usage passed evaluate_at meanwhile: evaluate again), and the state that now holds.
+--   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
 --   when what issued tokens say is stale; every change of state has its decision.
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
-  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb)
+  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   wanted record;
   held tollgate.enforcement_states;
-  used bigint;
+  control tollgate.enforcement_control;
 begin
-  select * into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
+  select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, reduced_config jsonb, inputs_key text, evaluate_at bigint, inputs jsonb);
+    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, base_limit_tokens bigint,
+    inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
+    inputs jsonb, at timestamptz);
+  -- JSON's null is no SQL null in a jsonb column.
+  wanted.reduced_config := nullif(wanted.reduced_config, 'null');
+  wanted.observed := nullif(wanted.observed, 'null');
+  select c.* into control from tollgate.enforcement_control c;
 
   select * into held from tollgate.enforcement_states s where s.organization_id = wanted.organization_id for update;
   if held.organization_id is null and wanted.expected_revision is null then
-    insert into tollgate.enforcement_states (organization_id, state, period_start, period_end, inputs_key)
-    values (wanted.organization_id, 'active', wanted.period_start, wanted.period_end, wanted.inputs_key)
+    insert into tollgate.enforcement_states (organization_id, state, version, period_start, period_end, inputs_key)
+    values (wanted.organization_id, 'active', control.version_floor, wanted.period_start, wanted.period_end, wanted.inputs_key)
     on conflict do nothing
     returning * into held;
     applied := held.organization_id is not null;
@@ -38,14 +46,17 @@ begin
   if applied then
     -- A higher step of the same state is a change too: it has a reason of its own.
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
+      or held.observed is distinct from wanted.observed
       or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
     if changed then
       held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
         or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
-      insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
-      values (wanted.organization_id, held.state, wanted.state, held.version, wanted.reason, wanted.actor, wanted.inputs)
+      insert into tollgate.quota_decisions (
+        organization_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason, wanted.observed,
+        wanted.actor, wanted.inputs)
       returning id into held.decision_id;
-      held.decided_at := now();
+      held.decided_at := wanted.decided_at;
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -53,19 +64,24 @@ begin
     update tollgate.enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      reduced_config = wanted.reduced_config, inputs_key = wanted.inputs_key, decided_at = held.decided_at
+      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
+      decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
     returning s.* into held;
-    insert into tollgate.period_totals as t (organization_id, period_start, evaluate_at)
-    values (wanted.organization_id, wanted.period_start, wanted.evaluate_at)
-    on conflict (organization_id, period_start) do update set evaluate_at = excluded.evaluate_at
-    returning t.used_tokens into used;
-    again := coalesce(used >= wanted.evaluate_at, false);
+    insert into tollgate.period_totals as t (
+      organization_id, period_start, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd)
+    values (wanted.organization_id, wanted.period_start, wanted.evaluate_at, wanted.evaluate_below, wanted.evaluate_at_usd,
+      wanted.evaluate_below_usd)
+    on conflict (organization_id, period_start) do update set
+      evaluate_at = excluded.evaluate_at, evaluate_below = excluded.evaluate_below,
+      evaluate_at_usd = excluded.evaluate_at_usd, evaluate_below_usd = excluded.evaluate_below_usd
+    returning t.is_due into again;
   end if;
 
   organization_id := wanted.organization_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id;
-  period_end := held.period_end; reduced_config := held.reduced_config;
+  period_end := held.period_end; reduced_config := held.reduced_config; epoch := control.epoch::text;
   return next;
 end
 $$;

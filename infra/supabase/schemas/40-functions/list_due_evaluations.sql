@@ -1,21 +1,42 @@
--- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period ended,
---   or limit, ladder or time zone changed. Parameters: max_rows, at (default: the database's present).
---   Returns: a row an organization: organization_id, reason.
+-- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period, a grant, a
+--   grace or a manual act ended, or limit, ladder or schedule changed; for themselves or for one of their users.
+-- Parameters: max_rows, at (default: the database's present), after (organization id, exclusive; null: from the first).
+-- Returns: a row an organization, by id, so that a sweep that goes on from the last one is fair to all of them:
+--   organization_id, reason.
 -- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
-create function public.list_due_evaluations(max_rows integer, at timestamptz default now())
+create function public.list_due_evaluations(max_rows integer, at timestamptz default now(), after uuid default null)
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id,
-    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed' else 'sweep' end
+    case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed'
+      when s.due_at <= at or i.grants_due then 'time' else 'sweep' end
   from tollgate.quota_inputs_at(at) i
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.period_totals t
     on t.organization_id = i.organization_id and t.period_start = i.period_start
-  where s.period_end <= at or s.inputs_key <> i.inputs_key or t.used_tokens >= t.evaluate_at
-    or (s.organization_id is null and i.limit_tokens = 0) -- nothing may be used: do not wait for a first event
+  where (after is null or i.organization_id > after)
+    and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
+      -- Nothing may be used, or somebody ordered something: do not wait for a first event.
+      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
+      or i.organization_id in (select u.organization_id from tollgate.list_due_users(at) u))
+  order by i.organization_id
   limit max_rows
 $$;
 
-revoke execute on function public.list_due_evaluations from public, anon, authenticated;
-grant execute on function public.list_due_evaluations to tollgate_quota_enforcer, service_role;
+-- Purpose: how long nothing will be due by time alone. Parameters: at (default: the database's present).
+-- Returns: one row: wait_ms to the next end of a period, grant, grace or manual act, by the database's clock; null: none.
+-- Reads only.
+create function public.next_due_evaluation(at timestamptz default now()) returns table (wait_ms double precision)
+language sql stable security invoker set search_path = ''
+as $$
+  select extract(epoch from min(d.due) - at)::double precision * 1000
+  from (
+    select min(least(s.period_end, s.due_at)) as due from tollgate.enforcement_states s where least(s.period_end, s.due_at) > at
+    union all
+    select min(least(u.period_end, u.due_at)) from tollgate.user_enforcement_states u where least(u.period_end, u.due_at) > at
+  ) d
+$$;
+
+revoke execute on function public.list_due_evaluations, public.next_due_evaluation from public, anon, authenticated;
+grant execute on function public.list_due_evaluations, public.next_due_evaluation to tollgate_quota_enforcer, service_role;

@@ -1,23 +1,28 @@
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
--- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one; amounts are LLM tokens of the
---   current period as text; limit_tokens null = unlimited; state columns null or defaults where none was decided yet.
+-- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
+--   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
+--   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may have rows.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
   organization_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text,
-  policy jsonb, policy_version text, inputs_key text, used_tokens text, reserved_tokens text,
-  state text, version text, revision text, reason text, decision_id uuid, state_period_start timestamptz,
-  reduced_config jsonb, as_of timestamptz)
+  base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
+  manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
+  cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean,
+  as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.time_zone, i.period_start, i.period_end,
-    i.limit_tokens::text, i.policy, i.policy_version::text, i.inputs_key, coalesce(t.used_tokens, 0)::text,
-    tollgate.open_reserved(i.organization_id)::text,
-    coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.revision::text, s.reason, s.decision_id, s.period_start,
-    s.reduced_config, at
+  select i.organization_id, i.time_zone, i.period_start, i.period_end, i.limit_tokens::text, i.base_limit_tokens::text,
+    i.granted_tokens::text, i.policy, i.policy_version::text, i.reduced_configs, i.mode, i.manual_act, i.grants_due, i.next_expiry,
+    i.inputs_key, coalesce(t.used_tokens, 0)::text,
+    tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
+    t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
+    s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id), at
   from tollgate.quota_inputs_at(at) i
-  left join tollgate.period_totals t
-    on t.organization_id = i.organization_id and t.period_start = i.period_start
+  cross join tollgate.enforcement_control c
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   where i.organization_id = for_organization
 $$;

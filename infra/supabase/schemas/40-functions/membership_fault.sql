@@ -15,4 +15,4 @@ as $$
   end
 $$;
 
-grant execute on function tollgate.membership_fault to tollgate_usage_worker, service_role;
+grant execute on function tollgate.membership_fault to tollgate_token_api, tollgate_usage_worker, service_role;

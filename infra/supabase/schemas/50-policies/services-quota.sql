@@ -3,9 +3,22 @@ select tollgate.open_table('tollgate.period_totals', '{"tollgate_token_api": ["s
   "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.quota_policies',
   '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.enforcement_control',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.enforcement_states',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
-select tollgate.open_table('tollgate.quota_decisions',
-  '{"tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.enforcement_overrides',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.grants',
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "update"]}');
+select tollgate.open_table('tollgate.grant_spending',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
+select tollgate.open_table('tollgate.user_enforcement_states',
+  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 
-grant usage on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+grant select on sequence tollgate.enforcement_revision to tollgate_token_api;
+grant select, usage, update on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;

@@ -53,6 +53,7 @@ export const REFUSAL_REASONS = [
   'session_ended',
   'superseded',
   'organization_revoked',
+  'user_revoked',
   'gate_unavailable',
 ] as const
 export const refusalReason = z.enum(REFUSAL_REASONS)

@@ -10,6 +10,7 @@ export const PROBLEMS = {
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'handoff-refused': { status: 403, title: 'The link into the chat is refused' },
   'organization-revoked': { status: 403, title: 'The organization has no access at present' },
+  'user-revoked': { status: 403, title: 'The user has no access at present' },
   'not-found': { status: 404, title: 'There is nothing here' },
   conflict: { status: 409, title: 'The request does not fit the present state' },
   'payload-too-large': { status: 413, title: 'The request is too large' },

@@ -9,7 +9,7 @@ export type UsageEventsJob = z.infer<typeof usageEventsJob>
 export const usageEventsResult = z.array(eventOutcome)
 
 /** Why an organization is evaluated. */
-export const evaluationReason = z.enum(['usage', 'limit_changed', 'period', 'sweep', 'manual'])
+export const evaluationReason = z.enum(['usage', 'limit_changed', 'period', 'time', 'sweep', 'manual'])
 export type EvaluationReason = z.infer<typeof evaluationReason>
 
 /** Job of the queue `quota-evaluations`; at most one is pending per organization. */

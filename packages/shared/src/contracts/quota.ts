@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { reducedConfig } from './librechat-config.ts'
 import { quotaPolicy } from './quota-policy.ts'
-import { bigintText } from './text.ts'
+import { bigintText, moneyText } from './text.ts'
 
 /** Enforcement state of an organization, from free to closed. */
 export const ENFORCEMENT_STATES = ['active', 'warned', 'downgraded', 'revoked'] as const
@@ -11,10 +11,26 @@ export type EnforcementState = z.infer<typeof enforcementState>
 /** Largest monthly limit, in LLM tokens: sums stay exact in a double. */
 export const MAX_LIMIT_TOKENS = 2 ** 52
 
-/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, an absent policy stays as it is. */
+/** Name of a time zone, as IANA has them; offsets are refused, since PostgreSQL reads their sign the other way round. */
+const timeZone = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/)
+  .refine((zone) => {
+    try {
+      return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone !== ''
+    } catch {
+      return false
+    }
+  }, 'must be a time zone of the IANA database')
+
+/** When periods begin: at local midnight of `anchor_day` (31: the last day of shorter months), from the next period on. */
+const periodRule = z.strictObject({ time_zone: timeZone, anchor_day: z.number().int().min(1).max(31) })
+
+/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, an absent policy or period stays as it is. */
 export const quotaChange = z.strictObject({
   limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
   policy: quotaPolicy.optional(),
+  period: periodRule.optional(),
 })
 export type QuotaChange = z.infer<typeof quotaChange>
 
@@ -30,18 +46,25 @@ export const quotaReport = z.object({
   reason: z.string().nullable(),
   decision_id: z.string().nullable(),
   as_of: z.string(),
+  // Absent in the report of an older release.
+  granted: z.number().int().optional(),
+  cost_usd: moneyText.optional(),
+  mode: z.enum(['enforce', 'observe']).optional(),
 })
 export type QuotaReport = z.infer<typeof quotaReport>
 
 /**
- * An organization's enforcement as it is published (Redis hash and pub/sub) and held by each gate.
- * `revision` rises with every change of the row and orders messages; `version` rises only when issued
- * access tokens become stale.
+ * Enforcement of an organization, or of one of its users, as it is published (Redis hash and pub/sub) and held by each gate.
+ * `epoch` and then `revision` order messages; `version` rises only when issued access tokens become stale.
  */
 export const enforcement = z.object({
   organization_id: z.string(),
+  // Absent or null: the organization itself.
+  user_id: z.string().nullable().optional(),
   state: enforcementState,
   version: z.number().int().nonnegative(),
+  // Absent in messages of an older release: the first one.
+  epoch: z.number().int().positive().optional(),
   revision: bigintText,
   reason: z.string().nullable(),
   decision_id: z.string().nullable(),
@@ -49,3 +72,26 @@ export const enforcement = z.object({
   reduced_config: reducedConfig.nullable(),
 })
 export type Enforcement = z.infer<typeof enforcement>
+
+/** What holds for the whole installation, published like a state, in the hash under `CONTROL_FIELD`. */
+export const enforcementControl = z.object({
+  control: z.literal(true),
+  paused: z.boolean(),
+  epoch: z.number().int().positive(),
+  /** Versions of this epoch lie above it: access tokens below are superseded. */
+  version_floor: z.number().int().nonnegative(),
+  revision: bigintText,
+  decision_id: z.string().nullable(),
+})
+export type EnforcementControl = z.infer<typeof enforcementControl>
+
+/** Field of the Redis hash that holds `enforcementControl`; no organization has such an id. */
+export const CONTROL_FIELD = 'control'
+
+/** Field of the Redis hash that holds a state. */
+export function enforcementField({
+  organization_id,
+  user_id,
+}: Pick<Enforcement, 'organization_id' | 'user_id'>): string {
+  return user_id ? `${organization_id}/${user_id}` : organization_id
+}

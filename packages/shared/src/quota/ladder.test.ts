@@ -195,6 +195,7 @@ test('between evaluate_below and evaluate_at nothing changes: by looking at ever
       const below = others.findLast((used) => used < position.used)
       expect(below === undefined ? null : below + 1n).toBe(present.evaluate_below)
     }),
+    { numRuns: 30 },
   )
 })
 

@@ -32,6 +32,7 @@ const servers = {
 } as const
 const members = { user: 'own', admin: 'own', super_admin: 'all', organization_key: 'own', operator_key: 'all' } as const
 const admins = { ...members, credential: 'supabase', user: 'no' } as const
+const operators = { ...nobody, credential: 'supabase', super_admin: 'all', operator_key: 'all' } as const
 
 /**
  * Every route and who may call it. The test of this table calls each route as each caller; a route that is missing here
@@ -76,6 +77,28 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   'POST /v1/reservations': servers,
   'POST /v1/reservations/{id}/commit': servers,
   'POST /v1/reservations/{id}/release': servers,
+
+  'GET /v1/organizations/{id}/users/{user}/quota': {
+    ...members,
+    credential: 'supabase',
+    scope: 'quota:read',
+    note: 'users see the own figures alone',
+  },
+  'PUT /v1/organizations/{id}/users/{user}/quota': {
+    ...admins,
+    organization_key: 'no',
+    scope: 'quota:write',
+    audited: 'user_quota.changed',
+  },
+  'GET /v1/organizations/{id}/grants': { ...members, credential: 'supabase', scope: 'quota:read' },
+  'POST /v1/organizations/{id}/grants': { ...operators, scope: 'quota:write', audited: 'grant.created' },
+  'POST /v1/organizations/{id}/enforcement': {
+    ...operators,
+    scope: 'enforcement:write',
+    audited: 'enforcement.ordered',
+  },
+  'GET /v1/organizations/{id}/decisions': { ...admins, scope: 'quota:read' },
+  'GET /v1/organizations/{id}/decisions/{decision}': { ...admins, scope: 'quota:read' },
 
   'GET /v1/keys': { ...admins, scope: 'keys:write' },
   'POST /v1/keys': {

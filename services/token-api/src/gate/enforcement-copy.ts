@@ -1,26 +1,46 @@
-import type { Enforcement } from '@tollgate/shared/contracts'
+import { CONTROL_FIELD, type Enforcement, type EnforcementControl, enforcementField } from '@tollgate/shared/contracts'
 
-/** What the gate knows of an organization. */
+/** What the gate knows of an organization or a user. */
 export type GateState = Omit<Enforcement, 'reduced_config'>
 
-/** What this instance knows of the organizations' enforcement. */
-export interface EnforcementCopy {
-  /** Takes a message if it is newer than what is held; says whether it was. */
-  apply(message: GateState): boolean
-  /** Undefined for an organization that nobody ever decided upon. */
-  get(organizationId: string): GateState | undefined
+/** All that the gate knows of one user of an organization; undefined where nobody ever decided anything. */
+export interface Known {
+  readonly organization: GateState | undefined
+  readonly user: GateState | undefined
+  readonly control: EnforcementControl | undefined
 }
 
-/** Makes an empty copy. Messages may come in any order and more than once: the highest revision stays. */
+/** What this instance knows of enforcement. */
+export interface EnforcementCopy {
+  /** Takes a message if it is newer than what is held; says whether it was. */
+  apply(message: GateState | EnforcementControl): boolean
+  get(organizationId: string, userId: string): Known
+}
+
+/** Makes an empty copy. Messages may come in any order and more than once: the highest epoch and revision stay. */
 export function createEnforcementCopy(): EnforcementCopy {
   const held = new Map<string, GateState>()
+  let control: EnforcementControl | undefined
   return {
     apply: (message) => {
-      const current = held.get(message.organization_id)
-      if (current !== undefined && BigInt(message.revision) <= BigInt(current.revision)) return false
-      held.set(message.organization_id, message)
+      const field = 'control' in message ? CONTROL_FIELD : enforcementField(message)
+      const current = 'control' in message ? control : held.get(field)
+      if (current !== undefined && !isNewer(message, current)) return false
+      if ('control' in message) control = message
+      else held.set(field, message)
       return true
     },
-    get: (organizationId) => held.get(organizationId),
+    get: (organizationId, userId) => ({
+      organization: held.get(organizationId),
+      user: held.get(enforcementField({ organization_id: organizationId, user_id: userId })),
+      control,
+    }),
   }
+}
+
+type Ordered = Pick<GateState, 'epoch' | 'revision'>
+
+function isNewer(message: Ordered, than: Ordered): boolean {
+  const [epoch, held] = [message.epoch ?? 1, than.epoch ?? 1]
+  return epoch === held ? BigInt(message.revision) > BigInt(than.revision) : epoch > held
 }

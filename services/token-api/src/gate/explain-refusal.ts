@@ -13,22 +13,24 @@ const SENTENCES = {
 
 /** Turns a refusal into the problem that explains it to whoever holds the token. */
 export function explainRefusal({ reason, enforcement }: Refusal): ProblemError {
-  if (reason === 'organization_revoked' || reason === 'superseded') return explainEnforcement(reason, enforcement)
+  if (reason === 'organization_revoked' || reason === 'user_revoked' || reason === 'superseded') {
+    return explainEnforcement(reason, enforcement)
+  }
   if (reason === 'gate_unavailable') {
     return new ProblemError('unavailable', SENTENCES[reason], { extensions: { reason }, retryAfterSeconds: 1 })
   }
   return new ProblemError('token-refused', SENTENCES[reason], { extensions: { reason } })
 }
 
-/** The problem of a revoked organization, from its row or its message. */
-export function explainRevocation(enforcement: ExplainedState): ProblemError {
-  return explainEnforcement('organization_revoked', enforcement)
+/** The problem of a revoked organization or user, from the row of a login. */
+export function explainRevocation(login: ExplainedState & { readonly is_user_revoked: boolean }): ProblemError {
+  return explainEnforcement(login.is_user_revoked ? 'user_revoked' : 'organization_revoked', login)
 }
 
 type ExplainedState = Pick<Enforcement, 'state' | 'reason' | 'decision_id'> & { readonly period_end: string | null }
 
 function explainEnforcement(
-  reason: 'organization_revoked' | 'superseded',
+  reason: 'organization_revoked' | 'user_revoked' | 'superseded',
   enforcement: ExplainedState | undefined,
 ): ProblemError {
   const why = enforcement?.reason ? ` Reason on record: ${enforcement.reason}.` : ''
@@ -43,6 +45,10 @@ function explainEnforcement(
     return new ProblemError('token-refused', detail, { extensions })
   }
   const until = enforcement?.period_end ? ` until ${enforcement.period_end}` : ''
+  if (reason === 'user_revoked') {
+    const detail = `The user has no access${until}, unless the user's limit is raised.${why}`
+    return new ProblemError('user-revoked', detail, { extensions })
+  }
   const detail = `The organization has no access${until}, unless its limit is raised.${why}`
   return new ProblemError('organization-revoked', detail, { extensions })
 }

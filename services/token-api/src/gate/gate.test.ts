@@ -1,11 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sampleClaims, sampleEnforcement } from '../testing/claims.ts'
-import { createEnforcementCopy } from './enforcement-copy.ts'
-import { judge } from './gate.ts'
+import { createEnforcementCopy, type GateState } from './enforcement-copy.ts'
+import { type FailMode, judge as judgeAll } from './gate.ts'
 import { createLease } from './lease.ts'
 
 const claims = sampleClaims({ ver: 3 })
+const NOTHING = { organization: undefined, user: undefined, control: undefined }
+
+/** Where only the organization was ever decided upon. */
+const judge = (ofClaims: typeof claims, organization: GateState | undefined, leased: boolean, failMode: FailMode) =>
+  judgeAll(ofClaims, { ...NOTHING, organization }, leased, { failMode, observe: false })
 
 describe('judge', () => {
   test('an organization nobody decided upon has access', () => {
@@ -37,7 +42,65 @@ describe('judge', () => {
   })
 })
 
+describe('judge, for a user with a limit', () => {
+  const closed = { failMode: 'closed', observe: false } as const
+  const state = (version: number, changes: Parameters<typeof sampleEnforcement>[0] = {}) =>
+    sampleEnforcement({ version, user_id: claims.sub, ...changes })
+
+  test('the organization comes first, then the user', () => {
+    const user = state(1, { state: 'revoked' })
+    expect(judgeAll(claims, { ...NOTHING, user }, true, closed)).toMatchObject({ reason: 'user_revoked' })
+    const organization = sampleEnforcement({ state: 'revoked' })
+    expect(judgeAll(claims, { ...NOTHING, user, organization }, true, closed)).toMatchObject({
+      reason: 'organization_revoked',
+    })
+  })
+  test('a token carries both versions: whichever rises supersedes it', () => {
+    const known = (organization: number, user: number) => ({
+      ...NOTHING,
+      organization: sampleEnforcement({ version: organization }),
+      user: state(user),
+    })
+    expect(judgeAll(claims, known(2, 1), true, closed)).toEqual({ accepted: true })
+    expect(judgeAll(claims, known(3, 1), true, closed)).toMatchObject({ reason: 'superseded' })
+    expect(judgeAll(claims, known(2, 2), true, closed)).toMatchObject({ reason: 'superseded' })
+  })
+})
+
+describe('judge, for the whole installation', () => {
+  const control = {
+    control: true,
+    paused: true,
+    epoch: 1,
+    version_floor: 0,
+    revision: '1',
+    decision_id: null,
+  } as const
+  const revoked = sampleEnforcement({ state: 'revoked' })
+
+  test('paused or observing refuses nobody for a state, and a closed gate still refuses without a lease', () => {
+    const known = { ...NOTHING, organization: revoked, control }
+    expect(judgeAll(claims, known, true, { failMode: 'closed', observe: false })).toEqual({ accepted: true })
+    expect(judgeAll(claims, known, false, { failMode: 'closed', observe: false })).toMatchObject({ accepted: false })
+    const observing = { failMode: 'closed', observe: true } as const
+    expect(judgeAll(claims, { ...known, control: undefined }, true, observing)).toEqual({ accepted: true })
+  })
+  test('a new epoch supersedes tokens of organizations that were never decided upon', () => {
+    const known = { ...NOTHING, control: { ...control, paused: false, epoch: 2, version_floor: 1_700_000_000 } }
+    const settings = { failMode: 'closed', observe: false } as const
+    expect(judgeAll(claims, known, true, settings)).toMatchObject({ reason: 'superseded' })
+    expect(judgeAll({ ...claims, ver: 1_700_000_000 }, known, true, settings)).toEqual({ accepted: true })
+  })
+})
+
 describe('the copy', () => {
+  test('an epoch comes before any revision', () => {
+    const copy = createEnforcementCopy()
+    expect(copy.apply(sampleEnforcement({ revision: '900', state: 'revoked' }))).toBe(true)
+    expect(copy.apply(sampleEnforcement({ epoch: 2, revision: '5', state: 'active' }))).toBe(true)
+    expect(copy.apply(sampleEnforcement({ epoch: 1, revision: '901', state: 'revoked' }))).toBe(false)
+  })
+
   const id = sampleEnforcement().organization_id
 
   test('takes a higher revision only, also beyond what a double can tell apart', () => {
@@ -46,8 +109,8 @@ describe('the copy', () => {
     expect(copy.apply(sampleEnforcement({ revision: '9007199254740992', state: 'revoked' }))).toBe(false)
     expect(copy.apply(sampleEnforcement({ revision: '9007199254740993', state: 'revoked' }))).toBe(false)
     expect(copy.apply(sampleEnforcement({ revision: '9007199254740994', state: 'downgraded' }))).toBe(true)
-    expect(copy.get(id)?.state).toBe('downgraded')
-    expect(copy.get('somebody-else')).toBeUndefined()
+    expect(copy.get(id, 'user').organization?.state).toBe('downgraded')
+    expect(copy.get('somebody-else', 'user')).toEqual(NOTHING)
   })
 
   test('any order and repetition of messages ends at the highest revision', () => {
@@ -57,7 +120,7 @@ describe('the copy', () => {
         const copy = createEnforcementCopy()
         for (const revision of list) copy.apply(sampleEnforcement({ revision: String(revision) }))
         const highest = list.toSorted((one, other) => (one < other ? -1 : 1)).at(-1)
-        expect(copy.get(id)?.revision).toBe(String(highest))
+        expect(copy.get(id, 'user').organization?.revision).toBe(String(highest))
       }),
     )
   })

@@ -1,34 +1,48 @@
 import type { AccessTokenClaims } from '@tollgate/shared/contracts'
-import type { GateState } from './enforcement-copy.ts'
+import type { GateState, Known } from './enforcement-copy.ts'
 
 /** What to do while the copy may be out of date: refuse everybody, or go on with what was known last. */
 export type FailMode = 'closed' | 'open'
 
 /** The part of an access token that the gate looks at. */
-export interface GatedClaims extends Pick<AccessTokenClaims, 'ver' | 'jti' | 'sid'> {
+export interface GatedClaims extends Pick<AccessTokenClaims, 'sub' | 'ver' | 'jti' | 'sid'> {
   readonly organization: Pick<AccessTokenClaims['organization'], 'id'>
 }
 
-/** Whether the organization of a token has access now. */
+/** Whether the organization and the user of a token have access now. */
 export type GateVerdict =
   | { readonly accepted: true }
   | { readonly accepted: false; readonly reason: 'gate_unavailable' | 'revoked' | 'session_ended' }
   | {
       readonly accepted: false
-      readonly reason: 'organization_revoked' | 'superseded'
-      readonly enforcement: GateState
+      readonly reason: 'organization_revoked' | 'user_revoked' | 'superseded'
+      readonly enforcement?: GateState | undefined
     }
 
-/** Decides from the token's claims and the copy alone; an organization without enforcement is active at version 0. */
-export function judge(
-  claims: GatedClaims,
-  enforcement: GateState | undefined,
-  leased: boolean,
-  failMode: FailMode,
-): GateVerdict {
-  if (!leased && failMode === 'closed') return { accepted: false, reason: 'gate_unavailable' }
-  if (enforcement === undefined) return { accepted: true }
-  if (enforcement.state === 'revoked') return { accepted: false, reason: 'organization_revoked', enforcement }
-  if (claims.ver < enforcement.version) return { accepted: false, reason: 'superseded', enforcement }
+/** What a gate is set to. */
+export interface GateSettings {
+  readonly failMode: FailMode
+  /** Refuse nobody for an enforcement state. */
+  readonly observe: boolean
+}
+
+/**
+ * Decides from the token's claims and the copy alone; who was never decided upon is active at the lowest version.
+ * A token's version is the organization's and the user's together.
+ */
+export function judge(claims: GatedClaims, known: Known, leased: boolean, settings: GateSettings): GateVerdict {
+  if (!leased && settings.failMode === 'closed') return { accepted: false, reason: 'gate_unavailable' }
+  const { organization, user, control } = known
+  if (settings.observe || control?.paused) return { accepted: true }
+  if (organization?.state === 'revoked') {
+    return { accepted: false, reason: 'organization_revoked', enforcement: organization }
+  }
+  if (user?.state === 'revoked') return { accepted: false, reason: 'user_revoked', enforcement: user }
+  const version = organization?.version ?? control?.version_floor ?? 0
+  if (claims.ver < version + (user?.version ?? 0)) {
+    // Which of the two it was the token does not tell; the user's is the more particular one.
+    const isUsers = user !== undefined && user.version > 0 && claims.ver >= version
+    return { accepted: false, reason: 'superseded', enforcement: isUsers ? user : organization }
+  }
   return { accepted: true }
 }

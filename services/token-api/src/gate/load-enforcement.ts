@@ -1,6 +1,7 @@
-import { enforcement } from '@tollgate/shared/contracts'
+import { type EnforcementControl, enforcement, enforcementControl } from '@tollgate/shared/contracts'
 import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
+import { z } from 'zod'
 import type { EnforcementCopy, GateState } from './enforcement-copy.ts'
 
 /** Redis hash and pub/sub channel of the organizations' enforcement; the quota-enforcer writes both. */
@@ -8,11 +9,17 @@ export const enforcementKey = (namespace: string): string => `${namespace}:enfor
 
 // The gate does not look at what a downgrade leaves; a row with a bad one must not stop the others from being read.
 const gateState = enforcement.omit({ reduced_config: true })
+const published = z.union([enforcementControl, gateState])
 
 /** Takes over everything that Postgres says. @throws StoreError */
 export async function loadFromPostgres(rpc: Rpc, copy: EnforcementCopy): Promise<void> {
-  const rows = await rpc('list_enforcement', {})
-  for (const row of rows) copy.apply(gateState.parse({ ...row, version: Number(row.version) }))
+  const [[control], rows] = await Promise.all([rpc('load_enforcement_control', {}), rpc('list_enforcement', {})])
+  if (control === undefined) throw new TypeError('load_enforcement_control gave no row')
+  const numbers = { epoch: Number(control.epoch), version_floor: Number(control.version_floor) }
+  copy.apply(enforcementControl.parse({ ...control, ...numbers, control: true }))
+  for (const row of rows) {
+    copy.apply(gateState.parse({ ...row, version: Number(row.version), epoch: Number(row.epoch) }))
+  }
 }
 
 /**
@@ -26,6 +33,6 @@ export async function loadFromRedis(redis: Redis, namespace: string, copy: Enfor
 }
 
 /** Reads one message or hash field. @throws SyntaxError, ZodError */
-export function parseEnforcement(json: string): GateState {
-  return gateState.parse(JSON.parse(json))
+export function parseEnforcement(json: string): GateState | EnforcementControl {
+  return published.parse(JSON.parse(json))
 }

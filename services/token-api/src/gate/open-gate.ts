@@ -2,7 +2,7 @@ import { type AnnounceOptions, type Announcer, createAnnouncer } from './announc
 import { createEnforcementCopy } from './enforcement-copy.ts'
 import { type FollowOptions, followEnforcement } from './follow-enforcement.ts'
 import { followRevocations } from './follow-revocations.ts'
-import { type FailMode, type GatedClaims, type GateVerdict, judge } from './gate.ts'
+import { type GatedClaims, type GateSettings, type GateVerdict, judge } from './gate.ts'
 import { createLease } from './lease.ts'
 import { createRevocationCopy } from './revocations.ts'
 
@@ -18,8 +18,7 @@ export interface Gate {
 }
 
 /** What a gate stands on. */
-export interface GateOptions extends Omit<FollowOptions, 'copy' | 'lease' | 'leaseMs' | 'revocations'> {
-  readonly failMode: FailMode
+export interface GateOptions extends Omit<FollowOptions, 'copy' | 'lease' | 'leaseMs' | 'revocations'>, GateSettings {
   readonly now: () => number
   readonly newId: () => string
   readonly onAnnounced: AnnounceOptions['onAnnounced']
@@ -40,7 +39,7 @@ export function openGate(options: GateOptions): Gate {
       // A revocation that is known holds with or without a lease.
       const reason = revoked.refusalOf(claims)
       if (reason !== undefined) return { accepted: false, reason }
-      return judge(claims, copy.get(claims.organization.id), lease.isHeld(), options.failMode)
+      return judge(claims, copy.get(claims.organization.id, claims.sub), lease.isHeld(), options)
     },
     announce: announcer.announce,
     isLeased: lease.isHeld,

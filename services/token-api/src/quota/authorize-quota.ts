@@ -7,7 +7,7 @@ import type { VerifySupabaseToken } from '../tokens/verify-supabase-token.ts'
 
 /** What a caller may do with an organization's quota. `actor` goes on record. */
 export type QuotaRight =
-  | { readonly may: 'read' }
+  | { readonly may: 'read' /** Absent for a key. */; readonly userId?: string }
   | { readonly may: 'lower'; readonly actor: string }
   | { readonly may: 'change'; readonly actor: string }
 
@@ -40,6 +40,17 @@ export async function authorizeQuota(
   return right
 }
 
+/** Who may change an organization's quota in every way, as it goes on record. @throws ProblemError as authorizeQuota */
+export async function authorizeChange(
+  authorization: string | undefined,
+  organizationId: string,
+  access: QuotaAccess,
+): Promise<string> {
+  const right = await authorizeQuota(authorization, organizationId, 'write', access)
+  if (right.may === 'change') return right.actor
+  throw new ProblemError('forbidden', 'This is for super_admins and keys of the operator alone.')
+}
+
 async function rightOfKey(
   token: string,
   organizationId: string,
@@ -60,5 +71,5 @@ async function rightOfUser(
   const member = await findMember(userId)
   if (member?.role === 'super_admin') return { may: 'change', actor: `user:${userId}` }
   if (member === undefined || member.organization_id !== organizationId) return undefined
-  return member.role === 'admin' ? { may: 'lower', actor: `user:${userId}` } : { may: 'read' }
+  return member.role === 'admin' ? { may: 'lower', actor: `user:${userId}` } : { may: 'read', userId }
 }

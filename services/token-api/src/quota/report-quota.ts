@@ -16,6 +16,9 @@ export function reportQuota(row: RpcRow<'load_quota_position'>): QuotaReport {
     reason: row.reason,
     decision_id: row.decision_id,
     as_of: toUtc(row.as_of),
+    granted: Number(row.granted_tokens),
+    cost_usd: row.cost_usd,
+    mode: row.mode,
   }
 }
 

@@ -27,6 +27,8 @@ export function loginRow(changes: Partial<RpcRow<'find_login'>> = {}): RpcRow<'f
     reason: null,
     decision_id: null,
     period_end: null,
+    user_reduced_config: null,
+    is_user_revoked: false,
     ...changes,
   }
 }

@@ -49,5 +49,6 @@ function effectiveConfig(row: RpcRow<'find_login'>): LibreChatConfig {
   const planConfig = readLibreChatConfig(row.plan_config, DEFAULT_LIBRECHAT_CONFIG)
   const config = readLibreChatConfig(row.librechat_config, planConfig)
   const limited = { ...config, max_tokens: row.limit_tokens === null ? null : Number(row.limit_tokens) }
-  return reduceConfig(limited, reducedConfig.nullable().parse(row.reduced_config))
+  const reduced = reduceConfig(limited, reducedConfig.nullable().parse(row.reduced_config))
+  return reduceConfig(reduced, reducedConfig.nullable().parse(row.user_reduced_config))
 }

@@ -42,6 +42,12 @@ const holdOf = async ({ db, organizationId, userId }: Target): Promise<string> =
   return (await db.query(add, [randomUUID(), organizationId, userId])).rows[0].id
 }
 
+const decisionOf = async ({ db, organizationId }: Target): Promise<string> => {
+  const add = `insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
+    values ($1, 'active', 'warned', 0, 'test', 'test', '{}') returning id`
+  return (await db.query(add, [organizationId])).rows[0].id
+}
+
 /** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
 export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'GET /docs': () => ({ path: '/docs' }),
@@ -66,6 +72,28 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'PUT /v1/organizations/{id}/quota': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/quota`,
     json: { limit: 1_000 },
+  }),
+  'GET /v1/organizations/{id}/users/{user}/quota': ({ organizationId, userId }) => ({
+    path: `/v1/organizations/${organizationId}/users/${userId}/quota`,
+  }),
+  'PUT /v1/organizations/{id}/users/{user}/quota': ({ organizationId, userId }) => ({
+    path: `/v1/organizations/${organizationId}/users/${userId}/quota`,
+    json: { limit: 1_000_000 },
+  }),
+  'GET /v1/organizations/{id}/grants': ({ organizationId }) => ({ path: `/v1/organizations/${organizationId}/grants` }),
+  'POST /v1/organizations/{id}/grants': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/grants`,
+    json: { amount: 5, reason: 'test', idempotency_key: randomUUID() },
+  }),
+  'POST /v1/organizations/{id}/enforcement': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/enforcement`,
+    json: { action: 'clear', reason: 'test' },
+  }),
+  'GET /v1/organizations/{id}/decisions': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/decisions`,
+  }),
+  'GET /v1/organizations/{id}/decisions/{decision}': async (target) => ({
+    path: `/v1/organizations/${target.organizationId}/decisions/${await decisionOf(target)}`,
   }),
   'POST /v1/reservations': ({ organizationId, userId }) => ({
     path: '/v1/reservations',

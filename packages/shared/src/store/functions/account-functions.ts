@@ -21,6 +21,8 @@ export interface LoginRow {
   reason: string | null
   decision_id: string | null
   period_end: string | null
+  user_reduced_config: ReducedConfig | null
+  is_user_revoked: boolean
 }
 
 /** Organizations, users and logins. */

@@ -1,32 +1,69 @@
-import type { Enforcement, EnforcementState, ReducedConfig } from '../../contracts/index.ts'
+import type { Enforcement, EnforcementState, QuotaPolicy, ReducedConfig } from '../../contracts/index.ts'
 
-/** All that a quota decision needs (`load_quota_position`); amounts are LLM tokens of the current period. */
-export interface QuotaPositionRow {
+/** What somebody ordered by hand for an organization, as the database hands it over. */
+export interface ManualActRow {
+  act: 'revoke' | 'downgrade' | 'exempt' | 'restore'
+  until: string | null
+  used_tokens: string
+  cost_usd: string
+  actor: string
+  decision_id: string
+}
+
+/** What positions of organizations and of users have in common; amounts are of the current period. */
+interface PositionRow {
   organization_id: string
-  time_zone: string
   period_start: string
   period_end: string
   limit_tokens: string | null
   policy: unknown
   policy_version: string
+  reduced_configs: unknown
+  mode: EnforcementMode
   inputs_key: string
   used_tokens: string
-  reserved_tokens: string
+  cost_usd: string
   state: EnforcementState
   version: string
   revision: string | null
+  reached: Record<string, number>
+  as_of: string
+}
+
+/** Whether decisions take effect or are recorded alone. */
+export type EnforcementMode = 'enforce' | 'observe'
+
+/** All that a quota decision needs (`load_quota_position`). */
+export interface QuotaPositionRow extends PositionRow {
+  time_zone: string
+  base_limit_tokens: string | null
+  granted_tokens: string
+  manual_act: ManualActRow | null
+  grants_due: boolean
+  next_expiry: string | null
+  reserved_tokens: string
+  unpriced_events: string
+  counted_at: string | null
   reason: string | null
   decision_id: string | null
   state_period_start: string | null
   reduced_config: ReducedConfig | null
-  as_of: string
+  observed: unknown
+  has_user_limits: boolean
 }
 
-/** An enforcement state as the database hands it over; `version` is bigint text. */
-export type EnforcementRow = Omit<Enforcement, 'version'> & { version: string }
+/** All that a decision on a user needs (`load_user_positions`). */
+export interface UserPositionRow extends PositionRow {
+  user_id: string
+  from_date: string
+  to_date: string
+}
 
-/** What `apply_enforcement` takes; see the header of its SQL file. */
-export interface EnforcementDecision {
+/** An enforcement state as the database hands it over; `version` and `epoch` are bigint text. */
+export type EnforcementRow = Omit<Enforcement, 'version' | 'epoch'> & { version: string; epoch: string }
+
+/** What `apply_enforcement` and `apply_user_enforcement` have in common; see the headers of their SQL files. */
+interface DecisionArgs {
   organization_id: string
   expected_revision: string | null
   state: EnforcementState
@@ -34,31 +71,184 @@ export interface EnforcementDecision {
   actor: string
   period_start: string
   period_end: string
+  due_at?: string | null // absent, as null: time alone changes nothing before the period ends
   reduced_config: ReducedConfig | null
+  observed?: unknown // absent, as null: nothing is withheld
+  reached?: Readonly<Record<string, number>> // absent: no grace runs
   inputs_key: string
   evaluate_at: string | null
+  // Absent, as null: no total downwards and no cost changes anything.
+  evaluate_below?: string | null
+  evaluate_at_usd?: string | null
+  evaluate_below_usd?: string | null
   inputs: Record<string, unknown>
+  at?: string // absent: the database's present
+}
+
+/** What `apply_enforcement` takes. */
+export interface EnforcementDecision extends DecisionArgs {
+  base_limit_tokens?: string | null // absent, as null: unlimited
+}
+
+/** What `apply_user_enforcement` takes. */
+export interface UserEnforcementDecision extends DecisionArgs {
+  user_id: string
+  from_date: string
+  to_date: string
 }
 
 interface QuotaSetting {
   organization_id: string
   limit: number | null
   policy?: unknown // absent: the ladder stays as it is
+  period?: { time_zone: string; anchor_day: number } // absent: likewise
   actor: string
   only_lower: boolean
 }
 
+/** What holds for the whole installation, as the database hands it over. */
+export interface EnforcementControlRow {
+  paused: boolean
+  mode: EnforcementMode
+  epoch: string
+  version_floor: string
+  revision: string
+  decision_id: string | null
+}
+
+/** A decision as it is on record. */
+export interface DecisionRow {
+  id: string
+  seq: string
+  user_id: string | null
+  kind: 'change' | 'act'
+  decided_at: string
+  from_state: string
+  to_state: string
+  version: string
+  reason: string
+  observed: unknown
+  actor: string
+  inputs: Record<string, unknown>
+}
+
+/** A grant as it was given. */
+interface GrantRow {
+  id: string
+  amount_tokens: string
+  priority: number
+  expires_at: string | null
+  reason: string
+  actor: string
+  created_at: string
+}
+
+/** Limit, usage and state of one user (`load_user_quota`). */
+export interface UserQuotaRow {
+  user_id: string
+  time_zone: string
+  period_start: string
+  period_end: string
+  limit_tokens: string | null
+  policy: unknown
+  used_tokens: string
+  cost_usd: string
+  state: EnforcementState
+  version: string
+  reason: string | null
+  decision_id: string | null
+  as_of: string
+}
+
+// `at`, where a function takes it, defaults to the database's present.
+
 /** Limits, decisions and enforcement. */
 export type QuotaFunctions = {
-  load_quota_position: { args: { for_organization: string }; row: QuotaPositionRow }
+  load_quota_position: { args: { for_organization: string; at?: string }; row: QuotaPositionRow }
+  load_user_positions: { args: { for_organization: string; at?: string }; row: UserPositionRow }
   set_quota: {
     args: { change: QuotaSetting }
     row: { changed: boolean; limit_tokens: string | null; version: string | null }
   }
-  list_due_evaluations: { args: { max_rows: number }; row: { organization_id: string; reason: string } }
+  list_due_evaluations: {
+    args: { max_rows: number; at?: string; after?: string | undefined }
+    row: { organization_id: string; reason: string }
+  }
+  next_due_evaluation: { args: { at?: string }; row: { wait_ms: number | null } }
   apply_enforcement: {
     args: { decision: EnforcementDecision }
     row: EnforcementRow & { applied: boolean; changed: boolean; again: boolean }
   }
+  apply_user_enforcement: {
+    args: { decision: UserEnforcementDecision }
+    row: EnforcementRow & { applied: boolean; changed: boolean }
+  }
   list_enforcement: { args: Record<never, never>; row: EnforcementRow }
+  load_enforcement_control: { args: Record<never, never>; row: EnforcementControlRow & { last_revision: string } }
+  set_enforcement_control: {
+    args: { change: { paused?: boolean; mode?: EnforcementMode; actor: string; reason: string } }
+    row: EnforcementControlRow & { changed: boolean }
+  }
+  begin_epoch: {
+    args: { seen: { epoch: string; seen_epoch: string; seen_revision: string; actor: string; reason: string } }
+    row: { begun: boolean; epoch: string }
+  }
+  settle_grants: { args: { for_organization: string; at?: string }; row: { settled: number } }
+  create_grant: {
+    args: {
+      grant_order: {
+        organization_id: string
+        amount: number
+        priority?: number | undefined
+        expires_at?: string | undefined
+        reason: string
+        idempotency_key: string
+        actor: string
+        at?: string
+      }
+    }
+    row: GrantRow & { created: boolean; matches: boolean; organization_id: string }
+  }
+  list_grants: {
+    args: { for_organization: string; at?: string }
+    row: GrantRow & { left_tokens: string | null; closed_at: string | null }
+  }
+  order_enforcement: {
+    args: {
+      enforcement_order: {
+        organization_id: string
+        action: ManualActRow['act'] | 'clear'
+        until?: string | undefined
+        reason: string
+        actor: string
+        at?: string
+      }
+    }
+    row: { decision_id: string; until: string | null }
+  }
+  list_decisions: {
+    args: {
+      query: {
+        organization_id: string
+        id?: string
+        user_id?: string | undefined
+        before?: string | undefined
+        max_rows: number
+      }
+    }
+    row: DecisionRow
+  }
+  set_user_quota: {
+    args: {
+      change: {
+        organization_id: string
+        user_id: string
+        limit: number | null
+        policy?: QuotaPolicy | undefined
+        actor: string
+      }
+    }
+    row: { limit_tokens: string | null; version: string }
+  }
+  load_user_quota: { args: { for_organization: string; for_user: string }; row: UserQuotaRow }
 }

@@ -1,0 +1,76 @@
+-- Purpose: put the decision on one user into force, if the state is still the one it was made from.
+-- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), without
+--   base_limit_tokens. Returns: one row: applied, changed, and the state that now holds.
+-- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement.
+create function public.apply_user_enforcement(decision jsonb)
+returns table (
+  applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
+  decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  wanted record;
+  held tollgate.user_enforcement_states;
+begin
+  select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
+    organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
+    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, inputs_key text,
+    evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric, from_date date,
+    to_date date, inputs jsonb, at timestamptz);
+  wanted.reduced_config := nullif(wanted.reduced_config, 'null');
+  wanted.observed := nullif(wanted.observed, 'null');
+
+  select * into held from tollgate.user_enforcement_states s
+  where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id for update;
+  if held.user_id is null and wanted.expected_revision is null then
+    insert into tollgate.user_enforcement_states (organization_id, user_id, state, period_start, period_end, inputs_key)
+    values (wanted.organization_id, wanted.user_id, 'active', wanted.period_start, wanted.period_end, wanted.inputs_key)
+    on conflict do nothing
+    returning * into held;
+    applied := held.user_id is not null;
+  else
+    applied := held.revision is not distinct from wanted.expected_revision;
+  end if;
+  changed := false;
+
+  if applied then
+    changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
+      or held.observed is distinct from wanted.observed
+      or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
+    if changed then
+      held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
+        or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
+      insert into tollgate.quota_decisions (
+        organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
+        wanted.observed, wanted.actor, wanted.inputs)
+      returning id into held.decision_id;
+      held.decided_at := wanted.decided_at;
+    end if;
+    if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
+      held.revision := nextval('tollgate.enforcement_revision');
+    end if;
+    update tollgate.user_enforcement_states s set
+      state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
+      decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
+      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
+    where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
+    returning s.* into held;
+    update tollgate.user_quotas u set
+      from_date = wanted.from_date, to_date = wanted.to_date, evaluate_at = wanted.evaluate_at,
+      evaluate_below = wanted.evaluate_below, evaluate_at_usd = wanted.evaluate_at_usd,
+      evaluate_below_usd = wanted.evaluate_below_usd
+    where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+  end if;
+
+  organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;
+  revision := held.revision::text; reason := held.reason; decision_id := held.decision_id; period_end := held.period_end;
+  reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
+  return next;
+end
+$$;
+
+revoke execute on function public.apply_user_enforcement from public, anon, authenticated;
+grant execute on function public.apply_user_enforcement to tollgate_quota_enforcer, service_role;

@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { MAX_LIMIT_TOKENS } from './quota.ts'
+import { quotaPolicy } from './quota-policy.ts'
+import { boundedText, instant } from './text.ts'
+
+const reason = boundedText(500)
+const time = z.string()
+
+/** Body of `POST /v1/organizations/{id}/grants`. */
+export const grantOrder = z.strictObject({
+  /** LLM tokens on top of the monthly limit. */
+  amount: z.number().int().min(1).max(MAX_LIMIT_TOKENS),
+  // Optional: 100. Among grants that expire together the lowest number is spent first.
+  priority: z.number().int().min(0).max(1_000_000).optional(),
+  // Optional: it never expires.
+  expires_at: instant.optional(),
+  reason,
+  /** The same key gives once, however often the request is repeated. */
+  idempotency_key: boundedText(200),
+})
+
+/** A grant as the API shows it; `left` is null once it is spent or has expired. */
+export const grantReport = z.object({
+  id: z.string(),
+  amount: z.number().int(),
+  left: z.number().int().nullable(),
+  priority: z.number().int(),
+  expires_at: time.nullable(),
+  reason: z.string(),
+  actor: z.string(),
+  created_at: time,
+  closed_at: time.nullable(),
+})
+
+/** Body of `POST /v1/organizations/{id}/enforcement`. `exempt` needs its end. */
+export const enforcementOrder = z
+  .strictObject({
+    /** `restore` forgives what was used by now; `clear` takes back what was ordered, so that the ladder alone decides. */
+    action: z.enum(['revoke', 'downgrade', 'restore', 'exempt', 'clear']),
+    // Optional: until it is taken back; `restore` until the period ends.
+    until: instant.optional(),
+    reason,
+  })
+  .refine(({ action, until }) => action !== 'exempt' || until !== undefined, {
+    path: ['until'],
+    error: 'an exemption needs its end',
+  })
+
+/** A decision as the API shows it; `inputs` is what it was decided from. */
+export const decisionReport = z.object({
+  id: z.string(),
+  cursor: z.string(),
+  user_id: z.string().nullable(),
+  kind: z.enum(['change', 'act']),
+  decided_at: time,
+  from_state: z.string(),
+  to_state: z.string(),
+  version: z.number().int(),
+  reason: z.string(),
+  observed: z.unknown(),
+  actor: z.string(),
+  inputs: z.record(z.string(), z.unknown()),
+})
+
+/** Body of `PUT /v1/organizations/{id}/users/{user}/quota`; `limit: null` leaves the organization's limit alone. */
+export const userQuotaChange = z.strictObject({
+  limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
+  // Optional: as it is; without any the default ladder.
+  policy: quotaPolicy.optional(),
+})

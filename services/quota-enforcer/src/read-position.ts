@@ -1,0 +1,40 @@
+import { type QuotaPolicy, type ReducedConfig, reducedConfig } from '@tollgate/shared/contracts'
+import { decide, type QuotaVerdict, readPolicy, toPicodollars } from '@tollgate/shared/quota'
+import type { RpcRow } from '@tollgate/shared/store'
+
+type Row = RpcRow<'load_quota_position'> | RpcRow<'load_user_positions'>
+
+/** The verdict on a position as the database hands it over; `onUnreadable` is told of a policy that cannot be read. */
+export function judgePosition(row: Row, onUnreadable: () => void): QuotaVerdict {
+  const policy: QuotaPolicy = readPolicy(row.policy, onUnreadable)
+  const act = 'manual_act' in row ? row.manual_act : null
+  return decide(
+    {
+      used: BigInt(row.used_tokens),
+      limit: row.limit_tokens === null ? null : BigInt(row.limit_tokens),
+      granted: 'granted_tokens' in row ? BigInt(row.granted_tokens) : 0n,
+      cost: toPicodollars(row.cost_usd),
+      at: Date.parse(row.as_of),
+      reached: row.reached,
+      reducedConfigs: readReducedConfigs(row.reduced_configs),
+      observe: row.mode === 'observe',
+      manualAct: act && {
+        act: act.act,
+        until: act.until === null ? null : Date.parse(act.until),
+        used: BigInt(act.used_tokens),
+        cost: toPicodollars(act.cost_usd),
+      },
+    },
+    policy,
+  )
+}
+
+// One that cannot be read is as good as none: whoever names it gets what the default leaves.
+function readReducedConfigs(stored: unknown): Record<string, ReducedConfig> {
+  if (typeof stored !== 'object' || stored === null) return {}
+  const entries = Object.entries(stored).flatMap(([name, config]) => {
+    const parsed = reducedConfig.safeParse(config)
+    return parsed.success ? [[name, parsed.data] as const] : []
+  })
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { openWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await openWorld()
+})
+afterAll(() => world.close())
+
+let id: string
+beforeEach(async () => {
+  id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+})
+
+const state = async () => (await world.readPosition(id)).state
+const evaluate = () => world.evaluate(id, 'usage')
+const order = (action: 'revoke' | 'downgrade' | 'exempt' | 'restore' | 'clear', until?: string) =>
+  world.rpcOf.api('order_enforcement', {
+    enforcement_order: { organization_id: id, action, until, reason: 'because', actor: 'user:ada' },
+  })
+const grant = (amount: number, more: { expires_at?: string; idempotency_key?: string } = {}) =>
+  world.rpcOf.api('create_grant', {
+    grant_order: {
+      organization_id: id,
+      amount,
+      reason: 'topped up',
+      actor: 'key:op',
+      idempotency_key: randomUUID(),
+      ...more,
+    },
+  })
+const isDue = async () =>
+  (await world.rpcOf.enforcer('list_due_evaluations', { max_rows: 1_000 })).some((row) => row.organization_id === id)
+const inAMoment = () => new Date(Date.now() + 400).toISOString()
+const untilDue = () => vi.waitFor(async () => expect(await isDue()).toBe(true), { timeout: 20_000, interval: 20 })
+
+describe('grants', () => {
+  test('lift a revocation at once, give once per key, and end with their date', async () => {
+    await world.use(id, 1_200)
+    await evaluate()
+    expect(await state()).toBe('revoked')
+    const key = randomUUID()
+    expect(await grant(2_000, { expires_at: inAMoment(), idempotency_key: key })).toMatchObject([{ created: true }])
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await world.readPosition(id)).toMatchObject({
+      state: 'active',
+      limit_tokens: '3000',
+      granted_tokens: '2000',
+    })
+    expect(await grant(2_000, { idempotency_key: key })).toMatchObject([{ created: false, matches: false }])
+    await untilDue()
+    await evaluate()
+    // It expired first, so it was spent first: 1,200 of it were used, and the monthly limit is whole again.
+    expect(await world.readPosition(id)).toMatchObject({
+      state: 'warned',
+      limit_tokens: '2200',
+      granted_tokens: '1200',
+    })
+    expect(await evaluate()).toBe('unchanged')
+    const decisions = await world.readDecisions(id)
+    expect(decisions.map(({ to_state }) => to_state)).toEqual(['revoked', 'active', 'warned'])
+    expect(decisions[1]?.inputs).toMatchObject({ granted_tokens: '2000', base_limit_tokens: '1000' })
+  })
+})
+
+describe('manual acts', () => {
+  test('are decisions with actor and reason, before and when they take effect', async () => {
+    const [ordered] = await order('revoke')
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await world.readPosition(id)).toMatchObject({ state: 'revoked', reason: 'manual_revoke', version: '1' })
+    const [act, change] = await world.readDecisions(id)
+    expect(act).toMatchObject({ id: ordered?.decision_id, reason: 'ordered_revoke', actor: 'user:ada' })
+    expect(change).toMatchObject({
+      to_state: 'revoked',
+      actor: 'user:ada',
+      inputs: { act_decision_id: ordered?.decision_id },
+    })
+    await order('clear')
+    await evaluate()
+    expect(await world.readPosition(id)).toMatchObject({ state: 'active', version: '2' })
+  })
+  test('restore forgives what was used, and the next step acts again', async () => {
+    await world.use(id, 1_100)
+    await evaluate()
+    expect(await state()).toBe('downgraded')
+    await order('restore')
+    await evaluate()
+    expect(await world.readPosition(id)).toMatchObject({
+      state: 'warned',
+      reduced_config: null,
+      observed: { because: 'restored' },
+    })
+    const [answer] = await world.use(id, 100)
+    expect(answer?.totals).toMatchObject([{ evaluate: true }])
+    await evaluate()
+    expect(await state()).toBe('revoked')
+  })
+  test('an exemption ends at its date by itself', async () => {
+    await world.use(id, 1_200)
+    await order('exempt', inAMoment())
+    await evaluate()
+    expect(await state()).toBe('warned')
+    await untilDue()
+    await evaluate()
+    expect(await state()).toBe('revoked')
+  })
+})
+
+describe('observing', () => {
+  test('records what would happen and refuses nothing; enforcing again takes hold at once', async () => {
+    const mode = `insert into tollgate.organization_settings (organization_id, enforcement_mode) values ($1, $2)
+      on conflict (organization_id) do update set enforcement_mode = excluded.enforcement_mode`
+    await world.admin.query(mode, [id, 'observe'])
+    await world.use(id, 1_200)
+    await evaluate()
+    const position = await world.readPosition(id)
+    expect(position).toMatchObject({
+      state: 'warned',
+      version: '0',
+      observed: { state: 'revoked', because: 'observe' },
+    })
+    expect(await world.readDecisions(id)).toMatchObject([{ to_state: 'warned', observed: { state: 'revoked' } }])
+    await world.admin.query(mode, [id, 'enforce'])
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await state()).toBe('revoked')
+  })
+})
+
+describe('limits of users', () => {
+  const user = (limit: number | null) =>
+    world.admin.query(
+      `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $1, $2, 'test')
+       on conflict (organization_id, user_id) do update set max_tokens = $2, version = user_quotas.version + 1`,
+      [id, limit],
+    )
+  const userState = async () =>
+    (await world.admin.query('select state, version from tollgate.user_enforcement_states where user_id = $1', [id]))
+      .rows[0]
+
+  test('stop the user alone, wake at the crossing, and are lifted by a larger limit', async () => {
+    await user(100)
+    await evaluate()
+    const [quiet] = await world.use(id, 40)
+    expect(quiet?.totals).toMatchObject([{ evaluate: false }])
+    const [crossing] = await world.use(id, 80)
+    expect(crossing?.totals).toMatchObject([{ evaluate: true }])
+    expect(await evaluate()).toBe('changed')
+    expect(await userState()).toMatchObject({ state: 'revoked', version: '1' })
+    expect(await state()).toBe('active')
+    const [published] = (await world.rpcOf.api('list_enforcement', {})).filter((row) => row.user_id === id)
+    expect(published).toMatchObject({ organization_id: id, state: 'revoked', version: '1' })
+    await user(10_000)
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'active', version: '2' })
+    await user(null)
+    await evaluate()
+    expect(await isDue()).toBe(false)
+  })
+})
+
+describe('a Postgres restored to an earlier point', () => {
+  test('begins a new epoch above all that was given out, once, whoever notices', async () => {
+    await world.use(id, 1_200)
+    await evaluate()
+    const enforcer = world.start({ rebuildIntervalMs: 50 })
+    await vi.waitFor(async () => expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' }), {
+      timeout: 20_000,
+    })
+    const before = await world.readCopy(id)
+    // What the published future said of this organization, and Postgres has lost.
+    await world.publish([{ ...(before ?? expect.fail()), version: 40, revision: '900000' }])
+    await vi.waitFor(
+      async () => {
+        const copy = await world.readCopy(id)
+        expect(copy?.epoch).toBe(2)
+        expect(copy?.version).toBeGreaterThan(1_000_000_000)
+        expect(BigInt(copy?.revision ?? 0)).toBeGreaterThan(900_000n)
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1)
+    await enforcer.stop()
+    const [control] = await world.rpcOf.api('load_enforcement_control', {})
+    expect(control?.epoch).toBe('2')
+  })
+})
+
+test('pausing is on record, and what holds for all is published', async () => {
+  const change = { actor: 'cli', reason: 'false alarm' }
+  const [paused] = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
+  expect(paused).toMatchObject({ changed: true, paused: true })
+  const again = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
+  expect(again).toMatchObject([{ changed: false, decision_id: paused?.decision_id }])
+  const { rows } = await world.admin.query(
+    'select actor, reason, to_state from tollgate.quota_decisions where id = $1',
+    [paused?.decision_id],
+  )
+  expect(rows).toEqual([{ actor: 'cli', reason: 'false alarm', to_state: 'enforce, paused' }])
+  await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: false } })
+})

@@ -1,0 +1,34 @@
+import type { Store } from './bind-store.ts'
+import type { QuotaAccess } from './quota/authorize-quota.ts'
+import { getDecisions } from './routes/get-decisions.ts'
+import { getGrants } from './routes/get-grants.ts'
+import { getQuota } from './routes/get-quota.ts'
+import { postEnforcement } from './routes/post-enforcement.ts'
+import { postGrants } from './routes/post-grants.ts'
+import { putQuota } from './routes/put-quota.ts'
+import type { App } from './routes/typed-app.ts'
+import { userQuota } from './routes/user-quota.ts'
+
+/** What the quota routes stand on. */
+export interface QuotaRouteDependencies {
+  readonly store: Store
+  /** Never rejects. */
+  readonly wakeEnforcer: (organizationId: string) => Promise<void>
+}
+
+/** Adds limits, grants, manual acts and decisions. */
+export function addQuotaRoutes(
+  app: App,
+  { store, wakeEnforcer }: QuotaRouteDependencies,
+  { verifySupabase, authenticateKey }: Omit<QuotaAccess, 'findMember'>,
+): void {
+  const { findMember, loadPosition, setQuota } = store
+  const access = { verifySupabase, authenticateKey, findMember }
+  getQuota(app, { access, loadPosition })
+  putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
+  userQuota(app, { access, store, wakeEnforcer })
+  getGrants(app, { access, store })
+  postGrants(app, { access, store, wakeEnforcer })
+  postEnforcement(app, { access, store, wakeEnforcer })
+  getDecisions(app, { access, store })
+}

@@ -1,0 +1,42 @@
+import { enforcementOrder, ProblemError, uuid } from '@tollgate/shared/contracts'
+import { z } from 'zod'
+import { type CallerAccess, identifyCaller, requireReach } from '../access/identify-caller.ts'
+import type { Store } from '../bind-store.ts'
+import { type App, bearer, problems } from './typed-app.ts'
+
+/** What the route needs. */
+export interface PostEnforcement {
+  readonly access: CallerAccess
+  readonly store: Pick<Store, 'orderEnforcement'>
+  /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
+  readonly wakeEnforcer: (organizationId: string) => Promise<void>
+}
+
+const SCOPE = 'enforcement:write'
+
+/** `POST /v1/organizations/:id/enforcement`: revoke, downgrade, restore, exempt or clear by hand. */
+export function postEnforcement(app: App, { access, store, wakeEnforcer }: PostEnforcement): void {
+  const schema = {
+    summary: 'Revoke, downgrade, restore or exempt an organization by hand',
+    description:
+      'Answered when the order is on record, with its decision; the enforcer puts it into force within a fraction of a second.',
+    security: bearer,
+    params: z.object({ id: uuid }),
+    body: enforcementOrder,
+    response: {
+      202: z.object({ decision_id: z.string(), until: z.string().nullable() }),
+      ...problems(400, 401, 403, 404, 413, 415, 503),
+    },
+  }
+  app.post('/v1/organizations/:id/enforcement', { schema }, async (request, reply) => {
+    const { id } = request.params
+    const caller = await identifyCaller(request.headers.authorization, access)
+    if (requireReach(caller, SCOPE) !== 'all') {
+      throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
+    }
+    const ordered = await store.orderEnforcement({ organization_id: id, ...request.body, actor: caller.actor })
+    if (ordered === undefined) throw new ProblemError('not-found', 'There is no such organization.')
+    await wakeEnforcer(id)
+    return reply.status(202).send(ordered)
+  })
+}

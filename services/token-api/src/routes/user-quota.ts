@@ -1,0 +1,81 @@
+import { ProblemError, type QuotaReport, quotaReport, userQuotaChange, uuid } from '@tollgate/shared/contracts'
+import type { RpcRow } from '@tollgate/shared/store'
+import { z } from 'zod'
+import type { Store } from '../bind-store.ts'
+import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { type App, bearer, problems } from './typed-app.ts'
+
+/** What the routes need. */
+export interface UserQuota {
+  readonly access: QuotaAccess
+  readonly store: Pick<Store, 'loadUserQuota' | 'setUserQuota'>
+  /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
+  readonly wakeEnforcer: (organizationId: string) => Promise<void>
+}
+
+const PATH = '/v1/organizations/:id/users/:user/quota'
+const params = z.object({ id: uuid, user: uuid })
+const UNKNOWN = 'The organization has no such user.'
+
+/** `GET` and `PUT /v1/organizations/:id/users/:user/quota`: the limit of one user beside the organization's. */
+export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota): void {
+  const read = async (id: string, user: string): Promise<QuotaReport> => {
+    const row = await store.loadUserQuota(id, user)
+    if (row === undefined) throw new ProblemError('not-found', UNKNOWN)
+    return report(row)
+  }
+  const get = {
+    summary: "Limit, usage and state of one user; null: no limit beside the organization's",
+    security: bearer,
+    params,
+    response: { 200: quotaReport, ...problems(400, 401, 403, 404, 503) },
+  }
+  app.get(PATH, { schema: get }, async (request) => {
+    const { id, user } = request.params
+    const right = await authorizeQuota(request.headers.authorization, id, 'read', access)
+    // Members read their own figures; admins, super_admins and keys those of all.
+    if (right.may === 'read' && right.userId !== undefined && right.userId !== user) {
+      throw new ProblemError('forbidden', 'A user sees the own limit alone.')
+    }
+    return read(id, user)
+  })
+  const put = {
+    summary: "Set the limit of one user; the organization's own holds beside it",
+    security: bearer,
+    params,
+    body: userQuotaChange,
+    response: { 200: quotaReport, ...problems(400, 401, 403, 404, 413, 415, 503) },
+  }
+  app.put(PATH, { schema: put }, async (request) => {
+    const { id, user } = request.params
+    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
+    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
+    const change = { organization_id: id, user_id: user, ...request.body, actor: right.actor }
+    if ((await store.setUserQuota(change)) === undefined) throw new ProblemError('not-found', UNKNOWN)
+    await wakeEnforcer(id)
+    return read(id, user)
+  })
+}
+
+function report(row: RpcRow<'load_user_quota'>): QuotaReport {
+  const used = Number(row.used_tokens)
+  const limit = row.limit_tokens === null ? null : Number(row.limit_tokens)
+  return {
+    period: {
+      start: new Date(row.period_start).toISOString(),
+      end: new Date(row.period_end).toISOString(),
+      time_zone: row.time_zone,
+    },
+    limit,
+    used,
+    // Holds are counted per organization and session; a user's are in the organization's figure.
+    reserved: 0,
+    remaining: limit === null ? null : Math.max(0, limit - used),
+    state: row.state,
+    version: Number(row.version),
+    reason: row.reason,
+    decision_id: row.decision_id,
+    as_of: new Date(row.as_of).toISOString(),
+    cost_usd: row.cost_usd,
+  }
+}
