@@ -57,10 +57,7 @@ async function isBehind(
     seen: {
       epoch: control.epoch,
       seen_epoch: String(Math.max(...ahead.map((entry) => entry.epoch))),
-      seen_revision: ahead
-        .map((entry) => BigInt(entry.revision))
-        .reduce((a, b) => (a > b ? a : b))
-        .toString(),
+      seen_revision: highestOf(ahead.map((entry) => BigInt(entry.revision))).toString(),
       actor: 'quota-enforcer',
       reason: 'postgres_is_older_than_what_was_published',
     },
@@ -75,4 +72,9 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+// Beyond what Math.max can tell apart.
+function highestOf(revisions: readonly bigint[]): bigint {
+  return revisions.toSorted((one, other) => (one < other ? -1 : 1)).at(-1) ?? 0n
 }
