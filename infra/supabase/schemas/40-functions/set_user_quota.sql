@@ -11,7 +11,7 @@ declare
   organization uuid := (asked ->> 'organization_id')::uuid;
   member uuid := (asked ->> 'user_id')::uuid;
 begin
-  if tollgate.membership_fault(organization, member) is not null then return; end if;
+  if tollgate.membership_fault(organization, member, true) is not null then return; end if;
   insert into tollgate.user_quotas as q (organization_id, user_id, max_tokens, policy, updated_by)
   values (organization, member, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
@@ -42,7 +42,7 @@ as $$
     from public.usage_metrics r
     where r.organization_id = i.organization_id and r.user_id = for_user
       and r.date >= (i.period_start at time zone i.time_zone)::date and r.date < (i.period_end at time zone i.time_zone)::date) m
-  where i.organization_id = for_organization and tollgate.membership_fault(for_organization, for_user) is null
+  where i.organization_id = for_organization and tollgate.membership_fault(for_organization, for_user, true) is null
 $$;
 
 revoke execute on function public.set_user_quota, public.load_user_quota from public, anon, authenticated;
