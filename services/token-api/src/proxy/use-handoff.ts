@@ -96,8 +96,14 @@ async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: 
   }
 }
 
-function toGated({ organizationId, loginSessionId, handoffId }: UrlTokenClaims): GatedClaims {
-  return { sid: loginSessionId, jti: handoffId, organization: { id: organizationId }, ver: CURRENT_VERSION }
+function toGated({ userId, organizationId, loginSessionId, handoffId }: UrlTokenClaims): GatedClaims {
+  return {
+    sub: userId,
+    sid: loginSessionId,
+    jti: handoffId,
+    organization: { id: organizationId },
+    ver: CURRENT_VERSION,
+  }
 }
 
 const SENTENCES = {
