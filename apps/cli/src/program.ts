@@ -2,7 +2,12 @@ import { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addEraseUserCommand } from './commands/erase-user.ts'
+import { addExportCommand } from './commands/export.ts'
+import { addPeriodCommand } from './commands/period.ts'
+import { addPricesCommand } from './commands/prices.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
+import { addRerateCommand } from './commands/rerate.ts'
 
 /** The operator's command. A new subcommand is a file in commands/ and a line here. */
 export function createProgram(io: CommandIo): Command {
@@ -13,5 +18,10 @@ export function createProgram(io: CommandIo): Command {
   addDemoCommand(program, io)
   addDeadLettersCommand(program, io)
   addReconcileCommand(program, io)
+  addRerateCommand(program, io)
+  addPricesCommand(program, io)
+  addPeriodCommand(program, io)
+  addExportCommand(program, io)
+  addEraseUserCommand(program, io)
   return program
 }

@@ -165,6 +165,24 @@ create table tollgate.sealed_periods (
   primary key (organization_id, period_start)
 );
 
+-- Frozen statements of closed periods. Usage, corrections and re-rates that come later post to the open period, with a
+-- reference to their own (usage_events.original_period_start). Never edited.
+create table tollgate.period_statements (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  period_end timestamptz not null,
+  time_zone text not null,
+  closed_at timestamptz not null default now(),
+  closed_by text not null,
+  used_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  lines jsonb, -- by model, written right after the freeze; null only in between
+  primary key (organization_id, period_start)
+);
+
 -- schemas/20-tables/corrections.sql
 -- Corrections whose original has not arrived: the highest revision of each. Applied, and removed, when it arrives.
 create table tollgate.pending_corrections (
@@ -1583,6 +1601,97 @@ $$;
 
 grant execute on function tollgate.claim_identities to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/close_period.sql
+-- Purpose: close an organization's period: freeze its statement. Parameters: request = { organization_id, at (any instant of
+--   the period), closed_by }.
+-- Returns: one row: outcome (closed, already_closed, not_over, no_usage) and the statement's figures as text.
+-- Locks: the periods, against ingestion under way, for as long as one row is read and one written; then the statement.
+-- Invariant: the statement is the period's total, proved by the ledger right before, and never changes.
+create function public.close_period(request jsonb)
+returns table (outcome text, organization_id uuid, period_start timestamptz, period_end timestamptz, used_tokens text,
+  cost_usd text, charge_usd text, event_count text, unpriced_events text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  period record;
+begin
+  select r.* into asked from jsonb_to_record(tollgate.unwrap(request)) as r (
+    organization_id uuid, at timestamptz, closed_by text);
+  select p.* into period from tollgate.organization_period(asked.organization_id, asked.at) p;
+  if period.period_end > now() then
+    outcome := 'not_over';
+  elsif exists (select from tollgate.period_statements s
+      where s.organization_id = asked.organization_id and s.period_start = period.period_start) then
+    outcome := 'already_closed';
+  elsif not exists (select from tollgate.period_totals t
+      where t.organization_id = asked.organization_id and t.period_start = period.period_start) then
+    outcome := 'no_usage';
+  else
+    outcome := 'closed';
+    perform tollgate.check_slice('periods', asked.organization_id, period.period_start::text, true);
+    perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
+    insert into tollgate.period_statements (organization_id, period_start, period_end, time_zone, closed_by, used_tokens,
+      cost_usd, charge_usd, event_count, unpriced_events)
+    select t.organization_id, t.period_start, period.period_end, period.time_zone, asked.closed_by, t.used_tokens,
+      t.cost_usd, t.charge_usd, t.event_count, t.unpriced_events
+    from tollgate.period_totals t
+    where t.organization_id = asked.organization_id and t.period_start = period.period_start
+    on conflict do nothing;
+    perform tollgate.record_audit(asked.closed_by, 'period.closed', 'organization:' || asked.organization_id,
+      jsonb_build_object('period_start', period.period_start));
+  end if;
+  return query
+    select outcome, asked.organization_id, period.period_start, period.period_end, s.used_tokens::text, s.cost_usd::text,
+      s.charge_usd::text, s.event_count::text, s.unpriced_events::text
+    from (select 1) one
+    left join tollgate.period_statements s
+      on s.organization_id = asked.organization_id and s.period_start = period.period_start;
+end
+$$;
+
+-- Purpose: write the lines of closed statements that lack them: the period's entries by model.
+-- Parameters: for_organization. Returns: one row: completed (statements).
+-- Locks: the statements. Invariant: a closed period gains no entries any more, so that this may be done after the freeze.
+create function public.complete_statements(for_organization uuid) returns table (completed integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with written as (
+    update tollgate.period_statements s set lines = coalesce((
+      select jsonb_agg(to_jsonb(l) order by l.model)
+      from (
+        select e.model, sum(e.total_tokens)::text as total_tokens, sum(e.input_tokens)::text as input_tokens,
+          sum(e.output_tokens)::text as output_tokens, coalesce(sum(e.cost_usd), 0)::text as cost_usd,
+          coalesce(sum(e.charge_usd), 0)::text as charge_usd, sum(e.event_count)::text as event_count,
+          sum(e.unpriced_events)::text as unpriced_events
+        from tollgate.usage_events e
+        where e.organization_id = s.organization_id and e.period_start = s.period_start
+        group by e.model) l), '[]')
+    where s.organization_id = for_organization and s.lines is null
+    returning s.period_start
+  )
+  select count(*)::integer from written
+$$;
+
+-- Purpose: statements of closed periods. Parameters: for_organization (null: all). Returns: a row each, newest first.
+create function public.list_statements(for_organization uuid default null)
+returns table (organization_id uuid, period_start timestamptz, period_end timestamptz, time_zone text,
+  closed_at timestamptz, closed_by text, used_tokens text, cost_usd text, charge_usd text, event_count text,
+  unpriced_events text, lines jsonb)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.organization_id, s.period_start, s.period_end, s.time_zone, s.closed_at, s.closed_by, s.used_tokens::text,
+    s.cost_usd::text, s.charge_usd::text, s.event_count::text, s.unpriced_events::text, s.lines
+  from tollgate.period_statements s
+  where for_organization is null or s.organization_id = for_organization
+  order by s.period_start desc, s.organization_id
+$$;
+
+revoke execute on function public.close_period, public.complete_statements, public.list_statements
+  from public, anon, authenticated;
+grant execute on function public.close_period, public.complete_statements, public.list_statements to service_role;
+
 -- schemas/40-functions/commit_reservations.sql
 -- Purpose: take usage events that settle holds, on disk, in one transaction with the end of their leases: a hold whose
 --   usage was accepted waits for the ledger and is never given back before.
@@ -2075,6 +2184,80 @@ $$;
 revoke execute on function public.ensure_usage_partitions from public, anon, authenticated;
 grant execute on function public.ensure_usage_partitions to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/erase_user.sql
+-- Purpose: take a person out of the books and keep every figure: a new random id in place of the user's, made-up session and
+--   event ids, no metadata. Parameters: request = { user_id, actor }.
+-- Returns: one row: pseudonym (null when there was nothing), entries, days, sessions, logins (rows changed).
+-- Locks: the books against reconcile; then the user's rows in the order of ingest_usage.
+-- Invariant: no total changes, since only keys do, in ledger, rollups and closing figures alike. Nobody can tell afterwards
+--   who the pseudonym was; an event that is sent again is still a duplicate.
+create function public.erase_user(request jsonb)
+returns table (pseudonym uuid, entries integer, days integer, sessions integer, logins integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  person uuid := (tollgate.unwrap(request) ->> 'user_id')::uuid;
+  new_id uuid := gen_random_uuid();
+begin
+  perform pg_advisory_xact_lock(hashtext('tollgate.books'));
+  perform from tollgate.usage_event_identities i
+  where (i.organization_id, i.digest) in (
+    select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
+  order by i.organization_id, i.digest for update;
+  update tollgate.usage_event_identities i set counts_digest = i.digest
+  where (i.organization_id, i.digest) in (
+    select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person);
+  update tollgate.usage_events e set user_id = new_id, message_id = null, source = 'erased',
+    event_id = encode(e.digest, 'hex'), session_id = tollgate.erased_session(new_id, e.session_id)
+  where e.user_id = person;
+  get diagnostics entries = row_count;
+  perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
+  update public.usage_metrics m set user_id = new_id where m.user_id = person;
+  get diagnostics days = row_count;
+  perform from tollgate.usage_by_model m where m.user_id = person order by m.organization_id, m.date, m.model for update;
+  update tollgate.usage_by_model m set user_id = new_id where m.user_id = person;
+  perform from public.chat_sessions s where s.user_id = person
+  order by s.organization_id, s.librechat_session_id for update;
+  update public.chat_sessions s set user_id = new_id,
+    librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id), metadata_at = null,
+    session_metadata = jsonb_build_object('messages', s.message_count, 'tokens', s.total_tokens)
+  where s.user_id = person;
+  get diagnostics sessions = row_count;
+  update tollgate.login_sessions l set user_id = new_id, user_agent = null, supabase_session_id = null, refresh_hash = null,
+    previous_refresh_hash = null, ended_at = coalesce(l.ended_at, now()), end_reason = coalesce(l.end_reason, 'erased')
+  where l.user_id = person;
+  get diagnostics logins = row_count;
+  update tollgate.proxy_sessions x set user_id = new_id, ended_at = coalesce(x.ended_at, now()),
+    end_reason = coalesce(x.end_reason, 'erased')
+  where x.user_id = person;
+  -- An open hold still belongs to a call under way; it ends by itself.
+  update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
+    idempotency_key = null
+  where r.user_id = person and r.state not in ('held', 'committing');
+  update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
+  update tollgate.sealed_sessions s set user_id = new_id,
+    librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
+  where s.user_id = person;
+  update tollgate.dead_letters d set payload = replace(d.payload, person::text, new_id::text)
+  where strpos(d.payload, person::text) > 0;
+  if entries + days + sessions + logins > 0 then
+    pseudonym := new_id;
+    perform tollgate.record_audit(tollgate.unwrap(request) ->> 'actor', 'user.erased', 'user:' || new_id,
+      jsonb_build_object('entries', entries, 'sessions', sessions));
+  end if;
+  return next;
+end
+$$;
+
+-- Purpose: a made-up session id that stays the same for the same session. Parameters: salt (the pseudonym), session.
+-- Returns: text. Invariant: without the erased session id nobody finds back to it: it is hashed with a random salt.
+create function tollgate.erased_session(salt uuid, session text) returns text
+language sql immutable parallel safe
+return 'erased-' || left(encode(sha256(convert_to(salt::text || session, 'UTF8')), 'hex'), 32);
+
+revoke execute on function public.erase_user from public, anon, authenticated;
+grant execute on function public.erase_user, tollgate.erased_session to service_role;
+
 -- schemas/40-functions/expire_holds.sql
 -- Purpose: give back the holds of some organizations whose lease has run out. Parameters: organizations, whose holds the
 --   caller has locked; max_rows. Returns: how many were given back.
@@ -2125,6 +2308,75 @@ $$;
 revoke execute on function public.expire_reservations from public, anon, authenticated;
 grant execute on function public.expire_reservations to tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/export_ledger.sql
+-- Purpose: read the ledger page by page, for an export. Parameters: page = { from, to (days, both included),
+--   after? (the last row's cursor), max_rows }.
+-- Returns: rows by organization, day, digest and entry: the entry as jsonb (bigint and numeric as text) and its cursor.
+--   Reads only.
+-- Invariant: one page is one organization's day at most, so that a page is a range of an index, sorted.
+create function public.export_ledger(page jsonb) returns table (line jsonb, here jsonb)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select p.* into asked from jsonb_to_record(tollgate.unwrap(page)) as p (
+    organization_id uuid, date date, after jsonb, max_rows integer);
+  return query
+    select jsonb_build_object('organization_id', e.organization_id, 'usage_date', e.usage_date, 'time', e.time,
+      'entry', e.entry, 'source', e.source, 'event_id', e.event_id, 'revision', e.revision, 'user_id', e.user_id,
+      'session_id', e.session_id, 'message_id', e.message_id, 'provider', e.provider, 'model', e.model,
+      'input_tokens', e.input_tokens::text, 'output_tokens', e.output_tokens::text,
+      'cache_read_input_tokens', e.cache_read_input_tokens::text,
+      'cache_creation_input_tokens', e.cache_creation_input_tokens::text,
+      'reasoning_output_tokens', e.reasoning_output_tokens::text, 'total_tokens', e.total_tokens::text,
+      'message_count', e.message_count, 'event_count', e.event_count, 'cost_usd', e.cost_usd::text,
+      'charge_usd', e.charge_usd::text, 'price_id', e.price_id::text, 'period_start', e.period_start,
+      'original_period_start', e.original_period_start, 'imported', e.imported, 'after_revocation', e.after_revocation,
+      'received_at', e.received_at, 'recorded_at', e.recorded_at),
+      jsonb_build_array(encode(e.digest, 'hex'), e.entry, e.revision, e.recorded_at)
+    from tollgate.usage_events e
+    where e.organization_id = asked.organization_id and e.usage_date = asked.date
+      and (asked.after is null or (encode(e.digest, 'hex'), e.entry, e.revision, e.recorded_at) > (
+        asked.after ->> 0, asked.after ->> 1, (asked.after ->> 2)::integer, (asked.after ->> 3)::timestamptz))
+    order by encode(e.digest, 'hex'), e.entry, e.revision, e.recorded_at
+    limit asked.max_rows;
+end
+$$;
+
+-- Purpose: read the rollup by organization, day, model and user, for an export. Parameters: page = { organization_id, date }.
+-- Returns: its rows as jsonb (bigint and numeric as text). Reads only.
+create function public.export_rollups(page jsonb) returns table (line jsonb)
+language sql stable security invoker set search_path = ''
+as $$
+  select jsonb_build_object('organization_id', m.organization_id, 'date', m.date, 'model', m.model, 'user_id', m.user_id,
+    'input_tokens', m.input_tokens::text, 'output_tokens', m.output_tokens::text,
+    'cache_read_input_tokens', m.cache_read_input_tokens::text,
+    'cache_creation_input_tokens', m.cache_creation_input_tokens::text,
+    'reasoning_output_tokens', m.reasoning_output_tokens::text, 'total_tokens', m.total_tokens::text,
+    'cost_usd', m.cost_usd::text, 'charge_usd', m.charge_usd::text, 'message_count', m.message_count::text,
+    'event_count', m.event_count::text, 'unpriced_events', m.unpriced_events::text)
+  from jsonb_to_record(tollgate.unwrap(page)) as p (organization_id uuid, date date)
+  join tollgate.usage_by_model m on m.organization_id = p.organization_id and m.date = p.date
+  order by m.model, m.user_id
+$$;
+
+-- Purpose: the days that an export goes through. Parameters: from_date, to_date (both included), only_organization (null:
+--   all). Returns: a row an organization and day with usage. Reads only.
+create function public.list_usage_days(from_date date, to_date date, only_organization uuid default null)
+returns table (organization_id uuid, date date)
+language sql stable security invoker set search_path = ''
+as $$
+  select distinct m.organization_id, m.date from tollgate.usage_by_model m
+  where m.date between from_date and to_date and (only_organization is null or m.organization_id = only_organization)
+  order by m.organization_id, m.date
+$$;
+
+revoke execute on function public.export_ledger, public.export_rollups, public.list_usage_days
+  from public, anon, authenticated;
+grant execute on function public.export_ledger, public.export_rollups, public.list_usage_days to service_role;
+
 -- schemas/40-functions/find_day_drift.sql
 -- Purpose: where the rollups of a day differ from ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: a row a rollup row that is off or missing: rollup, user_id, model, session_id (where they are part of its key),
@@ -2154,6 +2406,20 @@ as $$
   select 'usage_by_model', user_id, model, null,
     coalesce(f.total_tokens, 0) - coalesce(m.total_tokens, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
   from tollgate.fold_usage_by_model(for_organization, for_date) f full join models m using (model, user_id)
+  where row(coalesce(f.total_tokens, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0),
+        coalesce(f.cache_read_input_tokens, 0), coalesce(f.cache_creation_input_tokens, 0),
+        coalesce(f.reasoning_output_tokens, 0), coalesce(f.cost_usd, 0), coalesce(f.charge_usd, 0),
+        coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
+      is distinct from row(m.total_tokens, m.input_tokens, m.output_tokens, m.cache_read_input_tokens,
+        m.cache_creation_input_tokens, m.reasoning_output_tokens, m.cost_usd, m.charge_usd, m.message_count,
+        m.event_count, m.unpriced_events)
+  union all
+  select 'usage_by_organization_model', null, model, null,
+    coalesce(f.total_tokens, 0) - coalesce(m.total_tokens, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
+  from tollgate.fold_organization_models(for_organization, for_date) f
+  full join (
+    select o.* from tollgate.usage_by_organization_model o
+    where o.organization_id = for_organization and o.date = for_date) m using (model)
   where row(coalesce(f.total_tokens, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0),
         coalesce(f.cache_read_input_tokens, 0), coalesce(f.cache_creation_input_tokens, 0),
         coalesce(f.reasoning_output_tokens, 0), coalesce(f.cost_usd, 0), coalesce(f.charge_usd, 0),
@@ -2323,7 +2589,23 @@ as $$
   group by d.model, d.user_id
 $$;
 
-grant execute on function tollgate.fold_usage_metrics, tollgate.fold_usage_by_model
+-- Purpose: what usage_by_organization_model has to say of a day. Parameters: as above. Returns: a row a model. Reads only.
+create function tollgate.fold_organization_models(for_organization uuid, for_date date)
+returns table (model text, input_tokens bigint, output_tokens bigint, cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint, reasoning_output_tokens bigint, total_tokens bigint, cost_usd numeric,
+  charge_usd numeric, message_count bigint, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select f.model, sum(f.input_tokens)::bigint, sum(f.output_tokens)::bigint, sum(f.cache_read_input_tokens)::bigint,
+    sum(f.cache_creation_input_tokens)::bigint, sum(f.reasoning_output_tokens)::bigint, sum(f.total_tokens)::bigint,
+    sum(f.cost_usd), sum(f.charge_usd), sum(f.message_count)::bigint, sum(f.event_count)::bigint,
+    sum(f.unpriced_events)::bigint
+  from tollgate.fold_usage_by_model(for_organization, for_date) f
+  group by f.model
+$$;
+
+grant execute on function
+  tollgate.fold_usage_metrics, tollgate.fold_usage_by_model, tollgate.fold_organization_models
   to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/forget_session_events.sql
@@ -2468,6 +2750,60 @@ return substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_t
 
 grant execute on function tollgate.identity_digest to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/import_usage.sql
+-- Purpose: record usage of the past, which is not bound to 35 days, or say what would become of it.
+-- Parameters: batch = { "events": [AcceptedEvent, …], "dry_run": boolean }.
+-- Returns: one row: recorded, duplicates, conflicts, unpriced (counts; with dry_run: would be), rejected: jsonb array of
+--   { i (0-based), reason }.
+-- Locks: as ingest_usage. Invariant: as ingest_usage, and: no enforcement for past periods, so what belongs to a closed
+--   period is rejected (period_closed) instead of counting against the present one; identities of imports are never pruned.
+create function public.import_usage(batch jsonb)
+returns table (recorded integer, duplicates integer, conflicts integer, unpriced integer, rejected jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked jsonb := tollgate.unwrap(batch);
+  events jsonb;
+  judged tollgate.judged_event[];
+  refused jsonb;
+  outcome record;
+begin
+  select coalesce(jsonb_agg(e.event || '{"imported": true, "type": "usage.recorded"}' order by e.position), '[]') into events
+  from jsonb_array_elements(asked -> 'events') with ordinality e (event, position);
+  judged := array(select j from tollgate.judge_events(jsonb_build_object('events', events)) j);
+  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'reason',
+      coalesce(j.rejection, 'period_closed')) order by j.ordinal), '[]') into refused
+  from unnest(judged) j
+  left join tollgate.period_statements s on s.organization_id = j.organization_id and s.period_start = j.period_start
+  where j.rejection is not null or s.organization_id is not null;
+  rejected := refused;
+  if (asked ->> 'dry_run')::boolean then
+    select count(*) filter (where i.digest is null), count(*) filter (where i.digest is not null),
+      count(*) filter (where i.counts_digest <> j.counts_digest), count(*) filter (where i.digest is null and j.price_id is null)
+    into recorded, duplicates, conflicts, unpriced
+    from unnest(judged) j
+    left join tollgate.usage_event_identities i on i.organization_id = j.organization_id and i.digest = j.digest
+    where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = j.ordinal - 1);
+    return next;
+    return;
+  end if;
+  select coalesce(jsonb_agg(e.event order by e.position), '[]') into events
+  from jsonb_array_elements(events) with ordinality e (event, position)
+  where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = e.position - 1);
+  select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
+  select count(*), count(*) filter (where (o ->> 'conflict')::boolean) into duplicates, conflicts
+  from jsonb_array_elements(outcome.outcomes) o where o ->> 'outcome' = 'duplicate';
+  recorded := jsonb_array_length(events) - jsonb_array_length(outcome.outcomes);
+  unpriced := outcome.unpriced;
+  update tollgate.usage_event_identities i set imported = true
+  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
+  return next;
+end
+$$;
+
+revoke execute on function public.import_usage from public, anon, authenticated;
+grant execute on function public.import_usage to service_role;
+
 -- schemas/40-functions/inbox_backlog.sql
 -- Purpose: how much waits in the inbox. Parameters: none.
 -- Returns: one row: events (waiting), oldest_seconds (age of the oldest row, 0 when none waits). Reads only.
@@ -2492,8 +2828,8 @@ grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_u
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
---   usage_by_organization_model, period_totals, in this order, each sorted.
+-- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
+--   login_sessions, reserved_totals, usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -2507,11 +2843,13 @@ declare
   has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
   taken bigint[];
 begin
-  select * into fresh, probes from tollgate.claim_identities(judged);
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
+  select tollgate.post_to_open_periods(c.fresh), c.probes into fresh, probes from tollgate.claim_identities(judged) c;
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
     select * into corrected, taken from tollgate.apply_corrections(judged, fresh, probes);
+    corrected := tollgate.post_to_open_periods(corrected);
     perform tollgate.append_ledger(corrected);
     entries := fresh || corrected;
   end if;
@@ -2899,6 +3237,26 @@ $$;
 
 revoke execute on function public.list_positions from public, anon, authenticated;
 grant execute on function public.list_positions to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/list_rerate_days.sql
+-- Purpose: which days of which organizations a re-rate has to go through. Parameters: from_date, to_date (both included),
+--   only_model (null: all), only_organization (null: all).
+-- Returns: a row an organization and day: organization_id, date, entries (how many of the ledger). Reads only.
+create function public.list_rerate_days(
+  from_date date, to_date date, only_model text default null, only_organization uuid default null)
+returns table (organization_id uuid, date date, entries integer)
+language sql stable security invoker set search_path = ''
+as $$
+  select e.organization_id, e.usage_date, count(*)::integer
+  from tollgate.usage_events e
+  where e.usage_date between from_date and to_date and (only_model is null or e.model = only_model)
+    and (only_organization is null or e.organization_id = only_organization) and e.entry <> 'opening_balance'
+  group by e.organization_id, e.usage_date
+  order by e.organization_id, e.usage_date
+$$;
+
+revoke execute on function public.list_rerate_days from public, anon, authenticated;
+grant execute on function public.list_rerate_days to service_role;
 
 -- schemas/40-functions/list_revocations.sql
 -- Purpose: every revocation that a gate must know: the truth that Redis holds a copy of. Parameters: none.
@@ -3395,11 +3753,13 @@ create function tollgate.post_opening_balances(for_organization uuid, for_date d
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  zone text := coalesce((
-    select s.time_zone from tollgate.organization_settings s where s.organization_id = for_organization), 'UTC');
-  noon timestamptz := (for_date + time '12:00') at time zone zone;
+  period record;
+  noon timestamptz;
   posted integer;
 begin
+  select p.* into period
+  from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
+  noon := (for_date + time '12:00') at time zone period.time_zone;
   if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
       select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
         select from tollgate.day_entries d
@@ -3430,18 +3790,46 @@ begin
     total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
   select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
-    b.event_count, b.unpriced_events, b.date, tollgate.period_start(noon, zone), b.cost_usd, b.charge_usd
+    b.event_count, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
     || convert_to(b.event_id, 'UTF8')) for 16);
   get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
-  perform tollgate.repair_period(for_organization, tollgate.period_start(noon, zone));
+  perform tollgate.repair_period(for_organization, period.period_start);
   return posted;
 end
 $$;
 
 grant execute on function tollgate.post_opening_balances to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/post_to_open_periods.sql
+-- Purpose: an entry whose own period is closed posts to the organization's present one, and says where it came from.
+-- Parameters: entries. Returns: the same entries, in the same order. Reads only.
+-- Invariant: what a statement froze never changes. The caller holds a share of the lock of the periods, taken in a
+--   statement of its own before, so that no period is closed between this look and its commit.
+create function tollgate.post_to_open_periods(entries tollgate.judged_event[]) returns tollgate.judged_event[]
+language sql stable security invoker set search_path = ''
+as $$
+  select case
+    -- The present period is never closed: a batch of fresh usage ends here.
+    when not exists (select from unnest(entries) e where not e.is_current_period) then entries
+    when not exists (
+      select from unnest(entries) e
+      join tollgate.period_statements s on s.organization_id = e.organization_id and s.period_start = e.period_start
+      where not e.is_current_period) then entries
+    else array(
+      select case when s.organization_id is null then u.entry else jsonb_populate_record(u.entry, jsonb_build_object(
+        'original_period_start', (u.entry).period_start, 'is_current_period', true,
+        'period_start', (select c.period_start from tollgate.organization_period((u.entry).organization_id) c))) end
+      from (select e as entry, row_number() over () as position from unnest(entries) e) u
+      left join tollgate.period_statements s
+        on s.organization_id = (u.entry).organization_id and s.period_start = (u.entry).period_start
+      order by u.position)
+  end
+$$;
+
+grant execute on function tollgate.post_to_open_periods to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/price_call.sql
 -- Purpose: the price in force for one call; judge_events does the same for a whole batch at a time.
@@ -3883,7 +4271,8 @@ grant execute on function public.release_reservations to tollgate_token_api, ser
 -- schemas/40-functions/repair_day.sql
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
--- Locks: all rows of the day in usage_metrics, then in usage_by_model, in the order of their keys, as ingest_usage does.
+-- Locks: all rows of the day in usage_metrics, usage_by_model, usage_by_organization_model, each in the order of its key, as
+--   ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
 create function tollgate.repair_day(for_organization uuid, for_date date) returns void
@@ -3905,6 +4294,15 @@ begin
   on conflict do nothing;
   perform from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
   order by m.model, m.user_id for update;
+  insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
+    message_count, event_count, unpriced_events)
+  select for_organization, for_date, f.model, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  from tollgate.fold_organization_models(for_organization, for_date) f
+  order by f.model
+  on conflict do nothing;
+  perform from tollgate.usage_by_organization_model m where m.organization_id = for_organization and m.date = for_date
+  order by m.model for update;
 
   update public.usage_metrics m set
     tokens_used = coalesce(f.tokens_used, 0), input_tokens = coalesce(f.input_tokens, 0),
@@ -3930,6 +4328,19 @@ begin
       where k.organization_id = for_organization and k.date = for_date) k
     left join tollgate.fold_usage_by_model(for_organization, for_date) s using (model, user_id)) f
   where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model and m.user_id = f.key_user_id;
+
+  update tollgate.usage_by_organization_model m set
+    total_tokens = coalesce(f.total_tokens, 0), input_tokens = coalesce(f.input_tokens, 0),
+    output_tokens = coalesce(f.output_tokens, 0), cache_read_input_tokens = coalesce(f.cache_read_input_tokens, 0),
+    cache_creation_input_tokens = coalesce(f.cache_creation_input_tokens, 0),
+    reasoning_output_tokens = coalesce(f.reasoning_output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
+    charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
+    event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0)
+  from (select k.model as key_model, s.* from (
+      select k.model from tollgate.usage_by_organization_model k
+      where k.organization_id = for_organization and k.date = for_date) k
+    left join tollgate.fold_organization_models(for_organization, for_date) s using (model)) f
+  where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model;
 end
 $$;
 
@@ -3986,6 +4397,124 @@ $$;
 
 revoke execute on function public.replay_dead_letters from public, anon, authenticated;
 grant execute on function public.replay_dead_letters to service_role;
+
+-- schemas/40-functions/rerate_entries.sql
+-- Purpose: what the price book now says of usage that is in the ledger, as adjusting entries.
+-- Parameters: for_organization, for_date, bucket of buckets (a share of the day's events, by digest), only_model (null: all).
+-- Returns: one `rerate` entry an event whose cost differs from what is posted, or that had no price and has one now. Reads
+--   only. A price that is no longer in the book changes nothing: what was charged is not taken back to unknown.
+-- Invariant: an entry is the difference between the price now and the sum of what is posted, corrections and former
+--   re-rates included; so a repetition finds nothing. Price, day, session and period are those of the event's time.
+create function tollgate.rerate_entries(
+  for_organization uuid, for_date date, bucket integer, buckets integer, only_model text)
+returns setof tollgate.judged_event
+language sql stable security invoker set search_path = ''
+as $$
+  with posted as materialized (
+    select e.digest, e.user_id, e.session_id, e.model, min(e.source) as source, min(e.event_id) as event_id,
+      min(e.time) as time, min(e.provider) as provider, sum(e.input_tokens) as input_tokens,
+      sum(e.output_tokens) as output_tokens, sum(e.cache_read_input_tokens) as cache_read_input_tokens,
+      sum(e.cache_creation_input_tokens) as cache_creation_input_tokens,
+      sum(e.reasoning_output_tokens) as reasoning_output_tokens, sum(e.event_count) as event_count,
+      sum(e.unpriced_events) as unpriced_events, coalesce(sum(e.cost_usd), 0) as cost_usd,
+      coalesce(sum(e.charge_usd), 0) as charge_usd, max(e.price_id) filter (where e.cost_usd is not null) as price_id,
+      max(coalesce(e.original_period_start, e.period_start)) as period_start,
+      row_number() over () as ordinal
+    from tollgate.usage_events e
+    where e.organization_id = for_organization and e.usage_date = for_date and e.entry <> 'opening_balance'
+      and (only_model is null or e.model = only_model) and get_byte(e.digest, 0) % buckets = bucket
+    group by e.digest, e.user_id, e.session_id, e.model
+  ), judged as materialized (
+    select j from tollgate.judge_events(jsonb_build_object('events', coalesce((
+      select jsonb_agg(jsonb_build_object('type', 'usage.recorded', 'organization_id', for_organization,
+        'source', p.source, 'id', p.event_id, 'time', p.time, 'received_at', now(), 'member', true, 'imported', true,
+        'user_id', p.user_id, 'session_id', p.session_id, 'provider', p.provider, 'model', p.model,
+        'input_tokens', p.input_tokens, 'output_tokens', p.output_tokens,
+        'cache_read_input_tokens', p.cache_read_input_tokens,
+        'cache_creation_input_tokens', p.cache_creation_input_tokens,
+        'reasoning_output_tokens', p.reasoning_output_tokens, 'message_count', 0) order by p.ordinal)
+      from posted p), '[]'))) j
+  ), difference as (
+    select (x.j) as j, p.*,
+      -- A voided event costs nothing, whatever the price.
+      case when p.event_count = 0 then 0 else (x.j).cost_usd end - p.cost_usd as cost_difference,
+      case when p.event_count = 0 then 0 else (x.j).charge_usd end - p.charge_usd as charge_difference
+    from posted p join judged x on (x.j).ordinal = p.ordinal
+    where (x.j).price_id is not null or p.event_count = 0
+  )
+  select jsonb_populate_record(d.j, jsonb_build_object('entry', 'rerate', 'received_at', now(), 'imported', false,
+    'after_revocation', false, 'input_tokens', 0, 'output_tokens', 0, 'cache_read_input_tokens', 0,
+    'cache_creation_input_tokens', 0, 'reasoning_output_tokens', 0, 'total_tokens', 0, 'message_count', 0,
+    'event_count', 0, 'unpriced_events', -d.unpriced_events, 'usage_date', for_date, 'period_start', d.period_start,
+    'is_current_period', d.period_start = (
+      select c.period_start from tollgate.organization_period(for_organization) c),
+    'cost_usd', d.cost_difference, 'charge_usd', d.charge_difference))
+  from difference d
+  where d.cost_difference <> 0 or d.unpriced_events <> 0
+$$;
+
+grant execute on function tollgate.rerate_entries to service_role;
+
+-- schemas/40-functions/rerate_usage.sql
+-- Purpose: re-rate one day of an organization, or a share of it: show the difference, or post it.
+-- Parameters: request = { organization_id, date, bucket, buckets, model? (null: all), dry_run }.
+-- Returns: a row a model: model, events, newly_priced, cost_difference and charge_difference (as text).
+-- Locks: re-rates of the organization one after the other; identities of the events against corrections; then as
+--   ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model, period_totals, each sorted.
+-- Invariant: repeatable: what is posted is the difference to what is in the ledger.
+create function public.rerate_usage(request jsonb)
+returns table (model text, events integer, newly_priced integer, cost_difference text, charge_difference text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  entries tollgate.judged_event[];
+begin
+  select r.* into asked from jsonb_to_record(tollgate.unwrap(request)) as r (
+    organization_id uuid, date date, bucket integer, buckets integer, model text, dry_run boolean);
+  if not asked.dry_run then
+    perform pg_advisory_xact_lock(hashtext('tollgate.rerate'), hashtext(asked.organization_id::text));
+    perform from tollgate.usage_event_identities i
+    where i.organization_id = asked.organization_id and i.digest in (
+      select e.digest from tollgate.usage_events e
+      where e.organization_id = asked.organization_id and e.usage_date = asked.date
+        and (asked.model is null or e.model = asked.model) and get_byte(e.digest, 0) % asked.buckets = asked.bucket)
+    order by i.organization_id, i.digest for update;
+  end if;
+  entries := array(select e from tollgate.rerate_entries(
+    asked.organization_id, asked.date, asked.bucket, asked.buckets, asked.model) e);
+  if not asked.dry_run and cardinality(entries) > 0 then
+    perform tollgate.post_entries(entries);
+    perform tollgate.record_audit('cli', 'usage.rerated', 'organization:' || asked.organization_id,
+      tollgate.unwrap(request) || jsonb_build_object('entries', cardinality(entries)));
+  end if;
+  return query
+    select e.model, count(*)::integer, (-sum(e.unpriced_events))::integer, sum(e.cost_usd)::text, sum(e.charge_usd)::text
+    from unnest(entries) e group by e.model order by e.model;
+end
+$$;
+
+-- Purpose: post adjusting entries that came by no event. Parameters: entries. Returns: nothing.
+-- Locks: as ingest_usage, after the identities. Invariant: an entry of a closed period posts to the open one.
+create function tollgate.post_entries(entries tollgate.judged_event[]) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  posted tollgate.judged_event[];
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
+  posted := tollgate.post_to_open_periods(entries);
+  perform tollgate.append_ledger(posted);
+  perform tollgate.roll_up_days(posted);
+  perform tollgate.roll_up_sessions(posted);
+  perform tollgate.roll_up_organization_models(posted);
+  perform tollgate.add_period_totals(posted);
+end
+$$;
+
+revoke execute on function public.rerate_usage from public, anon, authenticated;
+grant execute on function public.rerate_usage, tollgate.post_entries to service_role;
 
 -- schemas/40-functions/reserve_tokens.sql
 -- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
@@ -4520,6 +5049,56 @@ $$;
 
 revoke execute on function public.set_enforcement_control from public, anon, authenticated;
 grant execute on function public.set_enforcement_control to tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/set_price.sql
+-- Purpose: set an operator's price of a model, which wins over the seeded one. Parameters: price = { provider, model,
+--   valid_from? (null: always), valid_to?, min_input_tokens?, input, output, cache_read?, cache_creation?, reasoning? }: US
+--   dollars per million LLM tokens as text.
+-- Returns: one row: id (as text). Locks: the price. Invariant: the same provider, model, start and tier again replaces the
+--   row under a new id: entries that were priced by the old one keep pointing to nothing else.
+create function public.set_price(price jsonb) returns table (id text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select p.provider, p.model, coalesce(p.valid_from, '-infinity') as valid_from, coalesce(p.valid_to, 'infinity') as valid_to,
+    coalesce(p.min_input_tokens, 0) as min_input_tokens, p.input, p.output, p.cache_read, p.cache_creation, p.reasoning
+  into asked
+  from jsonb_to_record(tollgate.unwrap(price)) as p (provider text, model text, valid_from timestamptz,
+    valid_to timestamptz, min_input_tokens bigint, input numeric, output numeric, cache_read numeric,
+    cache_creation numeric, reasoning numeric);
+  delete from tollgate.model_prices m
+  where m.provider = asked.provider and m.model = asked.model and m.origin = 'operator'
+    and m.valid_from = asked.valid_from and m.min_input_tokens = asked.min_input_tokens;
+  insert into tollgate.model_prices (provider, model, origin, valid_from, valid_to, min_input_tokens, input_usd_per_mtok,
+    output_usd_per_mtok, cache_read_usd_per_mtok, cache_creation_usd_per_mtok, reasoning_usd_per_mtok)
+  values (asked.provider, asked.model, 'operator', asked.valid_from, asked.valid_to, asked.min_input_tokens, asked.input,
+    asked.output, asked.cache_read, asked.cache_creation, asked.reasoning)
+  returning model_prices.id::text into id;
+  perform tollgate.record_audit('cli', 'price.set', 'model:' || asked.model, tollgate.unwrap(price));
+  return next;
+end
+$$;
+
+-- Purpose: show prices. Parameters: search (part of a model's name; null: operator's prices alone). Returns: a row a price.
+create function public.list_prices(search text default null)
+returns table (provider text, model text, origin text, valid_from text, valid_to text, min_input_tokens text, input text,
+  output text, cache_read text, cache_creation text, reasoning text)
+language sql stable security invoker set search_path = ''
+as $$
+  select p.provider, p.model, p.origin, p.valid_from::text, p.valid_to::text, p.min_input_tokens::text,
+    p.input_usd_per_mtok::text, p.output_usd_per_mtok::text, p.cache_read_usd_per_mtok::text,
+    p.cache_creation_usd_per_mtok::text, p.reasoning_usd_per_mtok::text
+  from tollgate.model_prices p
+  where case when search is null then p.origin = 'operator' else strpos(p.model, search) > 0 end
+  order by p.provider, p.model, p.origin desc, p.valid_from, p.min_input_tokens
+  limit 1000
+$$;
+
+revoke execute on function public.set_price, public.list_prices from public, anon, authenticated;
+grant execute on function public.set_price, public.list_prices to service_role;
 
 -- schemas/40-functions/set_quota.sql
 -- Purpose: set an organization's own monthly limit, and its ladder if one is given.
@@ -5450,6 +6029,7 @@ select tollgate.open_table('tollgate.installation', '{"tollgate_usage_worker": [
 select tollgate.open_table('tollgate.sealed_days', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_sessions', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_periods', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.period_statements', '{"tollgate_usage_worker": ["select"]}');
 
 -- schemas/50-policies/services-intake.sql
 -- What each service may touch of the intake's own tables.

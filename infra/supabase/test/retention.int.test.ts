@@ -26,7 +26,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, public.chat_sessions, tollgate.period_totals, tollgate.sealed_days, tollgate.sealed_sessions,
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.sealed_days, tollgate.sealed_sessions,
     tollgate.sealed_periods`)
 })
 

@@ -16,6 +16,13 @@ export interface ReconcileOptions {
   readonly stopping: AbortSignal
 }
 
+const ROLLUPS = [
+  'usage_metrics',
+  'usage_by_model',
+  'usage_by_organization_model',
+  'chat_sessions',
+  'period_totals',
+] as const
 const SLICE_BUDGET_MS = 100
 // Of the time that comparing takes, so much is left to others: the reconciler uses a fifth of one connection.
 const REST_PER_WORK = 4
@@ -81,7 +88,7 @@ function report(drift: BooksDrift[], options: ReconcileOptions, found: Found): v
 
 /** At the end of a whole pass the gauge says what that pass has found. */
 function finishPass({ metrics, now }: ReconcileOptions, found: Found): void {
-  for (const rollup of ['usage_metrics', 'usage_by_model', 'chat_sessions', 'period_totals'] as const) {
+  for (const rollup of ROLLUPS) {
     metrics.drift.set({ rollup }, found.get(rollup)?.size ?? 0)
   }
   found.clear()

@@ -53,3 +53,21 @@ create table tollgate.sealed_periods (
   unpriced_events bigint not null,
   primary key (organization_id, period_start)
 );
+
+-- Frozen statements of closed periods. Usage, corrections and re-rates that come later post to the open period, with a
+-- reference to their own (usage_events.original_period_start). Never edited.
+create table tollgate.period_statements (
+  organization_id uuid not null,
+  period_start timestamptz not null,
+  period_end timestamptz not null,
+  time_zone text not null,
+  closed_at timestamptz not null default now(),
+  closed_by text not null,
+  used_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  lines jsonb, -- by model, written right after the freeze; null only in between
+  primary key (organization_id, period_start)
+);

@@ -34,6 +34,20 @@ as $$
         m.cache_creation_input_tokens, m.reasoning_output_tokens, m.cost_usd, m.charge_usd, m.message_count,
         m.event_count, m.unpriced_events)
   union all
+  select 'usage_by_organization_model', null, model, null,
+    coalesce(f.total_tokens, 0) - coalesce(m.total_tokens, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
+  from tollgate.fold_organization_models(for_organization, for_date) f
+  full join (
+    select o.* from tollgate.usage_by_organization_model o
+    where o.organization_id = for_organization and o.date = for_date) m using (model)
+  where row(coalesce(f.total_tokens, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0),
+        coalesce(f.cache_read_input_tokens, 0), coalesce(f.cache_creation_input_tokens, 0),
+        coalesce(f.reasoning_output_tokens, 0), coalesce(f.cost_usd, 0), coalesce(f.charge_usd, 0),
+        coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
+      is distinct from row(m.total_tokens, m.input_tokens, m.output_tokens, m.cache_read_input_tokens,
+        m.cache_creation_input_tokens, m.reasoning_output_tokens, m.cost_usd, m.charge_usd, m.message_count,
+        m.event_count, m.unpriced_events)
+  union all
   select 'chat_sessions', e.user_id, null, e.session_id, sum(e.total_tokens)::bigint, coalesce(sum(e.cost_usd), 0)
   from tollgate.usage_events e
   where e.organization_id = for_organization and e.usage_date = for_date and e.entry <> 'opening_balance'

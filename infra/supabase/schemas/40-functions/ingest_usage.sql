@@ -6,8 +6,8 @@
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals,
---   usage_by_organization_model, period_totals, in this order, each sorted.
+-- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
+--   login_sessions, reserved_totals, usage_by_organization_model, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -21,11 +21,13 @@ declare
   has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
   taken bigint[];
 begin
-  select * into fresh, probes from tollgate.claim_identities(judged);
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
+  select tollgate.post_to_open_periods(c.fresh), c.probes into fresh, probes from tollgate.claim_identities(judged) c;
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
     select * into corrected, taken from tollgate.apply_corrections(judged, fresh, probes);
+    corrected := tollgate.post_to_open_periods(corrected);
     perform tollgate.append_ledger(corrected);
     entries := fresh || corrected;
   end if;

@@ -7,11 +7,13 @@ create function tollgate.post_opening_balances(for_organization uuid, for_date d
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  zone text := coalesce((
-    select s.time_zone from tollgate.organization_settings s where s.organization_id = for_organization), 'UTC');
-  noon timestamptz := (for_date + time '12:00') at time zone zone;
+  period record;
+  noon timestamptz;
   posted integer;
 begin
+  select p.* into period
+  from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
+  noon := (for_date + time '12:00') at time zone period.time_zone;
   if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
       select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
         select from tollgate.day_entries d
@@ -42,13 +44,13 @@ begin
     total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
   select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
-    b.event_count, b.unpriced_events, b.date, tollgate.period_start(noon, zone), b.cost_usd, b.charge_usd
+    b.event_count, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
     || convert_to(b.event_id, 'UTF8')) for 16);
   get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
-  perform tollgate.repair_period(for_organization, tollgate.period_start(noon, zone));
+  perform tollgate.repair_period(for_organization, period.period_start);
   return posted;
 end
 $$;

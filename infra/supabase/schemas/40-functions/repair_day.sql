@@ -1,6 +1,7 @@
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
--- Locks: all rows of the day in usage_metrics, then in usage_by_model, in the order of their keys, as ingest_usage does.
+-- Locks: all rows of the day in usage_metrics, usage_by_model, usage_by_organization_model, each in the order of its key, as
+--   ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
 create function tollgate.repair_day(for_organization uuid, for_date date) returns void
@@ -22,6 +23,15 @@ begin
   on conflict do nothing;
   perform from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
   order by m.model, m.user_id for update;
+  insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
+    message_count, event_count, unpriced_events)
+  select for_organization, for_date, f.model, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  from tollgate.fold_organization_models(for_organization, for_date) f
+  order by f.model
+  on conflict do nothing;
+  perform from tollgate.usage_by_organization_model m where m.organization_id = for_organization and m.date = for_date
+  order by m.model for update;
 
   update public.usage_metrics m set
     tokens_used = coalesce(f.tokens_used, 0), input_tokens = coalesce(f.input_tokens, 0),
@@ -47,6 +57,19 @@ begin
       where k.organization_id = for_organization and k.date = for_date) k
     left join tollgate.fold_usage_by_model(for_organization, for_date) s using (model, user_id)) f
   where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model and m.user_id = f.key_user_id;
+
+  update tollgate.usage_by_organization_model m set
+    total_tokens = coalesce(f.total_tokens, 0), input_tokens = coalesce(f.input_tokens, 0),
+    output_tokens = coalesce(f.output_tokens, 0), cache_read_input_tokens = coalesce(f.cache_read_input_tokens, 0),
+    cache_creation_input_tokens = coalesce(f.cache_creation_input_tokens, 0),
+    reasoning_output_tokens = coalesce(f.reasoning_output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
+    charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
+    event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0)
+  from (select k.model as key_model, s.* from (
+      select k.model from tollgate.usage_by_organization_model k
+      where k.organization_id = for_organization and k.date = for_date) k
+    left join tollgate.fold_organization_models(for_organization, for_date) s using (model)) f
+  where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model;
 end
 $$;
 

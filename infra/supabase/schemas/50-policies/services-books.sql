@@ -3,3 +3,4 @@ select tollgate.open_table('tollgate.installation', '{"tollgate_usage_worker": [
 select tollgate.open_table('tollgate.sealed_days', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_sessions', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_periods', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.period_statements', '{"tollgate_usage_worker": ["select"]}');

@@ -19,7 +19,7 @@ export interface BooksScan {
 
 /** A rollup row that was not the sum of the ledger; amounts are what it had too little. */
 export interface BooksDrift {
-  rollup: 'usage_metrics' | 'usage_by_model' | 'chat_sessions' | 'period_totals'
+  rollup: 'usage_metrics' | 'usage_by_model' | 'usage_by_organization_model' | 'chat_sessions' | 'period_totals'
   organization_id: string
   /** The day, or the period's start. */
   at: string
@@ -28,6 +28,46 @@ export interface BooksDrift {
   session_id?: string
   tokens_off: string
   cost_off: string
+}
+
+/** A closed period; figures are null when it is not closed. */
+interface StatementFigures {
+  organization_id: string
+  period_start: string
+  period_end: string
+  used_tokens: string | null
+  cost_usd: string | null
+  charge_usd: string | null
+  event_count: string | null
+  unpriced_events: string | null
+}
+
+/** An operator's price, US dollars per million LLM tokens as text. */
+interface PriceSetting {
+  provider: string
+  model: string
+  valid_from?: string | undefined // absent: always
+  valid_to?: string | undefined // absent: for ever
+  min_input_tokens?: string | undefined // absent: for calls of any length
+  input: string
+  output: string
+  cache_read?: string | undefined // absent: as input
+  cache_creation?: string | undefined // absent: as input
+  reasoning?: string | undefined // absent: as output
+}
+
+interface PriceRow {
+  provider: string
+  model: string
+  origin: string
+  valid_from: string
+  valid_to: string
+  min_input_tokens: string
+  input: string
+  output: string
+  cache_read: string | null
+  cache_creation: string | null
+  reasoning: string | null
 }
 
 /** The operator's side of the books. */
@@ -62,4 +102,60 @@ export type BooksFunctions = {
     row: { replayed: number; events: number; unreadable: string[] }
   }
   drop_dead_letters: { args: { selection: DeadLetterSelection }; row: { dropped: number } }
+  list_rerate_days: {
+    args: {
+      from_date: string
+      to_date: string
+      only_model?: string | undefined
+      only_organization?: string | undefined
+    }
+    row: { organization_id: string; date: string; entries: number }
+  }
+  rerate_usage: {
+    args: {
+      request: {
+        organization_id: string
+        date: string
+        bucket: number
+        buckets: number
+        model?: string | undefined
+        dry_run: boolean
+      }
+    }
+    row: { model: string; events: number; newly_priced: number; cost_difference: string; charge_difference: string }
+  }
+  close_period: {
+    args: { request: { organization_id: string; at: string; closed_by: string } }
+    row: StatementFigures & { outcome: 'closed' | 'already_closed' | 'not_over' | 'no_usage' }
+  }
+  complete_statements: { args: { for_organization: string }; row: { completed: number } }
+  list_statements: {
+    args: { for_organization?: string | undefined }
+    row: StatementFigures & { time_zone: string; closed_at: string; closed_by: string; lines: unknown }
+  }
+  set_price: { args: { price: PriceSetting }; row: { id: string } }
+  list_prices: { args: { search?: string | undefined }; row: PriceRow }
+  list_usage_days: {
+    args: { from_date: string; to_date: string; only_organization?: string | undefined }
+    row: { organization_id: string; date: string }
+  }
+  export_ledger: {
+    args: { page: { organization_id: string; date: string; after: unknown; max_rows: number } }
+    row: { line: Record<string, unknown>; here: unknown }
+  }
+  export_rollups: { args: { page: { organization_id: string; date: string } }; row: { line: Record<string, unknown> } }
+  import_usage: {
+    args: { batch: { events: unknown[]; dry_run: boolean } }
+    row: {
+      recorded: number
+      duplicates: number
+      conflicts: number
+      unpriced: number
+      rejected: { i: number; reason: string }[]
+    }
+  }
+  erase_user: {
+    args: { request: { user_id: string; actor: string } }
+    row: { pseudonym: string | null; entries: number; days: number; sessions: number; logins: number }
+  }
 }

@@ -1,0 +1,72 @@
+-- Purpose: take a person out of the books and keep every figure: a new random id in place of the user's, made-up session and
+--   event ids, no metadata. Parameters: request = { user_id, actor }.
+-- Returns: one row: pseudonym (null when there was nothing), entries, days, sessions, logins (rows changed).
+-- Locks: the books against reconcile; then the user's rows in the order of ingest_usage.
+-- Invariant: no total changes, since only keys do, in ledger, rollups and closing figures alike. Nobody can tell afterwards
+--   who the pseudonym was; an event that is sent again is still a duplicate.
+create function public.erase_user(request jsonb)
+returns table (pseudonym uuid, entries integer, days integer, sessions integer, logins integer)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  person uuid := (tollgate.unwrap(request) ->> 'user_id')::uuid;
+  new_id uuid := gen_random_uuid();
+begin
+  perform pg_advisory_xact_lock(hashtext('tollgate.books'));
+  perform from tollgate.usage_event_identities i
+  where (i.organization_id, i.digest) in (
+    select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
+  order by i.organization_id, i.digest for update;
+  update tollgate.usage_event_identities i set counts_digest = i.digest
+  where (i.organization_id, i.digest) in (
+    select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person);
+  update tollgate.usage_events e set user_id = new_id, message_id = null, source = 'erased',
+    event_id = encode(e.digest, 'hex'), session_id = tollgate.erased_session(new_id, e.session_id)
+  where e.user_id = person;
+  get diagnostics entries = row_count;
+  perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
+  update public.usage_metrics m set user_id = new_id where m.user_id = person;
+  get diagnostics days = row_count;
+  perform from tollgate.usage_by_model m where m.user_id = person order by m.organization_id, m.date, m.model for update;
+  update tollgate.usage_by_model m set user_id = new_id where m.user_id = person;
+  perform from public.chat_sessions s where s.user_id = person
+  order by s.organization_id, s.librechat_session_id for update;
+  update public.chat_sessions s set user_id = new_id,
+    librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id), metadata_at = null,
+    session_metadata = jsonb_build_object('messages', s.message_count, 'tokens', s.total_tokens)
+  where s.user_id = person;
+  get diagnostics sessions = row_count;
+  update tollgate.login_sessions l set user_id = new_id, user_agent = null, supabase_session_id = null, refresh_hash = null,
+    previous_refresh_hash = null, ended_at = coalesce(l.ended_at, now()), end_reason = coalesce(l.end_reason, 'erased')
+  where l.user_id = person;
+  get diagnostics logins = row_count;
+  update tollgate.proxy_sessions x set user_id = new_id, ended_at = coalesce(x.ended_at, now()),
+    end_reason = coalesce(x.end_reason, 'erased')
+  where x.user_id = person;
+  -- An open hold still belongs to a call under way; it ends by itself.
+  update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
+    idempotency_key = null
+  where r.user_id = person and r.state not in ('held', 'committing');
+  update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
+  update tollgate.sealed_sessions s set user_id = new_id,
+    librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
+  where s.user_id = person;
+  update tollgate.dead_letters d set payload = replace(d.payload, person::text, new_id::text)
+  where strpos(d.payload, person::text) > 0;
+  if entries + days + sessions + logins > 0 then
+    pseudonym := new_id;
+    perform tollgate.record_audit(tollgate.unwrap(request) ->> 'actor', 'user.erased', 'user:' || new_id,
+      jsonb_build_object('entries', entries, 'sessions', sessions));
+  end if;
+  return next;
+end
+$$;
+
+-- Purpose: a made-up session id that stays the same for the same session. Parameters: salt (the pseudonym), session.
+-- Returns: text. Invariant: without the erased session id nobody finds back to it: it is hashed with a random salt.
+create function tollgate.erased_session(salt uuid, session text) returns text
+language sql immutable parallel safe
+return 'erased-' || left(encode(sha256(convert_to(salt::text || session, 'UTF8')), 'hex'), 32);
+
+revoke execute on function public.erase_user from public, anon, authenticated;
+grant execute on function public.erase_user, tollgate.erased_session to service_role;

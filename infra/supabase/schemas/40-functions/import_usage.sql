@@ -1,0 +1,52 @@
+-- Purpose: record usage of the past, which is not bound to 35 days, or say what would become of it.
+-- Parameters: batch = { "events": [AcceptedEvent, …], "dry_run": boolean }.
+-- Returns: one row: recorded, duplicates, conflicts, unpriced (counts; with dry_run: would be), rejected: jsonb array of
+--   { i (0-based), reason }.
+-- Locks: as ingest_usage. Invariant: as ingest_usage, and: no enforcement for past periods, so what belongs to a closed
+--   period is rejected (period_closed) instead of counting against the present one; identities of imports are never pruned.
+create function public.import_usage(batch jsonb)
+returns table (recorded integer, duplicates integer, conflicts integer, unpriced integer, rejected jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked jsonb := tollgate.unwrap(batch);
+  events jsonb;
+  judged tollgate.judged_event[];
+  refused jsonb;
+  outcome record;
+begin
+  select coalesce(jsonb_agg(e.event || '{"imported": true, "type": "usage.recorded"}' order by e.position), '[]') into events
+  from jsonb_array_elements(asked -> 'events') with ordinality e (event, position);
+  judged := array(select j from tollgate.judge_events(jsonb_build_object('events', events)) j);
+  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'reason',
+      coalesce(j.rejection, 'period_closed')) order by j.ordinal), '[]') into refused
+  from unnest(judged) j
+  left join tollgate.period_statements s on s.organization_id = j.organization_id and s.period_start = j.period_start
+  where j.rejection is not null or s.organization_id is not null;
+  rejected := refused;
+  if (asked ->> 'dry_run')::boolean then
+    select count(*) filter (where i.digest is null), count(*) filter (where i.digest is not null),
+      count(*) filter (where i.counts_digest <> j.counts_digest), count(*) filter (where i.digest is null and j.price_id is null)
+    into recorded, duplicates, conflicts, unpriced
+    from unnest(judged) j
+    left join tollgate.usage_event_identities i on i.organization_id = j.organization_id and i.digest = j.digest
+    where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = j.ordinal - 1);
+    return next;
+    return;
+  end if;
+  select coalesce(jsonb_agg(e.event order by e.position), '[]') into events
+  from jsonb_array_elements(events) with ordinality e (event, position)
+  where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = e.position - 1);
+  select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
+  select count(*), count(*) filter (where (o ->> 'conflict')::boolean) into duplicates, conflicts
+  from jsonb_array_elements(outcome.outcomes) o where o ->> 'outcome' = 'duplicate';
+  recorded := jsonb_array_length(events) - jsonb_array_length(outcome.outcomes);
+  unpriced := outcome.unpriced;
+  update tollgate.usage_event_identities i set imported = true
+  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
+  return next;
+end
+$$;
+
+revoke execute on function public.import_usage from public, anon, authenticated;
+grant execute on function public.import_usage to service_role;
