@@ -1,8 +1,10 @@
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
+import { getJwks } from './routes/get-jwks.ts'
 import { getLibreChatAuth } from './routes/get-librechat-auth.ts'
 import { postLibreChatAuth } from './routes/post-librechat-auth.ts'
 import { postLogout } from './routes/post-logout.ts'
 import { postRefresh } from './routes/post-refresh.ts'
+import { postTokens } from './routes/post-tokens.ts'
 import type { App } from './routes/typed-app.ts'
 import { refreshLogin } from './sessions/refresh-login.ts'
 import { readEndableToken } from './sessions/refresh-token.ts'
@@ -12,7 +14,11 @@ import { issueHandoff } from './tokens/issue-handoff.ts'
 import { type LoginRequest, startLogin } from './tokens/start-login.ts'
 
 /** Adds the routes by which a user signs in, stays signed in and signs out. */
-export function addLoginRoutes(app: App, dependencies: RouteDependencies, { verifySupabase }: Checks): void {
+export function addLoginRoutes(
+  app: App,
+  dependencies: RouteDependencies,
+  { verifySupabase, authenticateKey }: Checks,
+): void {
   const { config, keys, store, sessions, meters, now, newId } = dependencies
   const origins = config.CORS_ORIGINS
   const lifetimes = {
@@ -41,5 +47,7 @@ export function addLoginRoutes(app: App, dependencies: RouteDependencies, { veri
   getLibreChatAuth(app, { verifySupabase, startLogin: start, issueUrlToken, libreChatUrl: config.LIBRECHAT_URL })
   postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken })
   postRefresh(app, { refreshLogin: refresh, issueToken, origins })
+  postTokens(app, { authenticateKey, findMember: store.findMember, startLogin: start, issueToken })
+  getJwks(app, keys.access.published)
   postLogout(app, { readToken: (token) => readEndableToken(token, keys.refresh), revoke: sessions.revoke, origins })
 }

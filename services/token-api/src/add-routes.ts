@@ -1,6 +1,7 @@
 import { addLoginRoutes } from './add-login-routes.ts'
 import { addQuotaRoutes } from './add-quota-routes.ts'
 import { addReservationRoutes } from './add-reservation-routes.ts'
+import { addSessionRoutes } from './add-session-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
 import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
@@ -20,20 +21,22 @@ import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
 /** Adds the routes, each with what it needs and no more. */
 export function addRoutes(app: App, dependencies: RouteDependencies): void {
   const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
-  const verifyAccess = createAccessTokenVerifier(keys.access, now)
+  const verify = createAccessTokenVerifier(keys.access, now)
   const checks: Checks = {
+    verify,
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
     authenticateKey: serviceKeys.authenticate,
     check: createAccessCheck({
-      verify: verifyAccess,
+      verify,
       judge,
       onRefusal: (reason) => meters.refusals.inc({ reason }),
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
   addLoginRoutes(app, dependencies, checks)
+  addSessionRoutes(app, dependencies, checks)
   getVerify(app, checks.check, dependencies.positions.show)
-  addProxyRoutes(app, { ...dependencies, check: checks.check, verifyAccess })
+  addProxyRoutes(app, { ...dependencies, check: checks.check, verifyAccess: verify })
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)
@@ -42,10 +45,11 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {
   const authUrl = `${config.SUPABASE_URL.replace(/\/+$/, '')}/auth/v1`
-  const keys =
-    config.SUPABASE_JWT_SECRET === undefined
-      ? { jwksUrl: `${authUrl}/.well-known/jwks.json`, apiKey: config.SUPABASE_PUBLISHABLE_KEY }
-      : { jwtSecret: config.SUPABASE_JWT_SECRET }
+  const keys = {
+    jwtSecret: config.SUPABASE_JWT_SECRET,
+    jwksUrl: `${authUrl}/.well-known/jwks.json`,
+    apiKey: config.SUPABASE_PUBLISHABLE_KEY,
+  }
   return { issuer: config.SUPABASE_JWT_ISSUER ?? authUrl, keys, now }
 }
 

@@ -28,9 +28,20 @@ const operatorKey = secret({ minBytes: 35 }).regex(/^tg_[\w-]{32,128}$/, {
   error: 'must be tg_ and at least 32 letters or digits: echo tg_$(openssl rand -hex 24)',
 })
 
+const secrets = z
+  .string()
+  .transform((text) => text.split(',').filter((part) => part !== ''))
+  .refine((list) => list.every((part) => secret().safeParse(part).success), {
+    error: 'must be strong secrets, separated by commas',
+  })
+
 const schema = serviceEnv({
   LIBRECHAT_JWT_SECRET: secret(),
   JWT_REFRESH_SECRET: secret(),
+  // Rotation: secrets and public keys that were in force before, and a key pair in place of the secret.
+  JWT_PREVIOUS_SECRETS: secrets.prefault(''),
+  JWT_SIGNING_KEY: z.string().optional(),
+  JWT_PREVIOUS_PUBLIC_KEYS: z.string().optional(),
   SUPABASE_URL: url(['http', 'https']),
   // Optional: the operator's first key, good without a database; a key of the table takes its place afterwards.
   TOLLGATE_OPERATOR_KEY: operatorKey.optional(),

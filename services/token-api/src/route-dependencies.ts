@@ -13,6 +13,7 @@ import type { Positions } from './quota/open-positions.ts'
 import type { Holds } from './reservations/open-holds.ts'
 import type { Sessions } from './sessions/open-sessions.ts'
 import type { TokenKeys } from './tokens/keys.ts'
+import type { VerifyAccessToken } from './tokens/verify-access-token.ts'
 import type { VerifySupabaseToken } from './tokens/verify-supabase-token.ts'
 
 /** All that the routes stand on. */
@@ -56,5 +57,7 @@ export interface Checks {
   readonly verifySupabase: VerifySupabaseToken
   readonly authenticateKey: AuthenticateServiceKey
   readonly check: CheckAccessToken
+  /** Signature and expiry alone. */
+  readonly verify: VerifyAccessToken
   readonly checkMembership: CheckMembership
 }

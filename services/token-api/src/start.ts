@@ -88,7 +88,11 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   })
   const app = buildApp({
     config,
-    keys: await importKeys(config.LIBRECHAT_JWT_SECRET, config.JWT_REFRESH_SECRET),
+    keys: await importKeys(config.LIBRECHAT_JWT_SECRET, config.JWT_REFRESH_SECRET, {
+      previousSecrets: config.JWT_PREVIOUS_SECRETS,
+      signingKey: config.JWT_SIGNING_KEY,
+      previousPublicKeys: config.JWT_PREVIOUS_PUBLIC_KEYS,
+    }),
     store,
     serviceKeys: openServiceKeysOver(options, connections, store),
     sessions,

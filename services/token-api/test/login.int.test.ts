@@ -77,6 +77,32 @@ describe('a user signed in to Supabase', () => {
     expect(worker.seen.find(({ id }) => id === claims.sid)).toMatchObject({ source: 'tollgate/token-api' })
   })
 
+  test('who signs out of Supabase neither logs in nor refreshes here any more', async () => {
+    const leaving = await signUp('leaver@company.example')
+    await addProfile(bench.db, leaving.userId, 'leaver@company.example', organization)
+    const stay = await call<{ refresh_token: string }>(bench.api.url, '/api/librechat/auth', {
+      method: 'POST',
+      token: leaving.token,
+    })
+    const refresh = (refresh_token: string) =>
+      call<{ reason?: string; refresh_token: string }>(bench.api.url, '/api/librechat/refresh', {
+        method: 'POST',
+        json: { refresh_token },
+      })
+    const first = await refresh(stay.body.refresh_token)
+    expect(first.status).toBe(200)
+    const { url = '', publishableKey = '' } = bench.supabase ?? {}
+    const out = await call(url, '/auth/v1/logout', {
+      method: 'POST',
+      token: leaving.token,
+      headers: { apikey: publishableKey },
+    })
+    expect(out.status).toBe(204)
+    expect(await refresh(first.body.refresh_token)).toMatchObject({ status: 401, body: { reason: 'session_ended' } })
+    const again = await call(bench.api.url, '/api/librechat/auth', { method: 'POST', token: leaving.token })
+    expect(again).toMatchObject({ status: 401, body: { reason: 'signed_out' } })
+  })
+
   test('gets the address of the chat with a handoff that opens nothing else', async () => {
     const { status, body } = await call<{ url: string; organization: object }>(bench.api.url, '/api/librechat/auth', {
       token,

@@ -3,8 +3,8 @@
 --   of_user? and of_organization? (what belongs to somebody else is left alone) }.
 -- Returns: one row: revoked (what gates must refuse: [{ kind, id, expires_at }]), ended (login sessions that were open),
 --   deaf_ms (how long a gate that reads Postgres alone may go on with what it read before; 0: there is none).
--- Locks: the gate's shared advisory lock, then sessions in the order of their ids. Invariant: an act of somebody other than
---   the user is in the audit trail; a repeated call gives the same `revoked`.
+-- Locks: the gate's shared advisory lock, then sessions in the order of their ids. Invariant: whatever is no logout is in
+--   the audit trail; a repeated call gives the same `revoked`.
 create function public.revoke_logins(request jsonb) returns table (revoked jsonb, ended integer, deaf_ms integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -31,12 +31,13 @@ begin
     into revoked from tollgate.token_revocations r where r.kind = 'jti' and r.id = (token ->> 'jti')::uuid;
     ended := 0;
   end if;
-  if asked ->> 'actor' not like 'user:%' and (ended > 0 or token is not null) then
+  if asked ->> 'reason' <> 'logout' and (ended > 0 or token is not null) then
     perform tollgate.record_audit(asked ->> 'actor',
       case when token is null then 'login_sessions.ended' else 'access_token.revoked' end,
       coalesce('login_session:' || (asked ->> 'session_id'), 'user:' || (asked ->> 'user_id'), 'token:' || (token ->> 'jti')),
       jsonb_build_object('reason', asked ->> 'reason', 'ended', ended),
-      (token ->> 'organization_id')::uuid);
+      coalesce((token ->> 'organization_id')::uuid,
+        (select s.organization_id from tollgate.login_sessions s where s.id = ids[1])));
   end if;
   -- A gate may have registered only before this transaction got its lock, or after its commit.
   select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms

@@ -55,6 +55,31 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   'GET /v1/forward-auth/page': { ...people, credential: 'browser session', note: 'says why a request may not pass' },
   'GET /v1/handoff': { ...people, credential: 'browser session', note: 'opens it, for a handoff that nobody has used' },
   'POST /v1/handoff': { ...people, credential: 'browser session', note: 'the same as a form' },
+  'GET /.well-known/jwks.json': open,
+  'POST /v1/tokens': {
+    ...nobody,
+    credential: 'supabase',
+    scope: 'tokens:issue',
+    organization_key: 'own',
+    operator_key: 'all',
+  },
+  'POST /oauth/introspect': {
+    ...nobody,
+    credential: 'supabase',
+    scope: 'tokens:introspect',
+    organization_key: 'all',
+    operator_key: 'all',
+    note: "to an organization's key a token of another organization is not active",
+  },
+  'POST /oauth/revoke': {
+    ...nobody,
+    credential: 'supabase',
+    scope: 'tokens:revoke',
+    organization_key: 'all',
+    operator_key: 'all',
+    note: "an organization's key revokes its own tokens alone; what is revoked stands in the audit trail",
+  },
+  'GET /v1/sessions': { ...people, credential: 'supabase' },
 
   'POST /v1/events': {
     ...people,
@@ -110,4 +135,18 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   'POST /v1/keys/{id}/rotate': { ...admins, scope: 'keys:write', audited: 'key.rotated', note: 'as for a new key' },
   'DELETE /v1/keys/{id}': { ...admins, scope: 'keys:write', audited: 'key.revoked' },
   'GET /v1/audit': { ...admins, scope: 'audit:read' },
+
+  // Last, since the test of this table has no login session left after them.
+  'DELETE /v1/sessions/{id}': {
+    ...members,
+    credential: 'supabase',
+    scope: 'tokens:revoke',
+    audited: 'login_sessions.ended',
+  },
+  'DELETE /v1/users/{id}/sessions': {
+    ...members,
+    credential: 'supabase',
+    scope: 'tokens:revoke',
+    audited: 'login_sessions.ended',
+  },
 }

@@ -7,6 +7,7 @@ import { ACCESS_TOKEN } from './token-profile.ts'
 export type IssueAccessToken = (claims: AccessTokenClaims) => Promise<string>
 
 /** Signs the claims of an access token, exactly as they are. */
-export function issueAccessToken(claims: AccessTokenClaims, key: TokenKeys['access']): Promise<string> {
-  return new SignJWT({ ...claims }).setProtectedHeader({ alg: ACCESS_TOKEN.alg, typ: ACCESS_TOKEN.typ }).sign(key)
+export function issueAccessToken(claims: AccessTokenClaims, { signing }: TokenKeys['access']): Promise<string> {
+  const { alg, kid, key } = signing
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg, typ: ACCESS_TOKEN.typ, kid }).sign(key)
 }

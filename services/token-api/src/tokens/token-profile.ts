@@ -1,5 +1,5 @@
 /** Header and claims that make an access token one of ours (RFC 9068's typ, RFC 8725 3.11). */
-export const ACCESS_TOKEN = { alg: 'HS256', typ: 'at+jwt', iss: 'tollgate', aud: 'librechat' } as const
+export const ACCESS_TOKEN = { typ: 'at+jwt', iss: 'tollgate', aud: 'librechat' } as const
 
 /** The same for a handoff, which is of use at the proxy in front of LibreChat alone. */
 export const HANDOFF = {

@@ -67,7 +67,7 @@ const FORGERIES: [name: string, token: () => string | Promise<string>][] = [
   ['no typ', () => forge({ alg: 'HS256' }, sampleClaims())],
   ['typ of a handoff', () => forge({ alg: 'HS256', typ: 'handoff+jwt' }, sampleClaims())],
   ['a handoff', () => issueHandoff(sampleClaims(), keys.handoff)],
-  ['a handoff signed with the access key', () => issueHandoff(sampleClaims(), keys.access)],
+  ['a handoff signed with the access key', () => issueHandoff(sampleClaims(), keys.access.signing.key)],
   ['an access token signed with the handoff key', () => sign(sampleClaims(), GOOD_HEADER, keys.handoff)],
   ['another issuer', () => forge(GOOD_HEADER, { ...sampleClaims(), iss: 'https://evil.example' })],
   ['no issuer', () => forge(GOOD_HEADER, without('iss'))],
@@ -129,7 +129,7 @@ describe('an access token that we did not issue is refused', () => {
 test('an issued token carries exactly its claims', async () => {
   const claims = sampleClaims()
   const token = await issueAccessToken(claims, keys.access)
-  expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'at+jwt' })
+  expect(decodeProtectedHeader(token)).toEqual({ alg: 'HS256', typ: 'at+jwt', kid: keys.access.signing.kid })
   expect(decodeJwt(token)).toEqual(claims)
   expect(await verify(token)).toEqual({ claims })
 })

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
-import { errors, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, jwtVerify, type ProtectedHeaderParameters } from 'jose'
 import { setBounded } from '../set-bounded.ts'
 import type { TokenKeys } from './keys.ts'
 import { ACCESS_TOKEN } from './token-profile.ts'
@@ -17,10 +17,10 @@ const MAX_REMEMBERED = 2_000
 const MAX_TOKEN_LENGTH = 60_000
 
 /**
- * Makes a verifier for one key. It remembers, by digest, tokens whose signature it has seen to be good; what changes
+ * Makes a verifier for a set of keys. It remembers, by digest, tokens whose signature it has seen to be good; what changes
  * with time is looked at each time.
  */
-export function createAccessTokenVerifier(key: TokenKeys['access'], now: () => number): VerifyAccessToken {
+export function createAccessTokenVerifier(keys: TokenKeys['access'], now: () => number): VerifyAccessToken {
   const remembered = new Map<string, AccessTokenClaims>()
 
   return async (token) => {
@@ -28,17 +28,19 @@ export function createAccessTokenVerifier(key: TokenKeys['access'], now: () => n
     const digest = hash('sha256', token, 'base64')
     const known = remembered.get(digest)
     if (known !== undefined) return known.exp * 1_000 > now() ? { claims: known } : { reason: 'expired' }
-    const verdict = await verify(token, key, now())
+    const verdict = await verify(token, keys, now())
     if ('claims' in verdict) setBounded(remembered, MAX_REMEMBERED, digest, verdict.claims)
     return verdict
   }
 }
 
-async function verify(token: string, key: TokenKeys['access'], nowMs: number): Promise<TokenVerdict> {
+async function verify(token: string, keys: TokenKeys['access'], nowMs: number): Promise<TokenVerdict> {
   if (!isCanonical(token)) return { reason: 'malformed' }
   try {
-    const { payload } = await jwtVerify(token, key, {
-      algorithms: [ACCESS_TOKEN.alg],
+    const held = findKey(decodeProtectedHeader(token), keys)
+    if (held === undefined) return { reason: 'bad_signature' }
+    const { payload } = await jwtVerify(token, held.key, {
+      algorithms: [held.alg],
       typ: ACCESS_TOKEN.typ,
       issuer: ACCESS_TOKEN.iss,
       audience: ACCESS_TOKEN.aud,
@@ -50,6 +52,12 @@ async function verify(token: string, key: TokenKeys['access'], nowMs: number): P
   } catch (error) {
     return { reason: reasonOf(error) }
   }
+}
+
+/** The key that the token names, if it is of the token's algorithm; without a name the one in force. */
+function findKey({ kid, alg }: ProtectedHeaderParameters, { verification }: TokenKeys['access']) {
+  const held = kid === undefined ? verification[0] : verification.find((key) => key.kid === kid)
+  return held?.alg === alg ? held : undefined
 }
 
 // One token would otherwise have several spellings: the last character of a part has bits that base64 ignores.

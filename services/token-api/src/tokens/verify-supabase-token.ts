@@ -1,7 +1,8 @@
 import { createSecretKey } from 'node:crypto'
 import { ProblemError } from '@tollgate/shared/contracts'
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { z } from 'zod'
+import { createJwksCache } from './cache-jwks.ts'
 
 /** The signed-in user, or why the token is refused. */
 export type SupabaseVerdict =
@@ -15,8 +16,15 @@ export type VerifySupabaseToken = (token: string) => Promise<SupabaseVerdict>
 export interface SupabaseTokenOptions {
   /** `iss` of the tokens, `${SUPABASE_URL}/auth/v1`. */
   readonly issuer: string
-  /** The project signs with HS256 and this secret (`jwtSecret`), or with a key pair whose public half is at `jwksUrl`. */
-  readonly keys: { readonly jwtSecret: string } | { readonly jwksUrl: string; readonly apiKey?: string | undefined }
+  /**
+   * `jwtSecret` for a project that signs with HS256, `jwksUrl` where the public halves of its key pairs are; a project
+   * that changes from one to the other has both.
+   */
+  readonly keys: {
+    readonly jwtSecret?: string | undefined
+    readonly jwksUrl?: string | undefined
+    readonly apiKey?: string | undefined
+  }
   /** Epoch milliseconds. */
   readonly now: () => number
 }
@@ -33,9 +41,13 @@ interface KeySource {
 
 /** Makes a verifier for one project. */
 export function createSupabaseTokenVerifier(options: SupabaseTokenOptions): VerifySupabaseToken {
-  const source = openKeys(options.keys)
+  const sources = openKeys(options)
   return async (token) => {
     try {
+      const { alg } = decodeProtectedHeader(token)
+      const source = sources.find(({ algorithms }) => algorithms.includes(alg ?? ''))
+      // A signature of no family that the project uses is none.
+      if (source === undefined) return { reason: 'bad_signature' }
       const { payload } = await jwtVerify(token, source.getKey, {
         algorithms: source.algorithms,
         audience: 'authenticated',
@@ -50,15 +62,19 @@ export function createSupabaseTokenVerifier(options: SupabaseTokenOptions): Veri
   }
 }
 
-function openKeys(keys: SupabaseTokenOptions['keys']): KeySource {
-  if ('jwtSecret' in keys) {
+function openKeys({ keys, now }: SupabaseTokenOptions): KeySource[] {
+  const sources: KeySource[] = []
+  if (keys.jwtSecret !== undefined) {
     const secret = createSecretKey(Buffer.from(keys.jwtSecret))
     // @supabase/lite writes no `iss`. The secret belongs to one project, so that it says who issued the token.
-    return { algorithms: ['HS256'], getKey: () => secret, isIssuerRequired: false }
+    sources.push({ algorithms: ['HS256'], getKey: () => secret, isIssuerRequired: false })
   }
-  const headers = keys.apiKey === undefined ? {} : { headers: { apikey: keys.apiKey } }
-  const getKey = createRemoteJWKSet(new URL(keys.jwksUrl), { timeoutDuration: 1_500, ...headers })
-  return { algorithms: ['ES256', 'RS256'], getKey, isIssuerRequired: true }
+  if (keys.jwksUrl !== undefined) {
+    const headers: Record<string, string> = keys.apiKey === undefined ? {} : { apikey: keys.apiKey }
+    const getKey = createJwksCache({ url: keys.jwksUrl, headers, now })
+    sources.push({ algorithms: ['ES256', 'RS256'], getKey, isIssuerRequired: true })
+  }
+  return sources
 }
 
 function judge(payload: JWTPayload, issuer: string): SupabaseVerdict {
@@ -82,6 +98,8 @@ function reasonOf(error: unknown): 'malformed' | 'bad_signature' | 'expired' {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (BAD_SIGNATURE.some((type) => error instanceof type)) return 'bad_signature'
   if (TOKEN_FAULTS.some((type) => error instanceof type)) return 'malformed'
+  // The header is no JSON.
+  if (error instanceof TypeError && error.message.startsWith('Invalid Token')) return 'malformed'
   // What is left is not the token's fault: the endpoint of the public keys did not answer, or not with keys.
   throw new ProblemError('unavailable', 'The public keys of the Supabase project cannot be read at present.', {
     cause: error,

@@ -47,6 +47,14 @@ const decisionOf = async ({ db, organizationId }: Target): Promise<string> => {
     values ($1, 'active', 'warned', 0, 'test', 'test', '{}') returning id`
   return (await db.query(add, [organizationId])).rows[0].id
 }
+const sessionOf = async ({ db, organizationId, userId }: Target): Promise<string> => {
+  const { rows } = await db.query(
+    `insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, access_expires_at)
+     values (gen_random_uuid(), $1, $2, now(), now() + interval '1 hour', now() + interval '1 hour') returning id`,
+    [organizationId, userId],
+  )
+  return rows[0].id
+}
 
 /** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
 export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
@@ -64,6 +72,16 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'GET /v1/forward-auth/page': () => ({ path: '/v1/forward-auth/page' }),
   'GET /v1/handoff': () => ({ path: '/v1/handoff?token=none&org=none' }),
   'POST /v1/handoff': () => ({ path: '/v1/handoff', json: { token: 'none', org: 'none' } }),
+  'GET /.well-known/jwks.json': () => ({ path: '/.well-known/jwks.json' }),
+  'POST /v1/tokens': ({ userId }) => ({ path: '/v1/tokens', json: { user_id: userId } }),
+  'POST /oauth/introspect': () => ({ path: '/oauth/introspect', json: { token: 'nonsense' } }),
+  'POST /oauth/revoke': () => ({ path: '/oauth/revoke', json: { token: 'nonsense' } }),
+  'GET /v1/sessions': () => ({ path: '/v1/sessions' }),
+  'DELETE /v1/sessions/{id}': async (target) => ({ path: `/v1/sessions/${await sessionOf(target)}` }),
+  'DELETE /v1/users/{id}/sessions': async (target) => {
+    await sessionOf(target)
+    return { path: `/v1/users/${target.userId}/sessions` }
+  },
   'POST /v1/events': (target) => ({
     path: '/v1/events',
     json: target.isCallerAUser ? chatStarted(target) : usageEvent(target.organizationId, target.userId),

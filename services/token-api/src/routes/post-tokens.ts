@@ -1,0 +1,41 @@
+import { ProblemError, uuid } from '@tollgate/shared/contracts'
+import { z } from 'zod'
+import { requireKey } from '../access/require-key.ts'
+import type { Store } from '../bind-store.ts'
+import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
+import type { IssueAccessToken } from '../tokens/issue-access-token.ts'
+import type { Login, LoginRequest } from '../tokens/start-login.ts'
+import { answerLogin, loginAnswer } from './login-answer.ts'
+import { type App, bearer, problems } from './typed-app.ts'
+
+/** What the route needs. */
+export interface PostTokens {
+  readonly authenticateKey: AuthenticateServiceKey
+  readonly findMember: Store['findMember']
+  readonly startLogin: (request: LoginRequest) => Promise<Login>
+  readonly issueToken: IssueAccessToken
+}
+
+/** `POST /v1/tokens`: an access token for a user by id, for servers that vouch for their users themselves. */
+export function postTokens(app: App, { authenticateKey, findMember, startLogin, issueToken }: PostTokens): void {
+  const schema = {
+    summary: 'An access token for a user by id',
+    security: bearer,
+    body: z.strictObject({ user_id: uuid }),
+    response: { 201: loginAnswer, ...problems(400, 401, 403, 413, 415, 503) },
+  }
+  app.post('/v1/tokens', { schema }, async (request, reply) => {
+    const key = await requireKey(request.headers.authorization, 'tokens:issue', authenticateKey)
+    const userId = request.body.user_id
+    const member = await findMember(userId)
+    const isInReach = key.organization_id === null || key.organization_id === member?.organization_id
+    // The same answer for a user who does not exist: nobody can try out ids.
+    if (member === undefined || !isInReach) {
+      throw new ProblemError('forbidden', 'The key issues tokens for no such user.', {
+        extensions: { reason: 'user_out_of_reach' },
+      })
+    }
+    const login = await startLogin({ userId, kind: 'server', userAgent: request.headers['user-agent'] })
+    return reply.code(201).send(await answerLogin(login, issueToken, reply))
+  })
+}

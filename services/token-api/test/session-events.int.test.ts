@@ -1,0 +1,92 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { startTestServers } from '@tollgate/local-stack/testing'
+import { decodeJwt } from 'jose'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { call } from './support/http.ts'
+import { addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
+import { newSecret, startApi } from './support/start-api.ts'
+import { startWorker } from './support/worker.ts'
+
+const MAIN = join(import.meta.dirname, '../src/main.ts')
+
+let servers: Awaited<ReturnType<typeof startTestServers>>
+let db: pg.Pool
+let env: Record<string, string>
+let signIn: string
+beforeAll(async () => {
+  servers = await startTestServers()
+  db = new pg.Pool({ connectionString: servers.databaseUrl, max: 2 })
+  db.on('error', () => undefined)
+  env = {
+    REDIS_URL: servers.redisUrl,
+    DATABASE_URL: servers.databaseUrl,
+    LIBRECHAT_JWT_SECRET: newSecret(),
+    JWT_REFRESH_SECRET: newSecret(),
+    SUPABASE_JWT_SECRET: newSecret(),
+    SUPABASE_URL: 'http://127.0.0.1:9',
+    PORT: '0',
+  }
+  const user = await addUser(db, await addOrganization(db))
+  signIn = await signSupabaseToken(user, env.SUPABASE_JWT_SECRET ?? '')
+}, 60_000)
+afterAll(async () => {
+  await db.end()
+  await servers.stop()
+})
+
+async function startProcess(): Promise<{ child: ChildProcess; url: string }> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  let output = ''
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const url = await vi.waitFor(() => {
+    const found = /"url":"(http:[^"]+)"/.exec(output)?.[1]
+    if (found === undefined) throw new Error(output)
+    return found
+  }, 40_000)
+  return { child, url }
+}
+
+const sidOf = (token: string): string => String(decodeJwt(token).sid)
+const rowsOf = async (sids: string[]) =>
+  (await db.query('select from tollgate.login_sessions where id = any($1)', [sids])).rowCount ?? 0
+
+test('a token that was issued has its login.started, though Redis was away and the process was killed at that moment', async () => {
+  const issued: string[] = []
+  for (let round = 0; round < 3; round++) {
+    const { child, url } = await startProcess()
+    if (round > 0) await servers.redis.kill()
+    // Each answer is a token that somebody holds; the kill comes while others are under way.
+    const logins = Array.from({ length: 20 }, async (_, i) => {
+      const answer = await call<{ token?: string }>(url, '/api/librechat/auth', {
+        method: 'POST',
+        token: signIn,
+      }).catch(() => undefined)
+      if (answer?.body.token !== undefined) issued.push(sidOf(answer.body.token))
+      if (i === 10) child.kill('SIGKILL')
+    })
+    await Promise.all(logins)
+    child.kill('SIGKILL')
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    if (round > 0) await servers.redis.start()
+  }
+  expect(issued.length).toBeGreaterThan(5)
+  expect(await rowsOf(issued)).toBe(issued.length)
+
+  const survivor = await startApi(env)
+  const worker = startWorker(servers.redisUrl, servers.databaseUrl)
+  try {
+    const started = () => new Set(worker.seen.flatMap((event) => (event.type === 'login.started' ? event.id : [])))
+    await vi.waitFor(() => expect(issued.filter((sid) => !started().has(sid))).toEqual([]), { timeout: 30_000 })
+    // Sensitivity: an event that never entered the outbox is noticed by the same comparison.
+    expect(['missing', ...issued].filter((sid) => !started().has(sid))).toEqual(['missing'])
+  } finally {
+    await worker.stop()
+    await survivor.stop()
+  }
+}, 150_000)
