@@ -283,6 +283,7 @@ create table tollgate.login_sessions (
 ) with (fillfactor = 70);
 create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
 create index login_sessions_user_id_idx on tollgate.login_sessions (user_id) where ended_at is null;
+create index login_sessions_ended_at_idx on tollgate.login_sessions (ended_at) where ended_at is not null;
 create index login_sessions_expires_at_idx on tollgate.login_sessions (expires_at) where ended_at is null;
 
 -- What the gates refuse before it expires by itself: one token (jti) or all of a login session (sid). A row lives as long
@@ -643,10 +644,19 @@ create table public.chat_sessions (
   metadata_at timestamptz,
   started_at timestamptz not null,
   last_activity_at timestamptz not null,
-  ended_at timestamptz,
-  end_reason text,
-  status text generated always as
-    (case when ended_at is null or last_activity_at > ended_at then 'active' else 'ended' end) stored,
+  end_event_at timestamptz,    -- the last end that was reported; without force when there was activity after it
+  end_event_reason text,
+  closed_at timestamptz,       -- by close_sessions: idle, or its user logged out, or the organization was revoked
+  close_reason text,
+  status text generated always as (case
+    when end_event_at >= last_activity_at then 'ended'
+    when closed_at is null then 'active'
+    when close_reason = 'idle' then 'idle'
+    else 'ended' end) stored,
+  ended_at timestamptz generated always as
+    (case when end_event_at >= last_activity_at then end_event_at else closed_at end) stored,
+  end_reason text generated always as
+    (case when end_event_at >= last_activity_at then end_event_reason else close_reason end) stored,
   message_count bigint not null default 0,
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
@@ -658,6 +668,8 @@ create table public.chat_sessions (
 ) with (fillfactor = 60);
 create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
 create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+-- For close_sessions. Activity changes neither column, so that it touches no index.
+create index chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 
 -- Total of an organization's period: what the quota is compared with.
 create table tollgate.period_totals (
@@ -1691,6 +1703,66 @@ $$;
 revoke execute on function public.close_period, public.complete_statements, public.list_statements
   from public, anon, authenticated;
 grant execute on function public.close_period, public.complete_statements, public.list_statements to service_role;
+
+-- schemas/40-functions/close_sessions.sql
+-- Purpose: close chat sessions that are over and that nobody has ended: idle ones, and those of users who logged out and of
+--   organizations that were revoked within the last ten minutes (what comes later is found when it is idle).
+-- Parameters: idle_seconds, max_rows of this call. Returns: a row a reason: reason, sessions (how many were closed).
+-- Locks: rows of chat_sessions; those that somebody else holds are left for the next call, so that nobody waits.
+-- Invariant: a session is closed once, however many workers call and whichever of them is killed; later activity opens it
+--   again (roll_up_sessions), and then it may be closed again.
+create function public.close_sessions(idle_seconds integer, max_rows integer)
+returns table (reason text, sessions integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with idle as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at from public.chat_sessions s
+    where s.status = 'active' and s.last_activity_at <= now() - make_interval(secs => idle_seconds)
+    limit max_rows
+    for update skip locked
+  ), logged_out as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
+    from tollgate.login_sessions l
+    join public.chat_sessions s on s.organization_id = l.organization_id and s.user_id = l.user_id
+    where l.ended_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= l.ended_at
+    limit max_rows
+    for update of s skip locked
+  ), revoked as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
+    from tollgate.quota_decisions d
+    join public.chat_sessions s on s.organization_id = d.organization_id
+    where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
+      and s.last_activity_at <= d.decided_at
+    limit max_rows
+    for update of s skip locked
+  ), held as materialized (
+    select * from idle union select * from logged_out union select * from revoked
+  ), closed as (
+    update public.chat_sessions s set closed_at = x.at, close_reason = x.reason
+    from held h
+    cross join lateral tollgate.session_closing(
+      h.organization_id, h.user_id, h.last_activity_at, make_interval(secs => idle_seconds)) x
+    where s.organization_id = h.organization_id and s.user_id = h.user_id
+      and s.librechat_session_id = h.librechat_session_id and x.at <= now()
+    returning s.close_reason
+  )
+  select c.close_reason, count(*)::integer from closed c group by c.close_reason
+$$;
+
+revoke execute on function public.close_sessions from public, anon, authenticated;
+grant execute on function public.close_sessions to tollgate_usage_worker, service_role;
+
+-- Purpose: how many chat sessions of an organization were open at a time. Parameters: for_organization, at.
+-- Returns: one row: open. Reads only. Invariant: an end that came before its start, or usage before it, changes nothing.
+create function public.count_open_sessions(for_organization uuid, at timestamptz) returns table (open integer)
+language sql stable security invoker set search_path = ''
+as $$
+  select count(*)::integer from public.chat_sessions s
+  where s.organization_id = for_organization and s.started_at <= at and coalesce(s.ended_at, 'infinity') > at
+$$;
+
+revoke execute on function public.count_open_sessions from public, anon, authenticated;
+grant execute on function public.count_open_sessions to tollgate_token_api, tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/commit_reservations.sql
 -- Purpose: take usage events that settle holds, on disk, in one transaction with the end of their leases: a hold whose
@@ -4828,7 +4900,7 @@ language sql volatile security invoker set search_path = ''
 as $$
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
-    started_at, last_activity_at, ended_at, end_reason, message_count, input_tokens, output_tokens, total_tokens,
+    started_at, last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens,
     cost_usd, charge_usd, unpriced_events)
   select
     e.organization_id, e.user_id, e.session_id,
@@ -4859,9 +4931,14 @@ as $$
     metadata_at = greatest(t.metadata_at, excluded.metadata_at),
     started_at = least(t.started_at, excluded.started_at),
     last_activity_at = greatest(t.last_activity_at, excluded.last_activity_at),
-    end_reason = case when (excluded.ended_at, excluded.end_reason) > (t.ended_at, t.end_reason)
-      or t.ended_at is null then excluded.end_reason else t.end_reason end,
-    ended_at = greatest(t.ended_at, excluded.ended_at),
+    end_event_reason = case when (excluded.end_event_at, excluded.end_event_reason) > (t.end_event_at, t.end_event_reason)
+      or t.end_event_at is null then excluded.end_event_reason else t.end_event_reason end,
+    end_event_at = greatest(t.end_event_at, excluded.end_event_at),
+    -- What was closed for want of news is open again with the news, until close_sessions has looked at it.
+    closed_at = case when excluded.last_activity_at <= t.last_activity_at
+      and coalesce(excluded.end_event_at < t.last_activity_at, true) then t.closed_at end,
+    close_reason = case when excluded.last_activity_at <= t.last_activity_at
+      and coalesce(excluded.end_event_at < t.last_activity_at, true) then t.close_reason end,
     message_count = t.message_count + excluded.message_count,
     input_tokens = t.input_tokens + excluded.input_tokens,
     output_tokens = t.output_tokens + excluded.output_tokens,
@@ -5007,6 +5084,37 @@ end
 $$;
 
 grant execute on function tollgate.select_dead_letters, tollgate.read_dead_letter to service_role;
+
+-- schemas/40-functions/session_closing.sql
+-- Purpose: when and why a chat session is over that nobody has ended. Parameters: of_organization, of_user, active_at (its
+--   last activity), idle_for. Returns: one row (at, reason): the first of: its user has no login left (reason of the login's
+--   end), its organization was revoked (organization_revoked), nothing happened for idle_for (idle). Reads only.
+-- Invariant: follows from what is on record alone, not from when it is asked; a login that merely ran out ends nothing.
+create function tollgate.session_closing(of_organization uuid, of_user uuid, active_at timestamptz, idle_for interval)
+returns table (at timestamptz, reason text)
+language sql stable security invoker set search_path = ''
+as $$
+  select c.at, c.reason
+  from (
+    select active_at + idle_for as at, 'idle' as reason, 3 as rank
+    union all
+    select lower(r), 'organization_revoked', 1
+    from unnest(tollgate.revoked_times(of_organization)) r where lower(r) >= active_at
+    union all
+    select l.ended_at, coalesce(l.end_reason, 'logout'), 2
+    from tollgate.login_sessions l
+    where l.organization_id = of_organization and l.user_id = of_user and l.ended_at >= active_at
+      and l.end_reason is distinct from 'expired'
+      and not exists (
+        select from tollgate.login_sessions o
+        where o.organization_id = of_organization and o.user_id = of_user and o.id <> l.id
+          and o.started_at <= l.ended_at and coalesce(o.ended_at, o.expires_at, 'infinity') > l.ended_at)
+  ) c
+  order by c.at, c.rank
+  limit 1
+$$;
+
+grant execute on function tollgate.session_closing to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/set_enforcement_control.sql
 -- Purpose: pause or resume all refusals for enforcement states, or set how installations decide (enforce, observe).

@@ -24,6 +24,8 @@ export const usageWorkerEnv = serviceEnv({
     .string()
     .regex(/^[\w-]{1,64}$/, { error: 'must be letters, digits, - and _' })
     .default('tollgate'),
+  /** A chat session without activity for so long is idle. */
+  SESSION_IDLE: duration().prefault('30m'),
   /** How long the ledger keeps its entries; after that a month is sealed with its closing figures and dropped. */
   LEDGER_RETENTION: days(130).prefault('1100d'),
   /** How long an event's identity is kept, which is also how long it can be corrected. */

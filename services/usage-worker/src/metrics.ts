@@ -14,6 +14,9 @@ export function defineUsageMetrics(metrics: Metrics) {
       'tollgate_usage_after_revocation_total',
       'Recorded calls that were made while their organization was revoked',
     ),
+    sessionsClosed: metrics.counter('tollgate_sessions_closed_total', 'Chat sessions closed though nobody ended them', [
+      'reason',
+    ]),
     deadLetters: metrics.counter('tollgate_dead_letters_total', 'Events and jobs set aside as not recordable'),
     retries: metrics.counter('tollgate_usage_commit_retries_total', 'Transactions repeated after a passing fault'),
     announceFailures: metrics.counter(

@@ -20,6 +20,7 @@ import type { UsageWorkerConfig } from './config.ts'
 import { consumeUsageEvents } from './consume.ts'
 import { keepInboxDrained } from './drain-inbox.ts'
 import { keepBooks } from './keep-books.ts'
+import { keepSessionsClosed } from './keep-sessions-closed.ts'
 import { defineUsageMetrics, type UsageMetrics } from './metrics.ts'
 import { createBacklogReader, type ReadUsageBacklog } from './read-usage-backlog.ts'
 import { checkProgress } from './readiness.ts'
@@ -80,9 +81,16 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
     stopping,
   )
   const booksKept = keepBooks({ ...options, metrics, rpc: store.rpc, onError })
+  const sessionsClosed = keepSessionsClosed({
+    rpc: store.rpc,
+    metrics: usage,
+    idleSeconds: config.SESSION_IDLE,
+    onError,
+    stopping,
+  })
   const readBacklog = createBacklogReader(consumer.backlog, store.rpc, now)
   const watched = watchRedis(options, producing, store.rpc, usage, readBacklog)
-  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, booksKept, watched]))
+  phases.add('drain', 'loops', 2_000, () => Promise.all([drained, booksKept, sessionsClosed, watched]))
 
   defineBacklogGauges(metrics, readBacklog)
   const checks = {

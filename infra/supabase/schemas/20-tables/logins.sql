@@ -23,6 +23,7 @@ create table tollgate.login_sessions (
 ) with (fillfactor = 70);
 create index login_sessions_organization_id_idx on tollgate.login_sessions (organization_id, user_id);
 create index login_sessions_user_id_idx on tollgate.login_sessions (user_id) where ended_at is null;
+create index login_sessions_ended_at_idx on tollgate.login_sessions (ended_at) where ended_at is not null;
 create index login_sessions_expires_at_idx on tollgate.login_sessions (expires_at) where ended_at is null;
 
 -- What the gates refuse before it expires by itself: one token (jti) or all of a login session (sid). A row lives as long

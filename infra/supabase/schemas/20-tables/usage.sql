@@ -147,10 +147,19 @@ create table public.chat_sessions (
   metadata_at timestamptz,
   started_at timestamptz not null,
   last_activity_at timestamptz not null,
-  ended_at timestamptz,
-  end_reason text,
-  status text generated always as
-    (case when ended_at is null or last_activity_at > ended_at then 'active' else 'ended' end) stored,
+  end_event_at timestamptz,    -- the last end that was reported; without force when there was activity after it
+  end_event_reason text,
+  closed_at timestamptz,       -- by close_sessions: idle, or its user logged out, or the organization was revoked
+  close_reason text,
+  status text generated always as (case
+    when end_event_at >= last_activity_at then 'ended'
+    when closed_at is null then 'active'
+    when close_reason = 'idle' then 'idle'
+    else 'ended' end) stored,
+  ended_at timestamptz generated always as
+    (case when end_event_at >= last_activity_at then end_event_at else closed_at end) stored,
+  end_reason text generated always as
+    (case when end_event_at >= last_activity_at then end_event_reason else close_reason end) stored,
   message_count bigint not null default 0,
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
@@ -162,6 +171,8 @@ create table public.chat_sessions (
 ) with (fillfactor = 60);
 create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
 create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+-- For close_sessions. Activity changes neither column, so that it touches no index.
+create index chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 
 -- Total of an organization's period: what the quota is compared with.
 create table tollgate.period_totals (

@@ -8,7 +8,7 @@ language sql volatile security invoker set search_path = ''
 as $$
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
-    started_at, last_activity_at, ended_at, end_reason, message_count, input_tokens, output_tokens, total_tokens,
+    started_at, last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens,
     cost_usd, charge_usd, unpriced_events)
   select
     e.organization_id, e.user_id, e.session_id,
@@ -39,9 +39,14 @@ as $$
     metadata_at = greatest(t.metadata_at, excluded.metadata_at),
     started_at = least(t.started_at, excluded.started_at),
     last_activity_at = greatest(t.last_activity_at, excluded.last_activity_at),
-    end_reason = case when (excluded.ended_at, excluded.end_reason) > (t.ended_at, t.end_reason)
-      or t.ended_at is null then excluded.end_reason else t.end_reason end,
-    ended_at = greatest(t.ended_at, excluded.ended_at),
+    end_event_reason = case when (excluded.end_event_at, excluded.end_event_reason) > (t.end_event_at, t.end_event_reason)
+      or t.end_event_at is null then excluded.end_event_reason else t.end_event_reason end,
+    end_event_at = greatest(t.end_event_at, excluded.end_event_at),
+    -- What was closed for want of news is open again with the news, until close_sessions has looked at it.
+    closed_at = case when excluded.last_activity_at <= t.last_activity_at
+      and coalesce(excluded.end_event_at < t.last_activity_at, true) then t.closed_at end,
+    close_reason = case when excluded.last_activity_at <= t.last_activity_at
+      and coalesce(excluded.end_event_at < t.last_activity_at, true) then t.close_reason end,
     message_count = t.message_count + excluded.message_count,
     input_tokens = t.input_tokens + excluded.input_tokens,
     output_tokens = t.output_tokens + excluded.output_tokens,

@@ -1,0 +1,58 @@
+-- Purpose: close chat sessions that are over and that nobody has ended: idle ones, and those of users who logged out and of
+--   organizations that were revoked within the last ten minutes (what comes later is found when it is idle).
+-- Parameters: idle_seconds, max_rows of this call. Returns: a row a reason: reason, sessions (how many were closed).
+-- Locks: rows of chat_sessions; those that somebody else holds are left for the next call, so that nobody waits.
+-- Invariant: a session is closed once, however many workers call and whichever of them is killed; later activity opens it
+--   again (roll_up_sessions), and then it may be closed again.
+create function public.close_sessions(idle_seconds integer, max_rows integer)
+returns table (reason text, sessions integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with idle as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at from public.chat_sessions s
+    where s.status = 'active' and s.last_activity_at <= now() - make_interval(secs => idle_seconds)
+    limit max_rows
+    for update skip locked
+  ), logged_out as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
+    from tollgate.login_sessions l
+    join public.chat_sessions s on s.organization_id = l.organization_id and s.user_id = l.user_id
+    where l.ended_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= l.ended_at
+    limit max_rows
+    for update of s skip locked
+  ), revoked as materialized (
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
+    from tollgate.quota_decisions d
+    join public.chat_sessions s on s.organization_id = d.organization_id
+    where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
+      and s.last_activity_at <= d.decided_at
+    limit max_rows
+    for update of s skip locked
+  ), held as materialized (
+    select * from idle union select * from logged_out union select * from revoked
+  ), closed as (
+    update public.chat_sessions s set closed_at = x.at, close_reason = x.reason
+    from held h
+    cross join lateral tollgate.session_closing(
+      h.organization_id, h.user_id, h.last_activity_at, make_interval(secs => idle_seconds)) x
+    where s.organization_id = h.organization_id and s.user_id = h.user_id
+      and s.librechat_session_id = h.librechat_session_id and x.at <= now()
+    returning s.close_reason
+  )
+  select c.close_reason, count(*)::integer from closed c group by c.close_reason
+$$;
+
+revoke execute on function public.close_sessions from public, anon, authenticated;
+grant execute on function public.close_sessions to tollgate_usage_worker, service_role;
+
+-- Purpose: how many chat sessions of an organization were open at a time. Parameters: for_organization, at.
+-- Returns: one row: open. Reads only. Invariant: an end that came before its start, or usage before it, changes nothing.
+create function public.count_open_sessions(for_organization uuid, at timestamptz) returns table (open integer)
+language sql stable security invoker set search_path = ''
+as $$
+  select count(*)::integer from public.chat_sessions s
+  where s.organization_id = for_organization and s.started_at <= at and coalesce(s.ended_at, 'infinity') > at
+$$;
+
+revoke execute on function public.count_open_sessions from public, anon, authenticated;
+grant execute on function public.count_open_sessions to tollgate_token_api, tollgate_usage_worker, service_role;
