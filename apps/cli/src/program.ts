@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { addDeadLettersCommand } from './commands/dead-letters.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addEnforcementCommand } from './commands/enforcement.ts'
 import { addEraseUserCommand } from './commands/erase-user.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addPeriodCommand } from './commands/period.ts'
@@ -23,5 +24,6 @@ export function createProgram(io: CommandIo): Command {
   addPeriodCommand(program, io)
   addExportCommand(program, io)
   addEraseUserCommand(program, io)
+  addEnforcementCommand(program, io)
   return program
 }

@@ -13,6 +13,8 @@ export interface CliRun {
 /** How a run may be watched. */
 export interface CliOptions {
   readonly databaseUrl: string
+  /** Variables on top of the test's own. */
+  readonly env?: Readonly<Record<string, string>>
   /** Told all of stderr so far, whenever more comes; may end the process. */
   readonly onStderr?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
 }
@@ -20,8 +22,15 @@ export interface CliOptions {
 const MAIN = join(import.meta.dirname, '../src/main.ts')
 
 /** Runs the real command in a process of its own, against a test's database. */
-export function runCli(args: readonly string[], { databaseUrl, onStderr }: CliOptions): Promise<CliRun> {
-  const env = { ...process.env, DATABASE_URL: databaseUrl, NO_COLOR: '1', SUPABASE_URL: '', SUPABASE_SECRET_KEY: '' }
+export function runCli(args: readonly string[], { databaseUrl, env: extra, onStderr }: CliOptions): Promise<CliRun> {
+  const env = {
+    ...process.env,
+    DATABASE_URL: databaseUrl,
+    NO_COLOR: '1',
+    SUPABASE_URL: '',
+    SUPABASE_SECRET_KEY: '',
+    ...extra,
+  }
   const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''

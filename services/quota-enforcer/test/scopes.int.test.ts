@@ -132,12 +132,7 @@ describe('observing', () => {
 })
 
 describe('limits of users', () => {
-  const user = (limit: number | null) =>
-    world.admin.query(
-      `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $1, $2, 'test')
-       on conflict (organization_id, user_id) do update set max_tokens = $2, version = user_quotas.version + 1`,
-      [id, limit],
-    )
+  const user = (limit: number | null) => world.setUserLimit(id, id, limit)
   const userState = async () =>
     (await world.admin.query('select state, version from tollgate.user_enforcement_states where user_id = $1', [id]))
       .rows[0]

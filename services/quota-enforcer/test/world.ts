@@ -96,6 +96,13 @@ function accounts(admin: pg.Pool, rpcOf: { api: Rpc; worker: Rpc }) {
       rpcOf.api('set_quota', {
         change: { organization_id, limit, actor: 'test', only_lower: false, ...(policy ? { policy } : {}) },
       }),
+    /** A user's limit, whether or not the user has a profile. */
+    setUserLimit: (organizationId: string, userId: string, limit: number | null) =>
+      admin.query(
+        `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $2, $3, 'test')
+         on conflict (organization_id, user_id) do update set max_tokens = $3, version = user_quotas.version + 1`,
+        [organizationId, userId, limit],
+      ),
     /** Records usage as the worker does; wakes nobody. */
     use: (organization_id: string, total: number) =>
       rpcOf.worker('ingest_usage', { batch: { events: [usageEvent(organization_id, total)] } }),
@@ -115,7 +122,8 @@ function accounts(admin: pg.Pool, rpcOf: { api: Rpc; worker: Rpc }) {
   }
 }
 
-function usageEvent(organization_id: string, total: number): AcceptedEvent {
+/** A usage event of the organization's one user, who has the organization's id. */
+export function usageEvent(organization_id: string, total: number): AcceptedEvent {
   const at = new Date().toISOString()
   return {
     type: 'usage.recorded',

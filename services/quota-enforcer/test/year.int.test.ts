@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openTraveller } from './virtual-time.ts'
+import { evaluateOver, openWorld, type World } from './world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await openWorld()
+})
+afterAll(() => world.close())
+
+interface Period {
+  readonly start: number
+  readonly end: number
+}
+
+/** Lives through a leap year and more: each period the limit is used up and passed, and each end gives access back. */
+async function liveThrough(zone: string, anchor: number, from: string, until: string): Promise<Period[]> {
+  const clock = { at: Date.parse(from) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  const settings =
+    'insert into tollgate.organization_settings (organization_id, time_zone, period_anchor_day) values ($1, $2, $3)'
+  await world.admin.query(settings, [id, zone, anchor])
+  const periods: Period[] = []
+  while (clock.at < Date.parse(until)) {
+    const { period_start, period_end } = await traveller.position()
+    const [start, end] = [Date.parse(period_start), Date.parse(period_end)]
+    periods.push({ start, end })
+    await traveller.use(1_200)
+    await traveller.sweep()
+    expect((await traveller.position()).state).toBe('revoked')
+    // Usage of the period's last millisecond is the period's, whoever is in charge by then.
+    clock.at = end - 1
+    await traveller.use(1)
+    await traveller.sweep()
+    expect(await traveller.position()).toMatchObject({ state: 'revoked', used_tokens: '1201' })
+    expect(await traveller.nextDue()).toBe(end)
+    clock.at = end
+    // However many enforcers come at this instant, access comes back once.
+    await Promise.all(Array.from({ length: 4 }, () => traveller.evaluate()))
+    expect(await traveller.position()).toMatchObject({ state: 'active', used_tokens: '0' })
+  }
+  const sql = `select to_state, count(*)::integer as count from tollgate.quota_decisions where organization_id = $1 group by 1 order by 1`
+  const { rows } = await world.admin.query(sql, [id])
+  const count = periods.length
+  expect(rows).toEqual([
+    { to_state: 'active', count },
+    { to_state: 'revoked', count },
+  ])
+  return periods
+}
+
+/** What a clock on the wall shows when the periods begin. */
+function openings(periods: readonly Period[], zone: string): string[] {
+  const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'short' })
+  return periods.map(({ start }) => format.format(start))
+}
+const hours = ({ start, end }: Period): number => (end - start) / 3_600_000
+
+test('a leap year from the 31st on, in Berlin: month ends, the leap day, both clock changes', async () => {
+  const periods = await liveThrough('Europe/Berlin', 31, '2028-01-05T10:00:00Z', '2029-01-05T00:00:00Z')
+  expect(openings(periods, 'Europe/Berlin')).toEqual(
+    [
+      '2027-12-31',
+      '2028-01-31',
+      '2028-02-29',
+      '2028-03-31',
+      '2028-04-30',
+      '2028-05-31',
+      '2028-06-30',
+      '2028-07-31',
+      '2028-08-31',
+      '2028-09-30',
+      '2028-10-31',
+      '2028-11-30',
+      '2028-12-31',
+    ].map((day) => `${day} 00:00`),
+  )
+  // 2028-03-26 has 23 hours, 2028-10-29 has 25.
+  expect(periods.map(hours).slice(1, 3)).toEqual([29 * 24, 31 * 24 - 1])
+  expect(periods.map(hours)[9]).toBe(31 * 24 + 1)
+})
+
+test('the same year in calendar months in New York, whose clocks change on other days', async () => {
+  const periods = await liveThrough('America/New_York', 1, '2028-01-05T10:00:00Z', '2029-01-02T00:00:00Z')
+  expect(openings(periods, 'America/New_York')).toEqual(
+    Array.from(
+      { length: 13 },
+      (_, month) => `${month < 12 ? 2028 : 2029}-${String((month % 12) + 1).padStart(2, '0')}-01 00:00`,
+    ),
+  )
+  expect(hours(periods[2] ?? expect.fail())).toBe(31 * 24 - 1)
+  expect(hours(periods[10] ?? expect.fail())).toBe(30 * 24 + 1)
+})
+
+test('the same year in Kathmandu, a quarter of an hour off, from the leap day on', async () => {
+  const periods = await liveThrough('Asia/Kathmandu', 29, '2028-01-05T10:00:00Z', '2029-03-05T00:00:00Z')
+  const days = openings(periods, 'Asia/Kathmandu')
+  expect(days.slice(0, 4)).toEqual(['2027-12-29 00:00', '2028-01-29 00:00', '2028-02-29 00:00', '2028-03-29 00:00'])
+  // 2029 has no 29th of February.
+  expect(days.slice(-2)).toEqual(['2029-01-29 00:00', '2029-02-28 00:00'])
+})
+
+test('a change of time zone in the middle of the year waits for the next period', async () => {
+  const clock = { at: Date.UTC(2028, 5, 10) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  await traveller.use(1_200)
+  await traveller.sweep()
+  await world.admin.query('select tollgate.change_schedule($1, $2, 20, $3)', [
+    traveller.id,
+    'Asia/Tokyo',
+    new Date(clock.at),
+  ])
+  expect(await traveller.nextDue()).toBe(Date.UTC(2028, 6, 1))
+  clock.at = Date.UTC(2028, 6, 1)
+  await traveller.sweep()
+  expect((await traveller.position()).state).toBe('active')
+  expect(await traveller.nextDue()).toBe(Date.UTC(2028, 6, 19, 15))
+})
