@@ -28,7 +28,13 @@ export async function openTokenSigner(stack: StackFile, secret: string): Promise
   }
 }
 
-async function issueOne({ supabase, users, tokenApi }: StackFile): Promise<string> {
+async function issueOne(stack: StackFile): Promise<string> {
+  const headers = { authorization: `Bearer ${await signIn(stack)}` }
+  return (await postJson(`${stack.tokenApi}/api/librechat/auth`, headers, {}, tokenAnswer)).token
+}
+
+/** Signs the first demo user in at Supabase and gives the access token. */
+export async function signIn({ supabase, users }: StackFile): Promise<string> {
   const [user] = users
   if (user === undefined) throw new BenchError('The stack has no demo user.')
   const { access_token } = await postJson(
@@ -37,8 +43,7 @@ async function issueOne({ supabase, users, tokenApi }: StackFile): Promise<strin
     { email: user.email, password: user.password },
     loginAnswer,
   )
-  const headers = { authorization: `Bearer ${access_token}` }
-  return (await postJson(`${tokenApi}/api/librechat/auth`, headers, {}, tokenAnswer)).token
+  return access_token
 }
 
 async function postJson<Answer>(

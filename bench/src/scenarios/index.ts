@@ -1,8 +1,9 @@
 import type { Scenario } from '../scenario.ts'
 import { enforcement } from './enforcement.ts'
+import { forwardAuth } from './forward-auth.ts'
 import { usagePipeline } from './usage-pipeline.ts'
 import { usageVisibility } from './usage-visibility.ts'
 import { verify } from './verify.ts'
 
 /** All scenarios, in the order in which they run. A new one is a file and a line here. */
-export const SCENARIOS: readonly Scenario[] = [usagePipeline, usageVisibility, enforcement, verify]
+export const SCENARIOS: readonly Scenario[] = [usagePipeline, usageVisibility, enforcement, verify, forwardAuth]

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { choosePorts, createNginx, type Server } from '@tollgate/local-stack'
 import { createTemporaryDir } from '@tollgate/local-stack/testing'
 import type { Enforcement } from '@tollgate/shared/contracts'
+import { expect, vi } from 'vitest'
 import { call } from '../../../../services/token-api/test/support/http.ts'
 import { addOrganization, addUser, signSupabaseToken } from '../../../../services/token-api/test/support/seed.ts'
 import { type Bench, openBench } from '../../../../services/token-api/test/support/start-api.ts'
@@ -49,6 +50,9 @@ export async function openGate({ api = {}, gate = {} }: GateOptions = {}): Promi
   const logs = { ACCESS_LOG: join(temporary.dir, 'access.log'), ERROR_LOG: join(temporary.dir, 'error.log') }
   const settings = { FRAME_ANCESTORS: "'self' https://app.example.com", ...logs, ...gate }
   const nginx = await startNginx({ port, dir: temporary.dir, bench, upstream, settings })
+
+  // The gate of the token API is closed until it has read what it must know.
+  await vi.waitFor(async () => expect((await call(bench.api.url, '/readyz')).status).toBe(200), { timeout: 30_000 })
 
   const askForUrl = async ({ userId }: Person) => {
     const token = await signSupabaseToken(userId, bench.secrets.supabase)
