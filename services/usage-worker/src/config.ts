@@ -17,6 +17,8 @@ export const usageWorkerEnv = serviceEnv({
   BATCH_MAX_DELAY_MS: positiveInteger().prefault('5'),
   /** Transactions under way at a time, which is also the number of Postgres connections that record. */
   BATCHES_IN_FLIGHT: positiveInteger().prefault('2'),
+  /** Postgres connections of all usage workers together, however many run. */
+  MAX_WORKER_CONNECTIONS: positiveInteger().prefault('32'),
   /** How often the inbox in Postgres is looked into, in ms. */
   INBOX_POLL_MS: positiveInteger().prefault('500'),
   // One word: it becomes the first part of a Redis key.

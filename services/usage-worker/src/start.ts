@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { storeSettings } from '@tollgate/shared/config'
 import type { UsageEventsJob } from '@tollgate/shared/contracts'
 import { createOpsServer, type StartContext } from '@tollgate/shared/lifecycle'
@@ -36,6 +37,9 @@ interface UsageWorkerOptions extends StartContext {
 // Inbox, partitions, dead letters and readiness, beside the transactions that record.
 const SPARE_CONNECTIONS = 2
 const DRAIN_TIMEOUT_MS = 6_000
+const CONNECT_RETRY_MS = 250
+/** First key of the advisory locks that bound the connections of all usage workers. */
+const SLOT_KIND = 7_410_001
 
 /** Opens everything that the usage worker needs and starts consuming. */
 export async function startUsageWorker(options: UsageWorkerOptions): Promise<void> {
@@ -47,6 +51,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   const store = openStore(storeSettings(config), {
     applicationName: 'tollgate-usage-worker',
     maxConnections: config.BATCHES_IN_FLIGHT + SPARE_CONNECTIONS,
+    slots: { kind: SLOT_KIND, limit: config.MAX_WORKER_CONNECTIONS },
     statementTimeoutMs: 15_000,
     onError,
   })
@@ -67,6 +72,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
     connection,
     shards: config.SHARDS,
     onError,
+    startWhen: untilConnected(store.rpc, stopping),
     onExhausted: (letter) => keepDeadLetter(store.rpc, usage, letter),
   })
   phases.add('drain', 'usage-events', DRAIN_TIMEOUT_MS, () => consumer.close(DRAIN_TIMEOUT_MS - 500))
@@ -101,6 +107,18 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   const ops = createOpsServer({ host: config.HOST, port: config.PORT, checks, metrics, stopping })
   phases.add('close', 'ops server', 500, ops.close)
   logger.info({ address: await ops.listen() }, 'operations server listens')
+}
+
+/** Resolves with the first answer of Postgres: a worker without a connection would take jobs that others could record. */
+async function untilConnected(rpc: Rpc, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    const isConnected = await rpc('tollgate_ping', {}).then(
+      () => true,
+      () => false,
+    )
+    if (isConnected) return
+    await delay(CONNECT_RETRY_MS, undefined, { signal: stopping }).catch(() => undefined)
+  }
 }
 
 function openProducerConnection({ config, phases }: UsageWorkerOptions, onError: (error: unknown) => void): Redis {

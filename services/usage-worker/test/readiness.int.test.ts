@@ -58,7 +58,7 @@ beforeEach(async () => {
   const adding = createProducerConnection(redis.redisUrl, { onError })
   const working = createWorkerConnection(redis.redisUrl, { onError })
   connections = [adding, working]
-  await expect.poll(() => adding.status).toBe('ready')
+  await expect.poll(() => adding.status, patient).toBe('ready')
   producer = createProducer('usage-events', { connection: adding, shards: 1 })
   const commit = async (jobs: UsageEventsJob[]): Promise<EventOutcome[][]> => {
     await hold.promise

@@ -41,6 +41,8 @@ export interface ConsumerOptions {
   readonly onExhausted?: (letter: DeadLetter) => void | Promise<void>
   /** Overrides the catalog. */
   readonly concurrency?: number
+  /** Jobs are taken from when this resolves; at once without it. */
+  readonly startWhen?: Promise<unknown>
   /** How long a job is locked without renewal: the jobs of a killed worker wait so long. Default 10 s. */
   readonly lockMs?: number
   /** How often jobs of dead workers are looked for. Default 3 s. */
@@ -115,6 +117,7 @@ function startWorker<N extends QueueName>(
   const worker = new Worker(address.queue, (job) => handle<N>(job, definition, handler, address.shard), {
     connection: options.connection,
     prefix: address.prefix,
+    autorun: options.startWhen === undefined,
     concurrency: options.concurrency ?? definition.concurrency,
     maxStalledCount: MAX_STALLS,
     lockDuration: options.lockMs ?? 10_000,
@@ -126,6 +129,8 @@ function startWorker<N extends QueueName>(
   const report = dampen(options.onError)
   worker.on('error', report)
   worker.on('completed', onCompleted)
+  const run = () => (worker.closing === undefined ? worker.run() : undefined)
+  options.startWhen?.then(run).catch((fault: unknown) => report(asError(fault)))
   worker.on('failed', (job, error) => {
     if (job?.finishedOn === undefined) return
     tellExhausted(job, error, options.onExhausted).catch((fault: unknown) => report(asError(fault)))

@@ -2,12 +2,15 @@ import type { StoreSettings } from '../config/index.ts'
 import { createPgRpc } from './create-pg-rpc.ts'
 import { createSupabaseRpc } from './create-supabase-rpc.ts'
 import type { RpcStore } from './functions/index.ts'
+import type { ConnectionSlots } from './take-slot.ts'
 
 /** What a service says of its use of the store. */
 export interface StoreUse {
   readonly applicationName: string
   /** Connections at most (direct Postgres only). */
   readonly maxConnections: number
+  /** Connections shared with the same service's other processes (direct Postgres only). */
+  readonly slots?: ConnectionSlots
   readonly statementTimeoutMs: number
   /** Direct Postgres only. Default 2000. */
   readonly connectTimeoutMs?: number
@@ -26,6 +29,7 @@ export function openStore(settings: StoreSettings, use: StoreUse): RpcStore {
     applicationName: use.applicationName,
     statementTimeoutMs: use.statementTimeoutMs,
     onError: use.onError,
+    ...(use.slots === undefined ? {} : { slots: use.slots }),
     ...(use.connectTimeoutMs === undefined ? {} : { connectTimeoutMs: use.connectTimeoutMs }),
   })
 }
