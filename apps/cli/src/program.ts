@@ -5,6 +5,7 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addEnforcementCommand } from './commands/enforcement.ts'
 import { addEraseUserCommand } from './commands/erase-user.ts'
 import { addExportCommand } from './commands/export.ts'
+import { addImportCommand } from './commands/import.ts'
 import { addPeriodCommand } from './commands/period.ts'
 import { addPricesCommand } from './commands/prices.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
@@ -22,6 +23,7 @@ export function createProgram(io: CommandIo): Command {
   addRerateCommand(program, io)
   addPricesCommand(program, io)
   addPeriodCommand(program, io)
+  addImportCommand(program, io)
   addExportCommand(program, io)
   addEraseUserCommand(program, io)
   addEnforcementCommand(program, io)

@@ -2843,11 +2843,13 @@ begin
   select coalesce(jsonb_agg(e.event || '{"imported": true, "type": "usage.recorded"}' order by e.position), '[]') into events
   from jsonb_array_elements(asked -> 'events') with ordinality e (event, position);
   judged := array(select j from tollgate.judge_events(jsonb_build_object('events', events)) j);
-  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'reason',
-      coalesce(j.rejection, 'period_closed')) order by j.ordinal), '[]') into refused
+  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'reason', coalesce(j.rejection,
+      case when o.organization_id is null then 'unknown_organization' else 'period_closed' end)) order by j.ordinal), '[]')
+  into refused
   from unnest(judged) j
+  left join tollgate.directory_organizations o on o.organization_id = j.organization_id
   left join tollgate.period_statements s on s.organization_id = j.organization_id and s.period_start = j.period_start
-  where j.rejection is not null or s.organization_id is not null;
+  where j.rejection is not null or o.organization_id is null or s.organization_id is not null;
   rejected := refused;
   if (asked ->> 'dry_run')::boolean then
     select count(*) filter (where i.digest is null), count(*) filter (where i.digest is not null),
