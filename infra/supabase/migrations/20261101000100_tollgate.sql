@@ -1584,34 +1584,42 @@ grant execute on function tollgate.check_slice to tollgate_usage_worker, service
 
 -- schemas/40-functions/claim_identities.sql
 -- Purpose: let each usage event count once: claim its identity, in the transaction that counts it.
--- Parameters: judged events. Returns: fresh: the usage events that are new, the first of each identity in the batch;
---   probes: corrections whose original has not arrived; this transaction holds its identity (see release_probes).
+-- Parameters: judged events. Returns: claimed: ordinals of the usage events that are new, the first of each identity in the
+--   batch; probes: corrections whose original has not arrived; this transaction holds its identity (see release_probes).
 -- Locks: identity rows in the order (organization_id, digest): unsorted inserts deadlock under redelivery.
 -- Invariant: (organization, source, id) counts once, whatever else the event says. A correction claims the identity of its
 --   original too: so it waits for a transaction that is just recording it, and one of the two always sees the other.
 create function tollgate.claim_identities(
-  judged tollgate.judged_event[], out fresh tollgate.judged_event[], out probes tollgate.judged_event[])
+  judged tollgate.judged_event[], out claimed bigint[], out probes tollgate.judged_event[])
 language sql volatile security invoker set search_path = ''
 set enable_nestloop = off -- the planner cannot know how many events a batch has
 as $$
   with first as materialized (
-    select distinct on (j.organization_id, j.digest) j as event, j.organization_id, j.digest, j.counts_digest,
-      j.type = 'usage.recorded' as is_usage
+    select distinct on (j.organization_id, j.digest) j.ordinal, j.organization_id, j.digest, j.counts_digest, j.imported,
+      j.type = 'usage.recorded' as is_usage, case when j.type = 'usage.corrected' then j end as correction
     from unnest(judged) j
     where j.type in ('usage.recorded', 'usage.corrected') and j.rejection is null
     order by j.organization_id, j.digest, j.type = 'usage.corrected', j.ordinal
-  ), claimed as (
-    insert into tollgate.usage_event_identities (organization_id, digest, counts_digest)
-    select f.organization_id, f.digest, f.counts_digest from first f order by f.organization_id, f.digest
+  ), inserted as (
+    insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
+    select f.organization_id, f.digest, f.counts_digest, f.imported from first f order by f.organization_id, f.digest
     on conflict do nothing
     returning organization_id, digest
   )
-  select coalesce(array_agg(f.event) filter (where f.is_usage), '{}'),
-    coalesce(array_agg(f.event) filter (where not f.is_usage), '{}')
-  from first f join claimed c on c.organization_id = f.organization_id and c.digest = f.digest
+  select coalesce(array_agg(f.ordinal) filter (where f.is_usage), '{}'),
+    coalesce(array_agg(f.correction) filter (where not f.is_usage), '{}')
+  from first f join inserted i on i.organization_id = f.organization_id and i.digest = f.digest
 $$;
 
-grant execute on function tollgate.claim_identities to tollgate_usage_worker, service_role;
+-- Purpose: the events of a batch with the given ordinals. Parameters: judged, ordinals. Returns: those events. Reads only.
+create function tollgate.pick_events(judged tollgate.judged_event[], ordinals bigint[]) returns tollgate.judged_event[]
+language sql stable security invoker set search_path = ''
+set enable_nestloop = off -- as above
+as $$
+  select coalesce(array_agg(j), '{}') from unnest(judged) j join unnest(ordinals) o (ordinal) on o.ordinal = j.ordinal
+$$;
+
+grant execute on function tollgate.claim_identities, tollgate.pick_events to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/close_period.sql
 -- Purpose: close an organization's period: freeze its statement. Parameters: request = { organization_id, at (any instant of
@@ -2817,7 +2825,7 @@ grant execute on function tollgate.hold_corrections to tollgate_usage_worker, se
 -- Purpose: the short form of an event's identity. Parameters: source, id. Returns: first 16 bytes of SHA-256 over source,
 --   NUL, id: no text holds a NUL, so no two pairs are written alike.
 create function tollgate.identity_digest(source text, id text) returns bytea
-language sql immutable parallel safe
+language sql stable parallel safe -- as convert_to is: only so it becomes part of the query that calls it
 return substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_to(id, 'UTF8')) for 16);
 
 grant execute on function tollgate.identity_digest to tollgate_usage_worker, service_role;
@@ -2914,11 +2922,25 @@ declare
   corrected tollgate.judged_event[];   -- entries of corrections
   entries tollgate.judged_event[];     -- both: what the ledger and every rollup gain
   probes tollgate.judged_event[];
-  has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
+  said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
+  claimed bigint[];
+  has_corrections boolean;
+  has_sessions boolean;
+  has_logins boolean;
   taken bigint[];
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
-  select tollgate.post_to_open_periods(c.fresh), c.probes into fresh, probes from tollgate.claim_identities(judged) c;
+  -- Looked for once: almost every batch is usage and nothing else, and each look at all of it costs.
+  select coalesce(bool_or(j.type = 'usage.corrected'), false), coalesce(bool_or(j.type like 'session.%'), false),
+    coalesce(bool_or(j.type like 'login.%'), false)
+  into has_corrections, has_sessions, has_logins from unnest(judged) j;
+
+  select * into claimed, probes from tollgate.claim_identities(judged);
+  fresh := judged;
+  if cardinality(claimed) < cardinality(judged) then
+    fresh := tollgate.pick_events(judged, claimed);
+  end if;
+  fresh := tollgate.post_to_open_periods(fresh);
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
@@ -2928,10 +2950,14 @@ begin
     entries := fresh || corrected;
   end if;
   perform tollgate.roll_up_days(entries);
-  perform tollgate.roll_up_sessions(entries || array(
-    select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
-  perform tollgate.record_logins(array(
-    select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
+  if has_sessions then
+    said := array(select j from unnest(judged) j where j.type like 'session.%' and j.rejection is null);
+  end if;
+  perform tollgate.roll_up_sessions(entries, said);
+  if has_logins then
+    perform tollgate.record_logins(array(
+      select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
+  end if;
   holds := tollgate.settle_reservations(judged, fresh);
   perform tollgate.roll_up_organization_models(entries);
   totals := tollgate.add_period_totals(entries);
@@ -2989,10 +3015,11 @@ as $$
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
-      (select c.period_start from tollgate.organization_period(d.organization_id) c) as current_period_start
+      c.period_start as current_period_start, c.period_end as current_period_end
     from (select distinct e.organization_id from event e) d
+    cross join lateral tollgate.organization_period(d.organization_id) c
   ), schedule as materialized (
-    select h.*, z.charge_factor, z.revoked, z.current_period_start
+    select h.*, z.charge_factor, z.revoked, z.current_period_start, z.current_period_end
     from zone z
     cross join lateral tollgate.schedules_of(z.organization_id) h
   ), candidate as materialized (
@@ -3012,8 +3039,12 @@ as $$
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
   ), period as materialized (
     select e.ordinal, h.time_zone, h.charge_factor, h.revoked, h.current_period_start,
-      case when e.time < h.first_end then h.valid_from
-        else tollgate.period_start(e.time, h.time_zone, h.anchor_day) end as period_start
+      case
+        -- Most usage is of the present period: the calendar need not be asked for each event.
+        when e.time >= h.current_period_start and e.time < h.current_period_end then h.current_period_start
+        when e.time < h.first_end then h.valid_from
+        else tollgate.period_start(e.time, h.time_zone, h.anchor_day)
+      end as period_start
     from event e
     join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
@@ -3022,9 +3053,9 @@ as $$
     e.organization_id,
     -- A correction bears the digest of what it corrects.
     tollgate.identity_digest(coalesce(e.corrects ->> 'source', e.source), coalesce(e.corrects ->> 'id', e.id)),
-    substring(sha256(convert_to(concat_ws(chr(31), e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
-      e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count),
-      'UTF8')) for 16),
+    -- Only tells a repeat from a contradiction: eight bytes without a detour through text are enough.
+    int8send(hash_record_extended(row(e.user_id, e.session_id, e.model, e.input_tokens, e.output_tokens,
+      e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count), 0)),
     e.source, e.id, e.time, e.received_at, coalesce(e.imported, false), coalesce(e.time <@ h.revoked, false),
     e.user_id, e.session_id, e.message_id, e.provider, e.model,
     e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
@@ -3469,14 +3500,12 @@ grant execute on function tollgate.login_fault to tollgate_token_api, service_ro
 -- Purpose: what an organization is billed on top of the provider's cost. Parameters: for_organization.
 -- Returns: percent: the organization's own, else its plan's, else 0. Reads only.
 create function tollgate.markup_percent(for_organization uuid) returns numeric
-language sql stable security invoker set search_path = ''
-as $$
-  select coalesce(
-    (select s.markup_percent from tollgate.organization_settings s where s.organization_id = for_organization),
-    (select p.markup_percent from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
-     where o.organization_id = for_organization),
-    0)
-$$;
+language sql stable security invoker
+return coalesce(
+  (select s.markup_percent from tollgate.organization_settings s where s.organization_id = for_organization),
+  (select p.markup_percent from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
+   where o.organization_id = for_organization),
+  0);
 
 grant execute on function tollgate.markup_percent to tollgate_usage_worker, service_role;
 
@@ -4892,34 +4921,57 @@ $$;
 grant execute on function tollgate.roll_up_organization_models to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/roll_up_sessions.sql
--- Purpose: add usage and session events to chat_sessions. Parameters: events (usage.recorded that were claimed,
---   session.started, session.ended). Returns: nothing.
+-- Purpose: add usage and session events to chat_sessions. Parameters: entries of the ledger; said: session.started and
+--   session.ended. Returns: nothing.
 -- Locks: rows of chat_sessions in the order of its primary key.
 -- Invariant: every column is a commutative fold (sum, least, greatest, newest wins with a fixed tie-break), so that
 --   any order of the same events, an end before its start included, gives the same row.
-create function tollgate.roll_up_sessions(events tollgate.judged_event[]) returns void
+create function tollgate.roll_up_sessions(entries tollgate.judged_event[], said tollgate.judged_event[] default '{}') returns void
 language sql volatile security invoker set search_path = ''
+set enable_nestloop = off -- the planner cannot know how many events a batch has
 as $$
+  with used as (
+    -- The newest model comes first of its session, so that no group needs a sort of its own.
+    select e.organization_id, e.user_id, e.session_id, (array_agg(e.model))[1] as model_used, max(e.time) as model_used_at,
+      min(e.time) as started_at, sum(e.message_count) as message_count, sum(e.input_tokens) as input_tokens,
+      sum(e.output_tokens) as output_tokens, sum(e.total_tokens) as total_tokens, sum(e.cost_usd) as cost_usd,
+      sum(e.charge_usd) as charge_usd, sum(e.unpriced_events) as unpriced_events
+    from (
+      select f.organization_id, f.user_id, f.session_id, f.time, f.model, f.message_count, f.input_tokens, f.output_tokens,
+        f.total_tokens, f.cost_usd, f.charge_usd, f.unpriced_events
+      from unnest(entries) f
+      order by f.organization_id, f.user_id, f.session_id, f.time desc, f.model desc
+    ) e
+    group by e.organization_id, e.user_id, e.session_id
+  ), told as (
+    select e.organization_id, e.user_id, e.session_id,
+      (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1] as model_used,
+      max(e.time) filter (where e.model is not null) as model_used_at,
+      (array_agg(e.metadata order by e.time desc, e.metadata desc) filter (where e.metadata is not null))[1] as metadata,
+      max(e.time) filter (where e.metadata is not null) as metadata_at,
+      min(e.time) as started_at, max(e.time) as last_activity_at,
+      max(e.time) filter (where e.type = 'session.ended') as end_event_at,
+      (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1]
+        as end_event_reason
+    from unnest(said) e
+    group by e.organization_id, e.user_id, e.session_id
+  )
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
     started_at, last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens,
     cost_usd, charge_usd, unpriced_events)
   select
-    e.organization_id, e.user_id, e.session_id,
-    (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1],
-    max(e.time) filter (where e.model is not null),
-    coalesce((array_agg(e.metadata order by e.time desc, e.metadata desc) filter (where e.metadata is not null))[1], '{}')
-      || jsonb_build_object('messages', coalesce(sum(e.message_count), 0), 'tokens', coalesce(sum(e.total_tokens), 0)),
-    max(e.time) filter (where e.metadata is not null),
-    min(e.time), max(e.time),
-    max(e.time) filter (where e.type = 'session.ended'),
-    (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1],
-    coalesce(sum(e.message_count), 0), coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0),
-    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
-    coalesce(sum(e.unpriced_events), 0)
-  from unnest(events) e
-  group by e.organization_id, e.user_id, e.session_id
-  order by e.organization_id, e.user_id, e.session_id
+    organization_id, user_id, session_id,
+    case when u.model_used is null or (s.model_used_at, s.model_used) > (u.model_used_at, u.model_used)
+      then s.model_used else u.model_used end,
+    greatest(u.model_used_at, s.model_used_at),
+    coalesce(s.metadata, '{}')
+      || jsonb_build_object('messages', coalesce(u.message_count, 0), 'tokens', coalesce(u.total_tokens, 0)),
+    s.metadata_at, least(u.started_at, s.started_at), greatest(u.model_used_at, s.last_activity_at), s.end_event_at,
+    s.end_event_reason, coalesce(u.message_count, 0), coalesce(u.input_tokens, 0), coalesce(u.output_tokens, 0),
+    coalesce(u.total_tokens, 0), coalesce(u.cost_usd, 0), coalesce(u.charge_usd, 0), coalesce(u.unpriced_events, 0)
+  from used u full join told s using (organization_id, user_id, session_id)
+  order by organization_id, user_id, session_id
   on conflict (organization_id, user_id, librechat_session_id) do update set
     model_used = case when (excluded.model_used_at, excluded.model_used) > (t.model_used_at, t.model_used)
       or t.model_used is null then excluded.model_used else t.model_used end,

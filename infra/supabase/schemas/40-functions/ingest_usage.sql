@@ -18,11 +18,25 @@ declare
   corrected tollgate.judged_event[];   -- entries of corrections
   entries tollgate.judged_event[];     -- both: what the ledger and every rollup gain
   probes tollgate.judged_event[];
-  has_corrections boolean := exists (select from unnest(judged) j where j.type = 'usage.corrected');
+  said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
+  claimed bigint[];
+  has_corrections boolean;
+  has_sessions boolean;
+  has_logins boolean;
   taken bigint[];
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
-  select tollgate.post_to_open_periods(c.fresh), c.probes into fresh, probes from tollgate.claim_identities(judged) c;
+  -- Looked for once: almost every batch is usage and nothing else, and each look at all of it costs.
+  select coalesce(bool_or(j.type = 'usage.corrected'), false), coalesce(bool_or(j.type like 'session.%'), false),
+    coalesce(bool_or(j.type like 'login.%'), false)
+  into has_corrections, has_sessions, has_logins from unnest(judged) j;
+
+  select * into claimed, probes from tollgate.claim_identities(judged);
+  fresh := judged;
+  if cardinality(claimed) < cardinality(judged) then
+    fresh := tollgate.pick_events(judged, claimed);
+  end if;
+  fresh := tollgate.post_to_open_periods(fresh);
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
@@ -32,10 +46,14 @@ begin
     entries := fresh || corrected;
   end if;
   perform tollgate.roll_up_days(entries);
-  perform tollgate.roll_up_sessions(entries || array(
-    select j from unnest(judged) j where j.type in ('session.started', 'session.ended') and j.rejection is null));
-  perform tollgate.record_logins(array(
-    select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
+  if has_sessions then
+    said := array(select j from unnest(judged) j where j.type like 'session.%' and j.rejection is null);
+  end if;
+  perform tollgate.roll_up_sessions(entries, said);
+  if has_logins then
+    perform tollgate.record_logins(array(
+      select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
+  end if;
   holds := tollgate.settle_reservations(judged, fresh);
   perform tollgate.roll_up_organization_models(entries);
   totals := tollgate.add_period_totals(entries);

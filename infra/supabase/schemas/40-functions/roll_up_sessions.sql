@@ -1,31 +1,54 @@
--- Purpose: add usage and session events to chat_sessions. Parameters: events (usage.recorded that were claimed,
---   session.started, session.ended). Returns: nothing.
+-- Purpose: add usage and session events to chat_sessions. Parameters: entries of the ledger; said: session.started and
+--   session.ended. Returns: nothing.
 -- Locks: rows of chat_sessions in the order of its primary key.
 -- Invariant: every column is a commutative fold (sum, least, greatest, newest wins with a fixed tie-break), so that
 --   any order of the same events, an end before its start included, gives the same row.
-create function tollgate.roll_up_sessions(events tollgate.judged_event[]) returns void
+create function tollgate.roll_up_sessions(entries tollgate.judged_event[], said tollgate.judged_event[] default '{}') returns void
 language sql volatile security invoker set search_path = ''
+set enable_nestloop = off -- the planner cannot know how many events a batch has
 as $$
+  with used as (
+    -- The newest model comes first of its session, so that no group needs a sort of its own.
+    select e.organization_id, e.user_id, e.session_id, (array_agg(e.model))[1] as model_used, max(e.time) as model_used_at,
+      min(e.time) as started_at, sum(e.message_count) as message_count, sum(e.input_tokens) as input_tokens,
+      sum(e.output_tokens) as output_tokens, sum(e.total_tokens) as total_tokens, sum(e.cost_usd) as cost_usd,
+      sum(e.charge_usd) as charge_usd, sum(e.unpriced_events) as unpriced_events
+    from (
+      select f.organization_id, f.user_id, f.session_id, f.time, f.model, f.message_count, f.input_tokens, f.output_tokens,
+        f.total_tokens, f.cost_usd, f.charge_usd, f.unpriced_events
+      from unnest(entries) f
+      order by f.organization_id, f.user_id, f.session_id, f.time desc, f.model desc
+    ) e
+    group by e.organization_id, e.user_id, e.session_id
+  ), told as (
+    select e.organization_id, e.user_id, e.session_id,
+      (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1] as model_used,
+      max(e.time) filter (where e.model is not null) as model_used_at,
+      (array_agg(e.metadata order by e.time desc, e.metadata desc) filter (where e.metadata is not null))[1] as metadata,
+      max(e.time) filter (where e.metadata is not null) as metadata_at,
+      min(e.time) as started_at, max(e.time) as last_activity_at,
+      max(e.time) filter (where e.type = 'session.ended') as end_event_at,
+      (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1]
+        as end_event_reason
+    from unnest(said) e
+    group by e.organization_id, e.user_id, e.session_id
+  )
   insert into public.chat_sessions as t (
     organization_id, user_id, librechat_session_id, model_used, model_used_at, session_metadata, metadata_at,
     started_at, last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens,
     cost_usd, charge_usd, unpriced_events)
   select
-    e.organization_id, e.user_id, e.session_id,
-    (array_agg(e.model order by e.time desc, e.model desc) filter (where e.model is not null))[1],
-    max(e.time) filter (where e.model is not null),
-    coalesce((array_agg(e.metadata order by e.time desc, e.metadata desc) filter (where e.metadata is not null))[1], '{}')
-      || jsonb_build_object('messages', coalesce(sum(e.message_count), 0), 'tokens', coalesce(sum(e.total_tokens), 0)),
-    max(e.time) filter (where e.metadata is not null),
-    min(e.time), max(e.time),
-    max(e.time) filter (where e.type = 'session.ended'),
-    (array_agg(e.end_reason order by e.time desc, e.end_reason desc) filter (where e.type = 'session.ended'))[1],
-    coalesce(sum(e.message_count), 0), coalesce(sum(e.input_tokens), 0), coalesce(sum(e.output_tokens), 0),
-    coalesce(sum(e.total_tokens), 0), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
-    coalesce(sum(e.unpriced_events), 0)
-  from unnest(events) e
-  group by e.organization_id, e.user_id, e.session_id
-  order by e.organization_id, e.user_id, e.session_id
+    organization_id, user_id, session_id,
+    case when u.model_used is null or (s.model_used_at, s.model_used) > (u.model_used_at, u.model_used)
+      then s.model_used else u.model_used end,
+    greatest(u.model_used_at, s.model_used_at),
+    coalesce(s.metadata, '{}')
+      || jsonb_build_object('messages', coalesce(u.message_count, 0), 'tokens', coalesce(u.total_tokens, 0)),
+    s.metadata_at, least(u.started_at, s.started_at), greatest(u.model_used_at, s.last_activity_at), s.end_event_at,
+    s.end_event_reason, coalesce(u.message_count, 0), coalesce(u.input_tokens, 0), coalesce(u.output_tokens, 0),
+    coalesce(u.total_tokens, 0), coalesce(u.cost_usd, 0), coalesce(u.charge_usd, 0), coalesce(u.unpriced_events, 0)
+  from used u full join told s using (organization_id, user_id, session_id)
+  order by organization_id, user_id, session_id
   on conflict (organization_id, user_id, librechat_session_id) do update set
     model_used = case when (excluded.model_used_at, excluded.model_used) > (t.model_used_at, t.model_used)
       or t.model_used is null then excluded.model_used else t.model_used end,
