@@ -13,7 +13,7 @@ process.once('message', async (message) => {
   )
   app.post('/v1/events', async (_request, reply) => reply.code(202).send(postBody))
   app.get('/api/auth/verify', async () => getBody)
-  app.get('/v1/forward-auth', async (_request, reply) => reply.send(null))
+  app.get('/v1/forward-auth', async (_request, reply) => reply.send(''))
   process.send?.(await app.listen({ host: '127.0.0.1', port: 0 }))
 })
 process.once('disconnect', () => process.exit(0))

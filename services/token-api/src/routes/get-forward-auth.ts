@@ -29,7 +29,7 @@ const headersOf = ({ userId, organizationId, role, loginSessionId }: Visitor) =>
  */
 export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }: GetForwardAuth): void {
   const check = ({ headers: { cookie, authorization } }: FastifyRequest) => checkVisitor({ cookie, authorization })
-  const passed = { 200: z.null().describe('May pass: X-Tenant-Id and X-Tollgate-* say who it is') }
+  const passed = { 200: z.literal('').describe('May pass: X-Tenant-Id and X-Tollgate-* say who it is') }
   const schema = {
     summary: 'Whether a request may pass the proxy (nginx auth_request)',
     security: bearer,
@@ -39,7 +39,7 @@ export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }
     const verdict = await check(request)
     if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
     showPosition(reply, verdict.visitor.organizationId)
-    return reply.headers(headersOf(verdict.visitor)).send(null)
+    return reply.headers(headersOf(verdict.visitor)).send('')
   })
 
   const pageSchema = { summary: 'Why a request may not pass the proxy, for people', response: problems(401, 403, 503) }
