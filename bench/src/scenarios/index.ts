@@ -1,9 +1,19 @@
 import type { Scenario } from '../scenario.ts'
 import { enforcement } from './enforcement.ts'
 import { forwardAuth } from './forward-auth.ts'
+import { holdFaults } from './hold-faults.ts'
+import { reservations } from './reservations.ts'
 import { usagePipeline } from './usage-pipeline.ts'
 import { usageVisibility } from './usage-visibility.ts'
 import { verify } from './verify.ts'
 
 /** All scenarios, in the order in which they run. A new one is a file and a line here. */
-export const SCENARIOS: readonly Scenario[] = [usagePipeline, usageVisibility, enforcement, verify, forwardAuth]
+export const SCENARIOS: readonly Scenario[] = [
+  usagePipeline,
+  usageVisibility,
+  enforcement,
+  verify,
+  forwardAuth,
+  reservations,
+  holdFaults,
+]

@@ -29,6 +29,8 @@ export type StackOptions = Omit<ServersOptions, 'ports'> & {
 /** The running stack. `services['usage-worker'].kill()` and `.start()` are for fault tests. */
 export type Stack = Omit<Servers, 'stop'> & {
   services: Record<ServiceName, Service>
+  /** Starts one more token-api, for tests and benchmarks of several instances. */
+  addTokenApi(): Promise<Service>
   /** Content of stack.json, with the process ids of this moment. */
   describe(): StackFile
   /** Takes everything down in order and removes stack.json. */
@@ -87,31 +89,36 @@ const seed = async (stackDir: StackDir, servers: Omit<Servers, 'stop'>, log: (li
   return users ?? []
 }
 
-const createServices = async (
+/** Prepares a process of a service; `label` tells several of one service apart. */
+type CreateProcess = (name: ServiceName, port: number, label?: string) => Service
+
+const prepareServices = async (
   stackDir: StackDir,
   options: StackOptions,
-  ports: Record<ServiceName, number>,
   servers: Omit<Servers, 'stop'>,
   hooks: ServerHooks,
-): Promise<Record<ServiceName, Service>> => {
+): Promise<CreateProcess> => {
   const { secrets, paths, registry } = stackDir
   const databaseUrls = await provisionRoles(servers.databaseUrl, secrets.rolePassword)
   const base = options.env ?? process.env
-  const create = (name: ServiceName) =>
+  return (name, port, label = name) =>
     createService({
-      name,
+      name: label,
       script: options.scripts?.[name] ?? serviceScripts[name],
-      port: ports[name],
-      logFile: join(paths.logs, `${name}.log`),
+      port,
+      logFile: join(paths.logs, `${label}.log`),
       env: serviceEnv(name, base, servers, databaseUrls[name], secrets),
       registry,
       hooks,
     })
-  return {
-    'token-api': create('token-api'),
-    'usage-worker': create('usage-worker'),
-    'quota-enforcer': create('quota-enforcer'),
-  }
+}
+
+const addTokenApi = async (create: CreateProcess, teardown: Teardown, label: string): Promise<Service> => {
+  const { port } = await choosePorts({ port: {} })
+  const service = create('token-api', port, label)
+  teardown.defer(() => service.stop())
+  await service.start()
+  return service
 }
 
 const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Teardown): Promise<Stack> => {
@@ -130,16 +137,23 @@ const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Tear
   log('Starting PostgreSQL, Redis and the Supabase-compatible API …')
   const servers = await startServersIn(stackDir, { ...options, ports: serverPorts, hooks }, teardown)
   const users = await seed(stackDir, servers, log)
-  const services = await createServices(stackDir, options, ports, servers, hooks)
+  const create = await prepareServices(stackDir, options, servers, hooks)
+  const services = {
+    'token-api': create('token-api', ports['token-api']),
+    'usage-worker': create('usage-worker', ports['usage-worker']),
+    'quota-enforcer': create('quota-enforcer', ports['quota-enforcer']),
+  }
   log('Starting token-api, usage-worker and quota-enforcer …')
   for (const name of serviceNames) teardown.defer(() => services[name].stop())
   await Promise.all(serviceNames.map((name) => services[name].start()))
   running = { servers, services, users }
+  let tokenApis = 1
   rewrite()
   const current = running
   return {
     ...servers,
     services,
+    addTokenApi: () => addTokenApi(create, teardown, `token-api-${++tokenApis}`),
     describe: () => describeStack(stackDir, current),
     stop: () => teardown.run(),
     killAll: stackDir.killAll,

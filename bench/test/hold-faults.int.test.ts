@@ -1,0 +1,52 @@
+import type { Service, Stack } from '@tollgate/local-stack'
+import { startTestStack } from '@tollgate/local-stack/testing'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { killInTurn } from '../src/holds/kill-in-turn.ts'
+import { spendRemainder, spendUnderFaults } from '../src/holds/spend-under-faults.ts'
+import { addPopulation } from '../src/load/population.ts'
+
+let stack: Stack
+let secondApi: Service
+let db: pg.Pool
+beforeAll(async () => {
+  stack = await startTestStack({ env: { ...process.env, NODE_ENV: 'production', LOG_LEVEL: 'error' } })
+  secondApi = await stack.addTokenApi()
+  db = new pg.Pool({ connectionString: stack.databaseUrl, max: 2 })
+  db.on('error', () => undefined)
+})
+afterAll(async () => {
+  await db.end()
+  await stack.stop()
+})
+
+const optionsOf = async (limit: number, seconds: number) => ({
+  urls: [stack.services['token-api'].url, secondApi.url],
+  key: stack.describe().ingestKey,
+  members: await addPopulation(db, { organizations: 1, usersEach: 20, sessionsEach: 2, limit }),
+  clients: 200,
+  seconds,
+  onEvent: () => undefined,
+})
+
+test('200 clients on two instances never pass one limit, whatever is killed, and nothing leaks', async () => {
+  const limit = 200_000
+  const options = await optionsOf(limit, 8)
+  const run = await spendUnderFaults(db, limit, options, () => killInTurn(stack, secondApi, 8, 8))
+  expect(run.spending.held).toBeGreaterThan(100)
+  expect(run.spending.refused).toBeGreaterThan(0)
+  expect(run.spending.abandoned).toBeGreaterThan(0)
+  expect(run.worstExcess).toBeLessThanOrEqual(0)
+  expect(run.end.lateHolds).toBe(0)
+  expect(run.end.usedTokens).toBe(run.spending.usedTokens)
+  expect(run.end.usedTokens).toBeLessThanOrEqual(limit)
+  expect(await spendRemainder(limit, run, options)).toEqual([201, 429])
+})
+
+test('the same harness finds an overshoot where holds are decided without their lock', async () => {
+  await db.query(`create or replace function tollgate.lock_holds(organizations uuid[]) returns void
+    language sql volatile security invoker set search_path = '' as 'select'`)
+  const limit = 20_000
+  const run = await spendUnderFaults(db, limit, await optionsOf(limit, 4), async () => undefined)
+  expect(run.worstExcess).toBeGreaterThan(0)
+})
