@@ -30,10 +30,11 @@ const optionsOf = async (limit: number, seconds: number) => ({
 })
 
 test('200 clients on two instances never pass one limit, whatever is killed, and nothing leaks', async () => {
-  const limit = 200_000
+  // The first requests of 200 clients ask for more than this.
+  const limit = 60_000
   const options = await optionsOf(limit, 8)
   const run = await spendUnderFaults(db, limit, options, () => killInTurn(stack, secondApi, 8, 8))
-  expect(run.spending.held).toBeGreaterThan(100)
+  expect(run.spending.held).toBeGreaterThan(30)
   expect(run.spending.refused).toBeGreaterThan(0)
   expect(run.spending.abandoned).toBeGreaterThan(0)
   expect(run.worstExcess).toBeLessThanOrEqual(0)

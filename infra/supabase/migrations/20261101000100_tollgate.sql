@@ -1375,7 +1375,7 @@ grant execute on function public.apply_user_enforcement to tollgate_quota_enforc
 --   (organizations). Locks: reserved_totals of the slice, sorted. Invariant: a total is set, never incremented here.
 create function public.audit_reserved(after_organization uuid, max_rows integer)
 returns table (last_organization uuid, drift_tokens text, repaired integer)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 declare
   slice uuid[] := array(
@@ -1782,7 +1782,7 @@ grant execute on function public.count_open_sessions to tollgate_token_api, toll
 -- Locks: reserved_totals of the organizations, sorted. Invariant: an event is parked in the inbox exactly when it is
 --   accepted here, so nothing is committing without its event, and no event is accepted without its lease stopped.
 create function public.commit_reservations(batch jsonb) returns table (i integer, outcome text, state text)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -2369,7 +2369,7 @@ grant execute on function tollgate.expire_holds to tollgate_token_api, tollgate_
 -- Returns: one row: expired (holds), organizations (their ids). Locks: reserved_totals of the organizations, sorted.
 -- Invariant: a hold is given back once, however many call this.
 create function public.expire_reservations(max_rows integer) returns table (expired integer, organizations uuid[])
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 begin
   organizations := array(
@@ -2754,10 +2754,7 @@ create function tollgate.hold_budgets(requests tollgate.hold_request[]) returns 
 language sql stable security invoker set search_path = ''
 as $$
   with position as materialized (
-    select p.*, c.paused or i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false) as is_lenient
-    from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
-    join tollgate.quota_inputs i on i.organization_id = p.organization_id
-    cross join tollgate.enforcement_control c
+    select p.* from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
   )
   select 'organization', p.organization_id, null::uuid, null::text,
     case when not p.is_lenient then p.limit_tokens end, p.used_tokens, p.reserved_tokens,
@@ -3321,7 +3318,7 @@ create function public.list_positions(query jsonb)
 returns table (
   organization_id uuid, limit_tokens text, used_tokens text, reserved_tokens text, period_start timestamptz,
   period_end timestamptz, as_of timestamptz)
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -3830,17 +3827,25 @@ grant execute on function public.park_events to tollgate_token_api, service_role
 -- schemas/40-functions/positions_of.sql
 -- Purpose: where some organizations stand in their current period. Parameters: organizations.
 -- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
---   (open holds), session_max_tokens (limit of each chat session; null: none). Reads only. Invariant: holds count in the period that is, whenever they were made.
+--   (open holds, see open_reserved), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
+--   refused: observed, exempt or paused). Reads only. Invariant: holds count in the period that is, whenever they were made.
 create function tollgate.positions_of(organizations uuid[])
 returns table (
   organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
-  period_end timestamptz, session_max_tokens bigint)
+  period_end timestamptz, session_max_tokens bigint, is_lenient boolean)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0), tollgate.open_reserved(i.organization_id),
-    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint
+  select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0),
+    coalesce(h.reserved_tokens, 0) - coalesce((
+      select sum(r.total_tokens) from tollgate.reservations r
+      where r.organization_id = i.organization_id and r.state in ('held', 'committing')
+        and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at)), 0)::bigint,
+    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint,
+    i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false)
+      or exists (select from tollgate.enforcement_control c where c.paused)
   from tollgate.quota_inputs i
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   where i.organization_id = any(organizations)
 $$;
 
@@ -4333,7 +4338,7 @@ grant execute on function tollgate.release_probes to tollgate_usage_worker, serv
 --   was accepted | unknown), state, organization_id.
 -- Locks: reserved_totals of the holds' organizations, sorted. Invariant: a hold is given back once.
 create function public.release_reservations(batch jsonb) returns table (i integer, outcome text, state text, organization_id uuid)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -4635,6 +4640,8 @@ returns table (
   refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
   reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
 language plpgsql volatile security invoker set search_path = ''
+-- Short statements of many parts: compiling or planning them anew would take longer than running them.
+set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -4664,10 +4671,11 @@ begin
       select r as request, r.*, row_number() over (
         partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
       from unnest(requests) r) q
+    -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
     where q.turn = 1
-      and not exists (select from tollgate.reservations h where h.id = q.id)
-      and not exists (select from tollgate.reservations h
-        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key)
+      and (select h.id from tollgate.reservations h where h.id = q.id) is null
+      and (select h.id from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null
     order by q.ordinal);
   budgets := array(select b from tollgate.hold_budgets(requests) b);
   granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))

@@ -1,3 +1,4 @@
+import type { GatedClaims, GateVerdict } from './gate/gate.ts'
 import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
 import type { CheckMembership } from './ingest/check-membership.ts'
 import type { Meters } from './meters.ts'
@@ -13,6 +14,7 @@ export interface ReservationDependencies {
   readonly holds: Holds
   readonly authenticateKey: AuthenticateServiceKey
   readonly checkMembership: CheckMembership
+  readonly judge: (claims: GatedClaims) => GateVerdict
   readonly positions: Pick<Positions, 'show' | 'learn' | 'mark'>
   readonly meters: Pick<Meters, 'accepted' | 'reservations' | 'reservationSeconds'>
   readonly now: () => number
@@ -25,6 +27,7 @@ export function addReservationRoutes(app: App, dependencies: ReservationDependen
   postReservations(app, {
     authenticateKey,
     checkMembership,
+    judge: dependencies.judge,
     reserve: (request) => {
       const stop = meters.reservationSeconds.startTimer()
       return holds.reserve(request).finally(stop)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { createPgRpc, type RpcStore } from '@tollgate/shared/store'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { sampleEnforcement } from '../src/testing/claims.ts'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, usageEvent } from './support/seed.ts'
 import { type Bench, openBench, startApi, type TestApi } from './support/start-api.ts'
@@ -126,6 +127,13 @@ describe('holding', () => {
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(100)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(100)
     expect(await quota()).toEqual([0, 99_900, 100])
+  })
+
+  test('holds nothing for an organization that is revoked', async () => {
+    const message = sampleEnforcement({ organization_id: organization, state: 'revoked', revision: '100' })
+    await bench.redis.publish(`${bench.namespace}:enforcement`, JSON.stringify(message))
+    await vi.waitFor(async () => expect((await reserve(1)).status).toBe(403), 10_000)
+    expect(await reserve(1)).toMatchObject({ status: 403, body: { reason: 'organization_revoked' } })
   })
 
   test.each([

@@ -4,7 +4,7 @@
 --   (organizations). Locks: reserved_totals of the slice, sorted. Invariant: a total is set, never incremented here.
 create function public.audit_reserved(after_organization uuid, max_rows integer)
 returns table (last_organization uuid, drift_tokens text, repaired integer)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 declare
   slice uuid[] := array(

@@ -7,7 +7,7 @@
 -- Locks: reserved_totals of the organizations, sorted. Invariant: an event is parked in the inbox exactly when it is
 --   accepted here, so nothing is committing without its event, and no event is accepted without its lease stopped.
 create function public.commit_reservations(batch jsonb) returns table (i integer, outcome text, state text)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -2,7 +2,7 @@
 -- Returns: one row: expired (holds), organizations (their ids). Locks: reserved_totals of the organizations, sorted.
 -- Invariant: a hold is given back once, however many call this.
 create function public.expire_reservations(max_rows integer) returns table (expired integer, organizations uuid[])
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 begin
   organizations := array(

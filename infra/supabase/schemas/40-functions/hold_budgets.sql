@@ -7,10 +7,7 @@ create function tollgate.hold_budgets(requests tollgate.hold_request[]) returns 
 language sql stable security invoker set search_path = ''
 as $$
   with position as materialized (
-    select p.*, c.paused or i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false) as is_lenient
-    from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
-    join tollgate.quota_inputs i on i.organization_id = p.organization_id
-    cross join tollgate.enforcement_control c
+    select p.* from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
   )
   select 'organization', p.organization_id, null::uuid, null::text,
     case when not p.is_lenient then p.limit_tokens end, p.used_tokens, p.reserved_tokens,

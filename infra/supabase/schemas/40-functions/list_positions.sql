@@ -5,7 +5,7 @@ create function public.list_positions(query jsonb)
 returns table (
   organization_id uuid, limit_tokens text, used_tokens text, reserved_tokens text, period_start timestamptz,
   period_end timestamptz, as_of timestamptz)
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

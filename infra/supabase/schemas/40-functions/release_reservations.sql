@@ -4,7 +4,7 @@
 --   was accepted | unknown), state, organization_id.
 -- Locks: reserved_totals of the holds' organizations, sorted. Invariant: a hold is given back once.
 create function public.release_reservations(batch jsonb) returns table (i integer, outcome text, state text, organization_id uuid)
-language plpgsql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

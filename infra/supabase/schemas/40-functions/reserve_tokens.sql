@@ -13,6 +13,8 @@ returns table (
   refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
   reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
 language plpgsql volatile security invoker set search_path = ''
+-- Short statements of many parts: compiling or planning them anew would take longer than running them.
+set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -42,10 +44,11 @@ begin
       select r as request, r.*, row_number() over (
         partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
       from unnest(requests) r) q
+    -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
     where q.turn = 1
-      and not exists (select from tollgate.reservations h where h.id = q.id)
-      and not exists (select from tollgate.reservations h
-        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key)
+      and (select h.id from tollgate.reservations h where h.id = q.id) is null
+      and (select h.id from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null
     order by q.ordinal);
   budgets := array(select b from tollgate.hold_budgets(requests) b);
   granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))

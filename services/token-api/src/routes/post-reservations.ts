@@ -1,5 +1,7 @@
 import { ProblemError, reservationAnswer, reservationRequest } from '@tollgate/shared/contracts'
 import type { PositionRow, RpcRow } from '@tollgate/shared/store'
+import { explainRefusal } from '../gate/explain-refusal.ts'
+import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import type { CheckMembership } from '../ingest/check-membership.ts'
 import { setRateLimit } from '../quota/rate-limit-headers.ts'
@@ -13,6 +15,8 @@ import { type App, bearer, problems } from './typed-app.ts'
 export interface PostReservations {
   readonly authenticateKey: AuthenticateServiceKey
   readonly checkMembership: CheckMembership
+  /** Judges an organization and user as the gate does. */
+  readonly judge: (claims: GatedClaims) => GateVerdict
   readonly reserve: Holds['reserve']
   /** Told where the organization stands now. */
   readonly onPosition: (position: PositionRow) => void
@@ -32,6 +36,7 @@ export function postReservations(app: App, dependencies: PostReservations): void
   app.post('/v1/reservations', { schema }, async (request, reply) => {
     const key = await authorizeHolds(request.headers.authorization, dependencies.authenticateKey)
     await requireMember(request.body, key.organization_id, dependencies.checkMembership)
+    requireOpenGate(request.body, dependencies.judge)
     const row = await dependencies.reserve({
       ...request.body,
       id: dependencies.newId(),
@@ -73,4 +78,15 @@ async function requireMember(
     const detail = 'Whether the user belongs to the organization cannot be told at present.'
     throw new ProblemError('unavailable', detail, { retryAfterSeconds: 1 })
   }
+}
+
+/** Nothing is held for whom the gate refuses anyway. What it cannot tell now is left to Postgres. */
+function requireOpenGate(
+  { organization_id, user_id }: { organization_id: string; user_id: string },
+  judge: PostReservations['judge'],
+): void {
+  const anyToken = { sub: user_id, ver: Number.MAX_SAFE_INTEGER, jti: '', sid: '' }
+  const verdict = judge({ ...anyToken, organization: { id: organization_id } })
+  if (verdict.accepted) return
+  if (verdict.reason === 'organization_revoked' || verdict.reason === 'user_revoked') throw explainRefusal(verdict)
 }
