@@ -1030,13 +1030,14 @@ as $$
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.is_due
+  ), limited as materialized (
+    select u.organization_id from tollgate.find_limited_users(fresh) u
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and (t.is_due or exists (
-      select from tollgate.find_limited_users(fresh) u where u.organization_id = t.organization_id)))), '[]')
+    'evaluate', a.is_current and (t.is_due or t.organization_id in (select l.organization_id from limited l)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 
@@ -2314,6 +2315,9 @@ begin
   update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
     idempotency_key = null
   where r.user_id = person and r.state not in ('held', 'committing');
+  update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
+  update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
+  update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
@@ -3012,13 +3016,18 @@ as $$
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
-      c.period_start as current_period_start, c.period_end as current_period_end
+      -- As schedules_of, which would cost more than all else here where a batch has many organizations.
+      coalesce((
+          select array_agg(h) from tollgate.period_schedules h where h.organization_id = d.organization_id),
+        array[(d.organization_id, '-infinity', 'infinity', 'UTC', 1, '-infinity')::tollgate.period_schedules]) as schedules
     from (select distinct e.organization_id from event e) d
-    cross join lateral tollgate.organization_period(d.organization_id) c
   ), schedule as materialized (
-    select h.*, z.charge_factor, z.revoked, z.current_period_start, z.current_period_end
+    select h.*, z.charge_factor, z.revoked, n.current_period_start, n.current_period_end
     from zone z
-    cross join lateral tollgate.schedules_of(z.organization_id) h
+    cross join lateral (
+      select tollgate.scheduled_start(now(), c) as current_period_start, tollgate.scheduled_end(now(), c) as current_period_end
+      from unnest(z.schedules) c where c.valid_from <= now() and now() < c.valid_to) n
+    cross join lateral unnest(z.schedules) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n

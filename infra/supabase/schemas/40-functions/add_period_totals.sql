@@ -31,13 +31,14 @@ as $$
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.is_due
+  ), limited as materialized (
+    select u.organization_id from tollgate.find_limited_users(fresh) u
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and (t.is_due or exists (
-      select from tollgate.find_limited_users(fresh) u where u.organization_id = t.organization_id)))), '[]')
+    'evaluate', a.is_current and (t.is_due or t.organization_id in (select l.organization_id from limited l)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 

@@ -47,6 +47,9 @@ begin
   update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
     idempotency_key = null
   where r.user_id = person and r.state not in ('held', 'committing');
+  update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
+  update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
+  update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)

@@ -27,13 +27,18 @@ as $$
   ), zone as materialized (
     select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
       tollgate.revoked_times(d.organization_id) as revoked,
-      c.period_start as current_period_start, c.period_end as current_period_end
+      -- As schedules_of, which would cost more than all else here where a batch has many organizations.
+      coalesce((
+          select array_agg(h) from tollgate.period_schedules h where h.organization_id = d.organization_id),
+        array[(d.organization_id, '-infinity', 'infinity', 'UTC', 1, '-infinity')::tollgate.period_schedules]) as schedules
     from (select distinct e.organization_id from event e) d
-    cross join lateral tollgate.organization_period(d.organization_id) c
   ), schedule as materialized (
-    select h.*, z.charge_factor, z.revoked, z.current_period_start, z.current_period_end
+    select h.*, z.charge_factor, z.revoked, n.current_period_start, n.current_period_end
     from zone z
-    cross join lateral tollgate.schedules_of(z.organization_id) h
+    cross join lateral (
+      select tollgate.scheduled_start(now(), c) as current_period_start, tollgate.scheduled_end(now(), c) as current_period_end
+      from unnest(z.schedules) c where c.valid_from <= now() and now() < c.valid_to) n
+    cross join lateral unnest(z.schedules) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
