@@ -227,6 +227,21 @@ create table tollgate.grant_spending (
   primary key (grant_id, period_start)
 );
 
+-- schemas/20-tables/idempotency.sql
+-- Answers to writes that were made with an Idempotency-Key, for a day, so that a repetition gets the same and does nothing.
+-- The answer is encrypted by the API: it may hold a new key or token, which is kept nowhere in clear.
+create table tollgate.idempotent_requests (
+  caller text not null,
+  key text not null,
+  fingerprint text not null, -- of method, path and body: the same key with another request is a mistake
+  begun_at timestamptz not null default now(),
+  leased_until timestamptz,  -- null: answered
+  status integer,
+  answer text,
+  primary key (caller, key)
+);
+create index idempotent_requests_begun_at_idx on tollgate.idempotent_requests (begun_at);
+
 -- schemas/20-tables/intake.sql
 -- Redis as it was last seen. Its own mark rises every second; one that does not exceed the one kept here, or another
 -- epoch, means that Redis was wiped, exchanged or put back to an earlier state.
@@ -1450,6 +1465,51 @@ $$;
 revoke execute on function public.begin_epoch from public, anon, authenticated;
 grant execute on function public.begin_epoch to tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/begin_idempotent.sql
+-- Purpose: begin a write that must happen once per key, or say what became of it. Parameters: request = { caller, key,
+--   fingerprint, lease_seconds (after that a request that never ended may be made again), keep_seconds }.
+-- Returns: one row: outcome ('begun': go on and call finish_idempotent; 'running': somebody is at it; 'mismatch': the key was
+--   used for another request; 'answered': with status and answer).
+-- Locks: the request's row; of two at once one begins. Old rows go, a few at a time, those in use excepted.
+create function public.begin_idempotent(request jsonb) returns table (outcome text, status integer, answer text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  held tollgate.idempotent_requests;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(request)) as r (
+    caller text, key text, fingerprint text, lease_seconds integer, keep_seconds integer);
+  delete from tollgate.idempotent_requests i where (i.caller, i.key) in (
+    select o.caller, o.key from tollgate.idempotent_requests o
+    where o.begun_at < now() - make_interval(secs => asked.keep_seconds)
+    order by o.begun_at limit 20 for update skip locked);
+  insert into tollgate.idempotent_requests (caller, key, fingerprint, leased_until)
+  values (asked.caller, asked.key, asked.fingerprint, now() + make_interval(secs => asked.lease_seconds))
+  on conflict (caller, key) do nothing;
+  if found then
+    return query select 'begun', null::integer, null::text;
+    return;
+  end if;
+  select i.* into held from tollgate.idempotent_requests i where i.caller = asked.caller and i.key = asked.key for update;
+  if held.fingerprint <> asked.fingerprint then
+    return query select 'mismatch', null::integer, null::text;
+  elsif held.leased_until is null then
+    return query select 'answered', held.status, held.answer;
+  elsif held.leased_until > now() then
+    return query select 'running', null::integer, null::text;
+  else
+    update tollgate.idempotent_requests i set leased_until = now() + make_interval(secs => asked.lease_seconds)
+    where i.caller = asked.caller and i.key = asked.key;
+    return query select 'begun', null::integer, null::text;
+  end if;
+end
+$$;
+
+revoke execute on function public.begin_idempotent from public, anon, authenticated;
+grant execute on function public.begin_idempotent to tollgate_token_api, service_role;
+
 -- schemas/40-functions/bury_inbox_head.sql
 -- Purpose: keep an inbox row that cannot be recorded from blocking the others. A row of many events is split into rows of
 --   one, which come up again by themselves; a single event is set aside as a dead letter.
@@ -2640,6 +2700,34 @@ $$;
 
 revoke execute on function public.find_service_key from public, anon, authenticated;
 grant execute on function public.find_service_key to tollgate_token_api, service_role;
+
+-- schemas/40-functions/finish_idempotent.sql
+-- Purpose: keep the answer to a request that began with begin_idempotent, or forget the request when it did nothing and may
+--   be made again. Parameters: result = { caller, key, status (null: forget), answer }. Returns: one row: kept.
+-- Locks: the request's row. Invariant: an answer once kept is never replaced.
+create function public.finish_idempotent(result jsonb) returns table (kept boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(result)) as r (
+    caller text, key text, status integer, answer text);
+  if asked.status is null then
+    delete from tollgate.idempotent_requests i
+    where i.caller = asked.caller and i.key = asked.key and i.leased_until is not null;
+    return query select false;
+    return;
+  end if;
+  update tollgate.idempotent_requests i set leased_until = null, status = asked.status, answer = asked.answer
+  where i.caller = asked.caller and i.key = asked.key and i.leased_until is not null;
+  return query select found;
+end
+$$;
+
+revoke execute on function public.finish_idempotent from public, anon, authenticated;
+grant execute on function public.finish_idempotent to tollgate_token_api, service_role;
 
 -- schemas/40-functions/fold_days.sql
 -- Purpose: what usage_metrics has to say of a day. Parameters: for_organization, for_date. Returns: a row a user. Reads only.
@@ -6210,6 +6298,10 @@ select tollgate.open_table('tollgate.sealed_days', '{"tollgate_usage_worker": ["
 select tollgate.open_table('tollgate.sealed_sessions', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_periods', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.period_statements', '{"tollgate_usage_worker": ["select"]}');
+
+-- schemas/50-policies/services-idempotency.sql
+-- What each service may touch of the answers that are kept for repetitions.
+select tollgate.open_table('tollgate.idempotent_requests', '{"tollgate_token_api": ["select", "insert", "update", "delete"]}');
 
 -- schemas/50-policies/services-intake.sql
 -- What each service may touch of the intake's own tables.

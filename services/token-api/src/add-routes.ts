@@ -4,6 +4,8 @@ import { addReservationRoutes } from './add-reservation-routes.ts'
 import { addSessionRoutes } from './add-session-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
+import { answerOnce } from './manners/answer-once.ts'
+import { createAnswerSeal } from './manners/seal-answer.ts'
 import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
 import { createNamedAdmission } from './reservations/admit-named.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
@@ -33,6 +35,11 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
+  answerOnce(app, {
+    access: { ...checks, findMember: store.findMember },
+    store,
+    seal: createAnswerSeal(config.LIBRECHAT_JWT_SECRET),
+  })
   addLoginRoutes(app, dependencies, checks)
   addSessionRoutes(app, dependencies, checks)
   getVerify(app, checks.check, dependencies.positions.show)

@@ -20,6 +20,12 @@ export function bindStore(rpc: Rpc) {
       (await rpc('revoke_service_key', { change }))[0],
     touchKeys: (keys: RpcArgs<'touch_service_keys'>['used']['keys']) => rpc('touch_service_keys', { used: { keys } }),
     listAudit: (query: RpcArgs<'list_audit'>['query']) => rpc('list_audit', { query }),
+    beginIdempotent: async (request: RpcArgs<'begin_idempotent'>['request']) => {
+      const [row] = await rpc('begin_idempotent', { request })
+      if (row === undefined) throw new RangeError('begin_idempotent says what became of each request')
+      return row
+    },
+    finishIdempotent: (result: RpcArgs<'finish_idempotent'>['result']) => rpc('finish_idempotent', { result }),
     findProxySession: async (sha256: string) => (await rpc('find_proxy_session', { session_sha256: sha256 }))[0],
     openProxySession: async (opening: Parameters<typeof rpc<'open_proxy_session'>>[1]['opening']) =>
       (await rpc('open_proxy_session', { opening }))[0],

@@ -30,6 +30,7 @@ export interface RouteDependencies {
     | 'SESSION_MAX_AGE'
     | 'CORS_ORIGINS'
     | 'URL_TOKEN'
+    | 'LIBRECHAT_JWT_SECRET'
     | 'CHAT_EMBEDDING'
     | 'SUPPORT_CONTACT'
   >

@@ -1,7 +1,14 @@
 import { ROLES } from '../access/roles.ts'
 
 // Asked for each request of somebody else's: they answer from memory, and a limit there would be a limit of the chat.
-const UNLIMITED = new Set(['/api/auth/verify', '/v1/forward-auth', '/livez', '/readyz', '/metrics'])
+const UNLIMITED = new Set([
+  '/api/auth/verify',
+  '/v1/forward-auth',
+  '/v1/forward-auth/page',
+  '/livez',
+  '/readyz',
+  '/metrics',
+])
 
 /** Whether requests of a route are not counted. */
 export function isUnlimitedRoute(url: string | undefined): boolean {
@@ -11,6 +18,17 @@ export function isUnlimitedRoute(url: string | undefined): boolean {
 /** Whether a route answers without a credential, so that an answer says nothing of one. */
 export function isOpenRoute(method: string, url: string | undefined): boolean {
   return url === undefined || ROLES[nameOf(method, url)]?.credential === 'none'
+}
+
+/**
+ * Whether a write happens once per `Idempotency-Key`: those that would otherwise happen again with each repetition.
+ * Events have ids of their own, and a hold remembers the key that it was made with.
+ */
+export function takesIdempotencyKey(method: string, url: string | undefined): boolean {
+  if (method !== 'POST' || url === undefined || !url.startsWith('/v1/')) return false
+  if (url === '/v1/events' || url.startsWith('/v1/reservations')) return false
+  const rights = ROLES[nameOf(method, url)]
+  return rights !== undefined && (rights.scope !== undefined || rights.credential === 'supabase')
 }
 
 /** A route as the table of rights and the documentation name it. */

@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
-import type { App } from '../routes/typed-app.ts'
+import { z } from 'zod'
+import { isUnlimitedRoute, takesIdempotencyKey } from '../manners/route-manners.ts'
+import { type App, problems } from '../routes/typed-app.ts'
 
 const DESCRIPTION = `People show their Supabase access token or the LibreChat access token that was made of it, servers a key
 (\`tg_…\`), both as \`Authorization: Bearer\`. Refusals are problem+json (RFC 9457).`
@@ -34,10 +36,45 @@ export function documentRoutes(app: App): void {
       },
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
     },
-    transform: jsonSchemaTransform,
+    transform: (route) => jsonSchemaTransform({ ...route, schema: withManners(route) }),
   })
   app.register(async (scope) => {
     scope.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   })
   app.register(swaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY, uiConfig: { validatorUrl: null } })
+}
+
+type Route = Parameters<typeof jsonSchemaTransform>[0]
+
+const idempotencyKey = z.object({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional() // without one a repetition is another request
+    .describe('Repeated by the same caller within a day, the same request gets the same answer and does nothing.'),
+})
+
+// The operations routes have no schema of their own: text for Prometheus, or a small object.
+const operations = {
+  description: 'State of the service',
+  content: { 'application/json': { schema: z.looseObject({}) }, 'text/plain': { schema: z.string() } },
+}
+
+/** What holds for many routes and is done outside of them: it is documented here, and not in each. */
+function withManners({ schema, url, route }: Route): Route['schema'] {
+  const method = String(route.method)
+  const isOnce = takesIdempotencyKey(method, url)
+  const documented = typeof schema?.response === 'object' ? schema.response : { 200: operations, 503: operations }
+  return {
+    ...schema,
+    ...(isOnce ? { headers: idempotencyKey } : {}),
+    response: {
+      ...(isUnlimitedRoute(url) ? {} : problems(429)),
+      // A body may be sent, and be none, wherever one could be read.
+      ...(method === 'GET' ? {} : problems(400, 413, 415)),
+      ...(isOnce ? problems(409, 422) : {}),
+      ...documented,
+    },
+  }
 }

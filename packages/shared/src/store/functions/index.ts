@@ -1,6 +1,7 @@
 import type { AccountFunctions } from './account-functions.ts'
 import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
+import type { IdempotencyFunctions } from './idempotency-functions.ts'
 import type { IntakeFunctions } from './intake-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
 import type { LoginFunctions } from './login-functions.ts'
@@ -23,6 +24,7 @@ export type RpcFunctions = {
   AuditFunctions &
   BooksFunctions &
   KeyFunctions &
+  IdempotencyFunctions &
   ProxyFunctions &
   QuotaFunctions &
   ReservationFunctions

@@ -1,0 +1,13 @@
+/** Writes that happen once per Idempotency-Key. */
+export type IdempotencyFunctions = {
+  begin_idempotent: {
+    args: {
+      request: { caller: string; key: string; fingerprint: string; lease_seconds: number; keep_seconds: number }
+    }
+    row: { outcome: 'begun' | 'running' | 'mismatch' | 'answered'; status: number | null; answer: string | null }
+  }
+  finish_idempotent: {
+    args: { result: { caller: string; key: string; status: number | null; answer: string | null } }
+    row: { kept: boolean }
+  }
+}
