@@ -6,6 +6,7 @@ import { addEnforcementCommand } from './commands/enforcement.ts'
 import { addEraseUserCommand } from './commands/erase-user.ts'
 import { addExportCommand } from './commands/export.ts'
 import { addImportCommand } from './commands/import.ts'
+import { addKeysCommand } from './commands/keys.ts'
 import { addPeriodCommand } from './commands/period.ts'
 import { addPricesCommand } from './commands/prices.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
@@ -19,6 +20,7 @@ export function createProgram(io: CommandIo): Command {
     .exitOverride()
   addDemoCommand(program, io)
   addDeadLettersCommand(program, io)
+  addKeysCommand(program, io)
   addReconcileCommand(program, io)
   addRerateCommand(program, io)
   addPricesCommand(program, io)

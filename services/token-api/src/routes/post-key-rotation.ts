@@ -1,9 +1,9 @@
 import { keyRotation, newKeyReport, ProblemError, uuid } from '@tollgate/shared/contracts'
+import { makeKey } from '@tollgate/shared/store'
 import { z } from 'zod'
 import { identifyCaller } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { authorizeChange } from '../keys/authorize-keys.ts'
-import { makeKey } from '../keys/make-key.ts'
 import type { PostKeys } from './post-keys.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 

@@ -1,8 +1,8 @@
 import { keyRequest, newKeyReport, ProblemError } from '@tollgate/shared/contracts'
+import { makeKey } from '@tollgate/shared/store'
 import { type CallerAccess, identifyCaller } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { authorizeNewKey } from '../keys/authorize-keys.ts'
-import { makeKey } from '../keys/make-key.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */

@@ -1,0 +1,5 @@
+export { connectServer, type ServerConnection, type ServerOptions } from './connect-server.ts'
+export { openSession, type Session, type SessionOptions } from './open-session.ts'
+export type { SendOptions, SendResult } from './send-events.ts'
+export { TollgateError } from './tollgate-error.ts'
+export type { ChatAddress, LoginUser, RejectedEvent, TollgateEvent, VerifiedToken } from './types.ts'
