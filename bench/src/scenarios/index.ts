@@ -3,6 +3,8 @@ import { enforcement } from './enforcement.ts'
 import { forwardAuth } from './forward-auth.ts'
 import { holdFaults } from './hold-faults.ts'
 import { reservations } from './reservations.ts'
+import { revocation } from './revocation.ts'
+import { tokens } from './tokens.ts'
 import { usagePipeline } from './usage-pipeline.ts'
 import { usageVisibility } from './usage-visibility.ts'
 import { verify } from './verify.ts'
@@ -16,4 +18,6 @@ export const SCENARIOS: readonly Scenario[] = [
   forwardAuth,
   reservations,
   holdFaults,
+  tokens,
+  revocation,
 ]

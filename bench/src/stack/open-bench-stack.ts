@@ -12,6 +12,8 @@ export interface BenchStack {
   readonly ingestKey: string
   /** The key with which the stack's access tokens are signed, so that the bench can sign some. */
   readonly tokenSecret: string
+  /** The same of its refresh tokens. */
+  readonly refreshSecret: string
   /** Superuser connections, for set-up and for looking at totals. */
   readonly db: pg.Pool
   readonly dir: string
@@ -25,6 +27,7 @@ const DIR = resolve(import.meta.dirname, '../../.tollgate')
 /** Starts the whole stack, durable, on an empty directory; `stop` removes it. */
 export async function openBenchStack(signal: AbortSignal, log: (line: string) => void): Promise<BenchStack> {
   const tokenSecret = randomBytes(36).toString('base64url')
+  const refreshSecret = randomBytes(36).toString('base64url')
   let failure: string | null = null
   const stack = await startStack({
     dir: DIR,
@@ -32,7 +35,15 @@ export async function openBenchStack(signal: AbortSignal, log: (line: string) =>
     durable: true,
     signal,
     log,
-    env: { ...process.env, NODE_ENV: 'production', LOG_LEVEL: 'warn', LIBRECHAT_JWT_SECRET: tokenSecret },
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'warn',
+      LIBRECHAT_JWT_SECRET: tokenSecret,
+      JWT_REFRESH_SECRET: refreshSecret,
+      // One caller sends all the load.
+      RATE_LIMITS: 'off',
+    },
     hooks: {
       onUnexpectedExit: (name, _exit, lastLines) => {
         failure ??= `${name} ended during the bench. Its last lines:\n${lastLines}`
@@ -48,5 +59,5 @@ export async function openBenchStack(signal: AbortSignal, log: (line: string) =>
     rmSync(DIR, { recursive: true, force: true })
     if (failure !== null) throw new BenchError(failure)
   }
-  return { stack, tokenApi, ingestKey, tokenSecret, db, dir: DIR, stop }
+  return { stack, tokenApi, ingestKey, tokenSecret, refreshSecret, db, dir: DIR, stop }
 }
