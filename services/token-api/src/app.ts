@@ -9,7 +9,7 @@ import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
-import { markAnswers, takeRequestId } from './plugins/request-ids.ts'
+import { logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
 import { secure } from './plugins/security.ts'
 import type { RouteDependencies } from './route-dependencies.ts'
 import type { App } from './routes/typed-app.ts'
@@ -52,6 +52,7 @@ export function buildApp(dependencies: AppDependencies): App {
   parseJsonBodies(app, ['application/json'], JSON_LIMIT_BYTES)
   answerProblems(app)
   markAnswers(app)
+  logAnswers(app)
   secure(app, config.CORS_ORIGINS)
   if (rates !== undefined) limitRates(app, rates)
   documentRoutes(app)

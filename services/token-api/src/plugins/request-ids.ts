@@ -18,3 +18,16 @@ export function markAnswers(app: App): void {
     reply.header('cache-control', 'no-store')
   })
 }
+
+/** One line a request, where the level is low enough to ask for it: its route and never its address, which may hold a token. */
+export function logAnswers(app: App): void {
+  if (!['debug', 'trace'].includes(app.log.level)) return
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, id } = request
+    const ms = Math.round(reply.elapsedTime)
+    request.log.debug(
+      { method, route: routeOptions.url ?? null, status: reply.statusCode, ms, request_id: id },
+      'answered',
+    )
+  })
+}
