@@ -6,18 +6,32 @@ const scenarios = ['one', 'two', 'three']
 
 describe('readOptions', () => {
   test('runs everything for three rounds of three seconds unless told otherwise', () => {
-    expect(readOptions([], scenarios)).toEqual({ names: scenarios, json: false, seconds: 3, rounds: 3, help: false })
+    expect(readOptions([], scenarios)).toEqual({
+      names: scenarios,
+      json: false,
+      seconds: 3,
+      rounds: 3,
+      rows: 10_000_000,
+      help: false,
+    })
   })
 
   test('takes names in the order of the catalog, and what pnpm hands on', () => {
-    const options = readOptions(['--', 'three', 'one', '--json', '--seconds', '0.5', '--rounds=1'], scenarios)
-    expect(options).toEqual({ names: ['one', 'three'], json: true, seconds: 0.5, rounds: 1, help: false })
+    const options = readOptions(
+      ['--', 'three', 'one', '--json', '--seconds', '0.5', '--rounds=1', '--rows=500'],
+      scenarios,
+    )
+    expect(options).toEqual({ names: ['one', 'three'], json: true, seconds: 0.5, rounds: 1, rows: 500, help: false })
   })
 
-  test.each([[['four']], [['--seconds', '0']], [['--seconds', 'x']], [['--rounds', '1.5']], [['--fast']]])(
-    'refuses %j',
-    (args) => {
-      expect(() => readOptions(args, scenarios)).toThrow(BenchError)
-    },
-  )
+  test.each([
+    [['four']],
+    [['--seconds', '0']],
+    [['--seconds', 'x']],
+    [['--rounds', '1.5']],
+    [['--rows', '0']],
+    [['--fast']],
+  ])('refuses %j', (args) => {
+    expect(() => readOptions(args, scenarios)).toThrow(BenchError)
+  })
 })

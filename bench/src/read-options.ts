@@ -11,19 +11,23 @@ export interface BenchOptions {
   readonly seconds: number
   /** Measurements of each contender. */
   readonly rounds: number
+  /** Rows that the scenario ledger-size fills the ledger with. */
+  readonly rows: number
   readonly help: boolean
 }
 
 const MAX_SECONDS = 20
 const MAX_ROUNDS = 50
+const MAX_ROWS = 1_000_000_000
 
 /** Says how the bench is used. */
 export function usage(scenarios: readonly string[]): string {
-  return `Usage: bench [name…] [--json] [--seconds N] [--rounds N]
+  return `Usage: bench [name…] [--json] [--seconds N] [--rounds N] [--rows N]
   name       ${scenarios.join(', ')} (default: all)
   --json     print JSON instead of tables
   --seconds  length of each measurement (3)
-  --rounds   measurements of each contender, taken in turn (3)`
+  --rounds   measurements of each contender, taken in turn (3)
+  --rows     rows in the ledger for ledger-size (10000000, which takes some minutes to fill)`
 }
 
 /** Reads the command line. @throws BenchError for what it does not understand */
@@ -37,8 +41,12 @@ export function readOptions(args: readonly string[], scenarios: readonly string[
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= MAX_ROUNDS)) {
     throw new BenchError(`--rounds must be a whole number from 1 to ${MAX_ROUNDS}.`)
   }
+  const rows = Number(values.rows)
+  if (!(Number.isInteger(rows) && rows >= 1 && rows <= MAX_ROWS)) {
+    throw new BenchError(`--rows must be a whole number from 1 to ${MAX_ROWS}.`)
+  }
   const names = scenarios.filter((name) => positionals.length === 0 || positionals.includes(name))
-  return { names, json: values.json, seconds, rounds, help: values.help }
+  return { names, json: values.json, seconds, rounds, rows, help: values.help }
 }
 
 function parse(args: readonly string[], scenarios: readonly string[]) {
@@ -51,6 +59,7 @@ function parse(args: readonly string[], scenarios: readonly string[]) {
         json: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '3' },
         rounds: { type: 'string', default: '3' },
+        rows: { type: 'string', default: '10000000' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

@@ -16,12 +16,12 @@ const SETTINGS = ['SHARDS', 'BATCH_MAX_EVENTS', 'BATCH_MAX_DELAY_MS', 'BATCHES_I
 export async function runBench(
   bench: BenchStack,
   scenarios: readonly Scenario[],
-  { seconds, rounds }: BenchOptions,
+  { seconds, rounds, rows }: BenchOptions,
   log: (line: string) => void,
 ): Promise<BenchResult> {
   const date = new Date().toISOString()
   const machine = await readMachineFacts(bench.db, bench.stack.redisUrl, bench.dir)
-  const context = await openContext(bench, { seconds, rounds, log })
+  const context = await openContext(bench, { seconds, rounds, log }, rows)
   const reports: ScenarioReport[] = []
   for (const scenario of scenarios) {
     log(`${scenario.name} …`)
@@ -31,7 +31,7 @@ export async function runBench(
   return { date, settings: [`${rounds} rounds of ${seconds} s`, ...chosen], machine, scenarios: reports }
 }
 
-async function openContext(bench: BenchStack, turns: BenchContext['turns']): Promise<BenchContext> {
+async function openContext(bench: BenchStack, turns: BenchContext['turns'], rows: number): Promise<BenchContext> {
   const { db, tokenApi, ingestKey } = bench
   const members = await addPopulation(db, POPULATION)
   const readCpu = createCpuMeter(bench.stack)
@@ -43,6 +43,7 @@ async function openContext(bench: BenchStack, turns: BenchContext['turns']): Pro
     audit,
     readCpu,
     turns,
+    rows,
     findMaxRate: () => {
       maxRate ??= findMaxRate({ tokenApi, ingestKey, members, audit, readCpu }, turns)
       return maxRate

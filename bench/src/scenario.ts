@@ -13,6 +13,8 @@ export interface BenchContext {
   readonly audit: Audit
   readonly readCpu: CpuMeter
   readonly turns: TurnOptions
+  /** Rows that the ledger is filled with where its size is the question. */
+  readonly rows: number
   /** Events per second that the pipeline takes at most, end to end; measured once in a run. */
   readonly findMaxRate: () => Promise<number>
 }

@@ -7,6 +7,8 @@ import { add, NO_TOTALS, requireEqual, sumOf, type Totals } from './totals.ts'
 export interface Audit {
   /** Notes events that are about to be sent. */
   note(events: readonly { readonly input_tokens: number; readonly output_tokens: number }[]): void
+  /** Notes events of which only the sums are known. */
+  noteTotals(totals: Totals): void
   /** Waits until as many events as were noted are visible. @throws BenchError after a minute */
   waitUntilVisible(): Promise<void>
   /** @throws BenchError unless every table holds exactly what was sent */
@@ -40,6 +42,9 @@ export function openAudit(db: pg.Pool, { totals, visible }: AuditedTables): Audi
   return {
     note: (events) => {
       sent = add(sent, sumOf(events))
+    },
+    noteTotals: (totals) => {
+      sent = add(sent, totals)
     },
     waitUntilVisible: () => waitForEvents(db, visible, sent.events),
     requireExact: async () => requireEqual(sent, await readTotals(db, totals)),

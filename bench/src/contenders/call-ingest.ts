@@ -12,19 +12,23 @@ export interface CallIngestOptions {
   readonly members: readonly Member[]
   readonly audit: Audit
   readonly readCpu: CpuMeter
+  /** Makes the events' ids; random ones without it. */
+  readonly newId?: () => string
+  /** Said beside the shape. */
+  readonly label?: string
 }
 
 /** `ingest_usage` called directly, with the rights of the usage worker; the JSON text is made beforehand. */
 export async function createCallIngest(
-  { databaseUrl, members, audit, readCpu }: CallIngestOptions,
+  { databaseUrl, members, audit, readCpu, newId, label = '' }: CallIngestOptions,
   { batchSize, connections }: InsertShape,
 ): Promise<Contender> {
   const { clients, close } = await openClients(databaseUrl, connections, 'tollgate_usage_worker')
   return {
-    name: `ingest_usage, ${connections} × ${batchSize}`,
+    name: `ingest_usage${label}, ${connections} × ${batchSize}`,
     firstCount: batchSize * connections,
     run: async (count) => {
-      const batches = inBatches(makeEvents(members, count).map(toRow), batchSize)
+      const batches = inBatches(makeEvents(members, count, newId).map(toRow), batchSize)
       for (const batch of batches) audit.note(batch)
       const texts = batches.map((events) => JSON.stringify({ events }))
       const { seconds, cpuUs } = await time(() => workOff(clients, texts, ingest), readCpu)

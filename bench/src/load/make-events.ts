@@ -15,14 +15,18 @@ const MODELS = [
 ] as const
 
 /** A usage event of one of the members, at the present time; counts are of the size that chats have. */
-export function makeEvent(members: readonly Member[], inputTokens = 50 + below(4_000)): UsageEvent {
+export function makeEvent(
+  members: readonly Member[],
+  inputTokens = 50 + below(4_000),
+  newId: () => string = randomUUID,
+): UsageEvent {
   const { organizationId, userId, sessionIds } = oneOf(members)
   const outputTokens = 10 + below(900)
   return {
     specversion: '1.0',
     type: 'tollgate.usage.recorded.v1',
     source: 'bench',
-    id: randomUUID(),
+    id: newId(),
     time: new Date().toISOString(),
     data: {
       organization_id: organizationId,
@@ -41,8 +45,8 @@ export function makeEvent(members: readonly Member[], inputTokens = 50 + below(4
 }
 
 /** Makes several events. */
-export function makeEvents(members: readonly Member[], count: number): UsageEvent[] {
-  return Array.from({ length: count }, () => makeEvent(members))
+export function makeEvents(members: readonly Member[], count: number, newId?: () => string): UsageEvent[] {
+  return Array.from({ length: count }, () => makeEvent(members, undefined, newId))
 }
 
 /** What the token API makes of an event. */

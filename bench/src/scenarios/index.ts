@@ -2,8 +2,11 @@ import type { Scenario } from '../scenario.ts'
 import { enforcement } from './enforcement.ts'
 import { forwardAuth } from './forward-auth.ts'
 import { holdFaults } from './hold-faults.ts'
+import { ledgerSize } from './ledger-size.ts'
+import { redisAway } from './redis-away.ts'
 import { reservations } from './reservations.ts'
 import { revocation } from './revocation.ts'
+import { storeTransports } from './store-transports.ts'
 import { tokens } from './tokens.ts'
 import { usagePipeline } from './usage-pipeline.ts'
 import { usageVisibility } from './usage-visibility.ts'
@@ -20,4 +23,8 @@ export const SCENARIOS: readonly Scenario[] = [
   holdFaults,
   tokens,
   revocation,
+  storeTransports,
+  redisAway,
+  // Last, since it leaves a large ledger behind.
+  ledgerSize,
 ]

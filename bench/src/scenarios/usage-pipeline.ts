@@ -11,7 +11,7 @@ import { makeEvents } from '../load/make-events.ts'
 import { singleRequest } from '../load/usage-requests.ts'
 import type { Figure, Ratio } from '../report/report.ts'
 import type { BenchContext, Scenario } from '../scenario.ts'
-import { readPeakMemoryMb } from '../stack/read-memory.ts'
+import { readMemoryMb, readPeakMemoryMb } from '../stack/read-memory.ts'
 import { percentile, ratioOf, spreadOf } from '../statistics.ts'
 
 const SINGLE = { batchSize: 1, inFlight: 128 } as const
@@ -28,13 +28,19 @@ export const usagePipeline: Scenario = {
   run: async (context) => {
     const { contenders, close } = await openContenders(context)
     const all = NAMES.map((name) => contenders[name])
+    const before = readMemories(context)
     const runs = await runInTurn(all, context.turns)
     await close()
     const runsOf: RunsOf = (name) => runs[NAMES.indexOf(name)] ?? []
     return {
       scenario: usagePipeline.name,
       ratios: compare(runsOf),
-      figures: [...rates(runsOf, contenders), ...answerTimes(runsOf), ...processorTimes(runsOf), ...memory(context)],
+      figures: [
+        ...rates(runsOf, contenders),
+        ...answerTimes(runsOf),
+        ...processorTimes(runsOf),
+        ...memory(context, before),
+      ],
       notes: [
         `${describePopulation(context)}; the load generator runs on the same cores`,
         'a, b: from the first request until the last event is visible in usage_metrics',
@@ -119,13 +125,26 @@ function processorTimes(runsOf: RunsOf): Figure[] {
   })
 }
 
-function memory({ bench }: BenchContext): Figure[] {
-  const { services } = bench.stack
-  return [services['token-api'], services['usage-worker']].flatMap(({ name, pid }) => {
+function countedServices({ bench }: BenchContext) {
+  return [bench.stack.services['token-api'], bench.stack.services['usage-worker']]
+}
+
+function readMemories(context: BenchContext): (number | undefined)[] {
+  return countedServices(context).map(({ pid }) => readMemoryMb(pid))
+}
+
+/** What the services have at most, and what they have after the rounds beyond what they had after the warm-up. */
+function memory(context: BenchContext, before: readonly (number | undefined)[]): Figure[] {
+  const after = readMemories(context)
+  return countedServices(context).flatMap(({ name, pid }, index) => {
     const peak = readPeakMemoryMb(pid)
     if (peak === undefined) return []
     const goal = { is: 'at most', value: MEMORY_GOAL_MB } as const
-    return [{ name: `most memory of ${name}`, unit: 'MB' as const, ...spreadOf([peak]), goal }]
+    const growth = (after[index] ?? 0) - (before[index] ?? 0)
+    return [
+      { name: `most memory of ${name}`, unit: 'MB' as const, ...spreadOf([peak]), goal },
+      { name: `memory of ${name}, growth over the rounds`, unit: 'MB' as const, ...spreadOf([growth]) },
+    ]
   })
 }
 

@@ -63,7 +63,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   const gate = openGateOver(options, connections, metrics)
   const meters = defineMeters(metrics, gate.isLeased)
   const waitForResult = openWaiter(options, connections)
-  const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS })
+  const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS, isParsed: true })
   const admission = createAdmission({
     producer,
     park: store.park,
