@@ -4,6 +4,7 @@ import { addReservationRoutes } from './add-reservation-routes.ts'
 import { addSessionRoutes } from './add-session-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
+import { createStoreCheck } from './ingest/require-store.ts'
 import { answerOnce } from './manners/answer-once.ts'
 import { createAnswerSeal } from './manners/seal-answer.ts'
 import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
@@ -61,7 +62,7 @@ function supabaseTokens(config: RouteDependencies['config'], now: () => number) 
 }
 
 function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
-  const { holds, secure, enter, waitForResult, meters, now } = dependencies
+  const { store, holds, secure, enter, waitForResult, meters, now } = dependencies
   const { authenticateKey, check, checkMembership } = checks
   const admit = createNamedAdmission({
     admit: dependencies.admit,
@@ -73,6 +74,7 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     check,
     checkMembership,
     secure,
+    requireStore: createStoreCheck({ ping: store.ping, now }),
     admit: async (events, options) => {
       const settle = enter(events.length)
       const stop = meters.admission.startTimer()

@@ -157,6 +157,16 @@ describe('Postgres away', () => {
     for (let round = 0; round < 20; round++) expect((await post()).status).toBe(202)
   })
 
+  test('Prefer: wait is answered 503 within two seconds, and nothing is taken: no commit could be told of', async () => {
+    for (let round = 0; round < 3; round++) {
+      const [answer, ms] = await timed(() => post({ prefer: 'wait=10' }))
+      expect(answer).toMatchObject({ status: 503, body: { reason: 'outcome_unavailable' } })
+      expect(answer.headers.get('retry-after')).toBe('1')
+      expect(ms).toBeLessThan(2_000)
+    }
+    expect((await post()).status).toBe(202)
+  })
+
   test('events of a user whom nobody can check are taken: the worker judges', async () => {
     const event = usageEvent(organization, '5b1f5a5e-0000-4000-8000-00000000beef')
     const answer = await call(api.url, '/v1/events', { method: 'POST', token: key, json: event })

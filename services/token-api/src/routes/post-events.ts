@@ -21,6 +21,8 @@ export interface PostEvents {
   readonly checkMembership: CheckMembership
   readonly admit: (events: readonly AcceptedEvent[], options: { readonly waits: boolean }) => Promise<Receipt[]>
   readonly secure: Admission['secure']
+  /** Begins a request that waits. @throws ProblemError `unavailable` while Postgres is away */
+  readonly requireStore: () => Promise<void>
   readonly waitForResult: WaitForResult
   /** Sets the RateLimit headers of an answer that is about one organization. */
   readonly showPosition: Positions['show']
@@ -71,6 +73,7 @@ export function postEvents(app: App, dependencies: PostEvents): void {
       handler: async (request, reply) => {
         const batch = parseEvents(request.body, request.headers['content-type'] ?? '', dependencies.now())
         const waitSeconds = readWaitSeconds(request.headers.prefer)
+        if (waitSeconds > 0) await dependencies.requireStore()
         const admit = (events: readonly AcceptedEvent[]) => dependencies.admit(events, { waits: waitSeconds > 0 })
         const taken = await takeEvents(batch, request.getDecorator<Submitter>('submitter'), { ...dependencies, admit })
         for (const { reason } of taken.rejected) dependencies.onRejected(reason)
