@@ -1,4 +1,5 @@
 export type { ChildExit } from './child.ts'
+export { findChromium } from './chromium.ts'
 export { StackError } from './errors.ts'
 export { createNginx, type NginxOptions } from './nginx.ts'
 export { migrationsDir, repoRoot, type StackPaths, stackPaths } from './paths.ts'

@@ -1,3 +1,4 @@
+import { prepareChromium } from './chromium.ts'
 import { messageOf } from './errors.ts'
 import { prepareNginx } from './nginx.ts'
 import { embeddedPostgresDir } from './postgres-binaries.ts'
@@ -10,6 +11,7 @@ try {
   const redis = findRedis(thisMachine(process.env, (line) => console.log(line)))
   embeddedPostgresDir()
   prepareNginx((line) => console.log(line))
+  prepareChromium((line) => console.log(line))
   preparePromtool((line) => console.log(line))
   console.log(
     `Tests use embedded PostgreSQL 18 and ${redis.kind === 'program' ? redis.path : `${redis.image} in Docker`}.`,

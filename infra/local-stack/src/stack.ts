@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { buildDashboard, createDashboard, DASHBOARD_PORT, withOrigin } from './dashboard.ts'
 import { demoOrganizations } from './demo-organizations.ts'
 import { StackError } from './errors.ts'
 import { choosePorts, type PortWish } from './ports.ts'
@@ -13,7 +14,7 @@ import { type StackFile, writeStackFile } from './stack-file.ts'
 import { createTeardown, type Teardown } from './teardown.ts'
 
 /** A name in the stack that has a port. */
-export type PortName = ServiceName | 'postgres' | 'redis' | 'supabase'
+export type PortName = ServiceName | 'dashboard' | 'postgres' | 'redis' | 'supabase'
 
 /** How the whole stack is started. */
 export type StackOptions = Omit<ServersOptions, 'ports'> & {
@@ -22,6 +23,8 @@ export type StackOptions = Omit<ServersOptions, 'ports'> & {
   env?: NodeJS.ProcessEnv | undefined
   /** Other programs in place of the services, for tests of the stack itself. */
   scripts?: Partial<Record<ServiceName, string>> | undefined
+  /** Builds and serves the dashboard too. Default: not. */
+  dashboard?: boolean | undefined
   /** Stops a start in progress: what is up is taken down in order and the start fails. */
   signal?: AbortSignal | undefined
 }
@@ -31,6 +34,8 @@ export type Stack = Omit<Servers, 'stop'> & {
   services: Record<ServiceName, Service>
   /** Starts one more token-api, for tests and benchmarks of several instances. */
   addTokenApi(): Promise<Service>
+  /** Null where it was not asked for. */
+  dashboard: Service | null
   /** Content of stack.json, with the process ids of this moment. */
   describe(): StackFile
   /** Takes everything down in order and removes stack.json. */
@@ -39,26 +44,44 @@ export type Stack = Omit<Servers, 'stop'> & {
   killAll(): void
 }
 
-const chooseServicePorts = async (stackDir: StackDir, options: StackOptions): Promise<Record<ServiceName, number>> => {
+type ServicePorts = Record<ServiceName | 'dashboard', number>
+
+const chooseServicePorts = async (stackDir: StackDir, options: StackOptions): Promise<ServicePorts> => {
   const remembered = stackDir.readState().ports
-  const wish = (name: ServiceName): PortWish => ({ fixed: options.ports?.[name], remembered: remembered[name] })
+  const wish = (name: ServiceName | 'dashboard'): PortWish => ({
+    fixed: options.ports?.[name],
+    remembered: remembered[name],
+  })
   const ports = await choosePorts({
     'token-api': wish('token-api'),
     'usage-worker': wish('usage-worker'),
     'quota-enforcer': wish('quota-enforcer'),
+    dashboard: { ...wish('dashboard'), preferred: DASHBOARD_PORT },
   })
   stackDir.writeState({ ports: { ...remembered, ...ports } })
   return ports
 }
 
-type Running = { servers: Omit<Servers, 'stop'>; services: Record<ServiceName, Service>; users: SeededUser[] }
+type Running = {
+  servers: Omit<Servers, 'stop'>
+  services: Record<ServiceName, Service>
+  dashboard: Service | null
+  users: SeededUser[]
+}
 
-const describeStack = ({ secrets }: StackDir, { servers, services, users }: Running): StackFile => {
+const describeStack = ({ secrets }: StackDir, { servers, services, dashboard, users }: Running): StackFile => {
   const { url, publishableKey, secretKey } = servers.supabase
-  const processes = [...Object.values(services), servers.redis, servers.postgres, servers.supabaseApi]
+  const processes = [
+    ...Object.values(services),
+    servers.redis,
+    servers.postgres,
+    servers.supabaseApi,
+    dashboard,
+  ].filter((process) => process !== null)
   const pids = processes.flatMap(({ name, pid }) => (pid === null ? [] : [[name, pid] as const]))
   return {
     tokenApi: services['token-api'].url,
+    ...(dashboard === null ? {} : { dashboard: dashboard.url }),
     supabase: { url, publishableKey, secretKey },
     databaseUrl: servers.databaseUrl,
     redisUrl: servers.redisUrl,
@@ -95,12 +118,15 @@ type CreateProcess = (name: ServiceName, port: number, label?: string) => Servic
 const prepareServices = async (
   stackDir: StackDir,
   options: StackOptions,
+  ports: ServicePorts,
   servers: Omit<Servers, 'stop'>,
   hooks: ServerHooks,
 ): Promise<CreateProcess> => {
   const { secrets, paths, registry } = stackDir
   const databaseUrls = await provisionRoles(servers.databaseUrl, secrets.rolePassword)
-  const base = options.env ?? process.env
+  const given = options.env ?? process.env
+  const origins = withOrigin(given.CORS_ORIGINS, dashboardUrl(ports))
+  const base = options.dashboard === true ? { ...given, CORS_ORIGINS: origins } : given
   return (name, port, label = name) =>
     createService({
       name: label,
@@ -121,6 +147,30 @@ const addTokenApi = async (create: CreateProcess, teardown: Teardown, label: str
   return service
 }
 
+const dashboardUrl = (ports: ServicePorts): string => `http://127.0.0.1:${ports.dashboard}`
+
+const startDashboard = async (
+  stackDir: StackDir,
+  options: StackOptions,
+  ports: ServicePorts,
+  { servers, services }: Pick<Running, 'servers' | 'services'>,
+  hooks: ServerHooks,
+  teardown: Teardown,
+): Promise<Service | null> => {
+  if (options.dashboard !== true) return null
+  buildDashboard()
+  const { url: supabaseUrl, publishableKey } = servers.supabase
+  const { paths, registry } = stackDir
+  const dashboard = createDashboard(
+    { supabaseUrl, sameOrigin: true, publishableKey, tokenApiUrl: services['token-api'].url },
+    { port: ports.dashboard, logFile: join(paths.logs, 'dashboard.log'), registry, hooks },
+    options.env ?? process.env,
+  )
+  teardown.defer(() => dashboard.stop())
+  await dashboard.start()
+  return dashboard
+}
+
 const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Teardown): Promise<Stack> => {
   const log = options.log ?? (() => {})
   let running: Running | null = null
@@ -137,7 +187,7 @@ const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Tear
   log('Starting PostgreSQL, Redis and the Supabase-compatible API …')
   const servers = await startServersIn(stackDir, { ...options, ports: serverPorts, hooks }, teardown)
   const users = await seed(stackDir, servers, log)
-  const create = await prepareServices(stackDir, options, servers, hooks)
+  const create = await prepareServices(stackDir, options, ports, servers, hooks)
   const services = {
     'token-api': create('token-api', ports['token-api']),
     'usage-worker': create('usage-worker', ports['usage-worker']),
@@ -146,7 +196,8 @@ const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Tear
   log('Starting token-api, usage-worker and quota-enforcer …')
   for (const name of serviceNames) teardown.defer(() => services[name].stop())
   await Promise.all(serviceNames.map((name) => services[name].start()))
-  running = { servers, services, users }
+  const dashboard = await startDashboard(stackDir, options, ports, { servers, services }, hooks, teardown)
+  running = { servers, services, dashboard, users }
   let tokenApis = 1
   rewrite()
   const current = running
@@ -154,6 +205,7 @@ const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Tear
     ...servers,
     services,
     addTokenApi: () => addTokenApi(create, teardown, `token-api-${++tokenApis}`),
+    dashboard,
     describe: () => describeStack(stackDir, current),
     stop: () => teardown.run(),
     killAll: stackDir.killAll,

@@ -12,10 +12,13 @@ import { summarizeServices, summarizeStack } from './summary.ts'
 
 const usage = `Usage: start [--fresh] [--port <number>] [--port <name>=<number>]… [--dir <directory>]
   --fresh   start over: removes the data of earlier starts
-  --port    port of token-api (3100), or of usage-worker, quota-enforcer, postgres, redis, supabase by name
+  --port    port of token-api (3100), or of usage-worker, quota-enforcer, dashboard, postgres, redis, supabase by name
   --dir     directory of the stack's data (.tollgate)`
 
-const portNames: readonly PortName[] = ['token-api', 'usage-worker', 'quota-enforcer', 'postgres', 'redis', 'supabase']
+const portNames: readonly PortName[] = [
+  ...(['token-api', 'usage-worker', 'quota-enforcer', 'dashboard'] as const),
+  ...(['postgres', 'redis', 'supabase'] as const),
+]
 
 /** Reads `3200` (token-api) or `redis=6400`. */
 const readPort = (text: string): [PortName, number] => {
@@ -50,7 +53,7 @@ const readOptions = (args: readonly string[], env: NodeJS.ProcessEnv): StackOpti
   const { fresh, port, dir, help } = readArguments(args)
   const tokenApi = env.PORT === undefined || env.PORT === '' ? defaultTokenApiPort : readPort(env.PORT)[1]
   const ports = { 'token-api': tokenApi, ...Object.fromEntries(port.map(readPort)) }
-  return { fresh, dir, help, ports, env, log: (line) => console.log(line) }
+  return { fresh, dir, help, ports, env, dashboard: true, log: (line) => console.log(line) }
 }
 
 type Running = { stop(): Promise<void>; killAll(): void }

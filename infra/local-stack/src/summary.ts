@@ -35,6 +35,7 @@ export const summarizeStack = (stack: Stack, dir: string | undefined, seconds: n
     '',
     `Tollgate is up (${seconds.toFixed(1)} s).`,
     ...serviceRows(stack.services),
+    ...(stack.dashboard === null ? [] : [row('dashboard', stack.dashboard.url)]),
     row('Supabase API', stack.supabase.url),
     row('PostgreSQL', withoutPassword(stack.databaseUrl)),
     row('Redis', withoutPassword(stack.redisUrl)),
@@ -50,11 +51,16 @@ export const summarizeStack = (stack: Stack, dir: string | undefined, seconds: n
 }
 
 /** What `start` prints when only the services run, on servers that are not ours. */
-export const summarizeServices = ({ services }: ServicesOnly, env: NodeJS.ProcessEnv, seconds: number): string =>
+export const summarizeServices = (
+  { services, dashboard }: ServicesOnly,
+  env: NodeJS.ProcessEnv,
+  seconds: number,
+): string =>
   [
     '',
     `Tollgate's services are up (${seconds.toFixed(1)} s), on your own servers:`,
     ...serviceRows(services),
+    ...(dashboard === null ? [] : [row('dashboard', dashboard.url)]),
     row('Supabase', env.SUPABASE_URL ?? ''),
     row('PostgreSQL', withoutPassword(env.DATABASE_URL ?? '')),
     row('Redis', withoutPassword(env.REDIS_URL ?? '')),

@@ -5936,6 +5936,28 @@ create type tollgate.usage_report_query as (
   model text       -- null: every model
 );
 
+-- schemas/45-reports/default_steps.sql
+-- Purpose: the ladder that holds where nobody chose, for reports. Parameters: none. Returns: jsonb, as DEFAULT_QUOTA_POLICY
+--   of packages/shared/src/contracts/quota-policy.ts says; a test compares the two.
+create function tollgate.default_steps() returns jsonb
+language sql immutable parallel safe
+return '[{"at_percent": 50, "state": "warned"}, {"at_percent": 80, "state": "warned"}, {"at_percent": 90, "state": "warned"},
+  {"at_percent": 100, "state": "downgraded"}, {"at_percent": 120, "state": "revoked"}]'::jsonb;
+
+-- Purpose: the steps of a ladder as LLM tokens, lowest first. Parameters: policy (null: the default), limit_tokens (null:
+--   unlimited). Returns: jsonb array of { at_tokens (text), state }; steps in US dollars, and shares of no limit, have no
+--   place on it.
+create function tollgate.report_steps(policy jsonb, limit_tokens bigint) returns jsonb
+language sql immutable parallel safe
+return (
+  select coalesce(jsonb_agg(jsonb_build_object('at_tokens', s.at_tokens::text, 'state', s.state)
+    order by s.at_tokens, array_position(array['warned', 'downgraded', 'revoked'], s.state)), '[]')
+  from (
+    select step ->> 'state' as state,
+      coalesce((step ->> 'at_tokens')::bigint, ceil((step ->> 'at_percent')::numeric * limit_tokens / 100)::bigint) as at_tokens
+    from jsonb_array_elements(coalesce(policy -> 'steps', tollgate.default_steps())) step) s
+  where s.at_tokens is not null);
+
 -- schemas/45-reports/may_read_organization.sql
 -- Purpose: whether the signed-in user sees a whole organization: its admin, or super_admin.
 -- Parameters: organization. Returns: boolean; false for anybody who is not signed in.
@@ -6013,6 +6035,37 @@ $$;
 
 grant execute on function tollgate.report_day_start to authenticated, service_role, tollgate_token_api;
 
+-- schemas/45-reports/report_decisions.sql
+-- Purpose: what was decided over an organization, newest first, a page at a time. Parameters: query = { organization_id,
+--   limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
+-- Returns: a row a decision; user_name null where it is the organization's own state.
+-- Security definer: decisions are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
+--   else gets no row, as with GET /v1/organizations/{id}/decisions.
+create function public.report_decisions(query jsonb)
+returns table (
+  id uuid, decided_at timestamptz, kind text, user_name text, from_state text, to_state text, reason text, actor text,
+  observed boolean, cursor text)
+language plpgsql stable security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+begin
+  if not tollgate.may_read_organization(organization) then return; end if;
+  return query
+    select d.id, d.decided_at, d.kind, v.user_name, d.from_state, d.to_state, d.reason, d.actor, d.observed is not null, d.seq::text
+    from tollgate.quota_decisions d
+    left join tollgate.visible_members(organization) v on v.user_id = d.user_id
+    where d.organization_id = organization and (asked ->> 'after' is null or d.seq < (asked ->> 'after')::bigint)
+    order by d.seq desc
+    limit least(greatest(coalesce((asked ->> 'limit')::integer, 50), 1), 200);
+end
+$$;
+
+revoke execute on function public.report_decisions from public, anon;
+grant execute on function public.report_decisions to authenticated;
+
 -- schemas/45-reports/report_me.sql
 -- Purpose: who is signed in, for a dashboard's first view. Parameters: none. Returns: no row for a user without a profile,
 --   else one; organization columns null for a user of none.
@@ -6030,6 +6083,68 @@ $$;
 
 revoke execute on function public.report_me from public, anon;
 grant execute on function public.report_me to authenticated;
+
+-- schemas/45-reports/report_organizations.sql
+-- Purpose: every organization with its present period, by name. Parameters: query = { search? (part of name or domain),
+--   limit? (1 to 500, default 100), after? (name of the last row of the page before) }.
+-- Returns: a row an organization; counts as text; cost null where nothing of the period is priced.
+-- Security definer: for super_admin alone, anybody else gets no row; organizations are the project's own table, whose
+--   policies need not know that role.
+create function public.report_organizations(query jsonb)
+returns table (
+  organization_id uuid, name text, domain text, plan_type text, state text, used_tokens text, limit_tokens text,
+  cost_usd text, unpriced_events text)
+language plpgsql stable security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  pattern text := '%' || regexp_replace(coalesce(asked ->> 'search', ''), '([\\%_])', '\\\1', 'g') || '%';
+begin
+  if tollgate.my_role() is distinct from 'super_admin' then return; end if;
+  return query
+    select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
+      i.limit_tokens::text,
+      case when t.unpriced_events = t.event_count and t.event_count > 0 then null else coalesce(t.cost_usd, 0) end::text,
+      coalesce(t.unpriced_events, 0)::text
+    from (
+      select d.* from tollgate.directory_organizations d
+      where (d.name ilike pattern or d.domain ilike pattern) and (asked ->> 'after' is null or d.name > asked ->> 'after')
+      order by d.name limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)) o
+    join tollgate.quota_inputs i on i.organization_id = o.organization_id
+    left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+    order by o.name;
+end
+$$;
+
+revoke execute on function public.report_organizations from public, anon;
+grant execute on function public.report_organizations to authenticated;
+
+-- schemas/45-reports/report_quota.sql
+-- Purpose: where an organization stands in its period, and what its policy will do. Parameters: query = { organization_id }.
+-- Returns: no row for an organization that the caller does not belong to, else one; amounts are LLM tokens as text;
+--   limit_tokens is the limit without grants, null = unlimited; steps: see report_steps, shares of the limit with grants;
+--   fresh_at: when the newest usage was counted.
+-- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
+--   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
+create function public.report_quota(query jsonb)
+returns table (
+  organization_id uuid, name text, plan_type text, time_zone text, period_start timestamptz, period_end timestamptz,
+  limit_tokens text, granted_tokens text, used_tokens text, reserved_tokens text, cost_usd text, unpriced_events text,
+  state text, reason text, decision_id uuid, mode text, steps jsonb, fresh_at timestamptz, as_of timestamptz)
+language sql stable security definer set search_path = ''
+as $$
+  select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
+    p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd, p.unpriced_events, p.state, p.reason, p.decision_id,
+    p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint), p.counted_at, p.as_of
+  from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
+  join tollgate.directory_organizations o on o.organization_id = p.organization_id
+  where p.organization_id = (select tollgate.my_organization_id()) or (select tollgate.my_role()) = 'super_admin'
+$$;
+
+revoke execute on function public.report_quota from public, anon;
+grant execute on function public.report_quota to authenticated;
 
 -- schemas/45-reports/report_sessions.sql
 -- Purpose: chat sessions of an organization, newest first, a page at a time. Parameters: query = { organization_id, start,

@@ -5,6 +5,7 @@ import {
   type TestDatabase,
   type TestSupabase,
 } from '@tollgate/local-stack/testing'
+import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -222,12 +223,65 @@ describe('report_sessions', () => {
   })
 })
 
+describe('report_quota', () => {
+  it('shows members the position of their organization, and the steps of its ladder', async () => {
+    await sql.query(
+      `insert into tollgate.quota_policies (organization_id, max_tokens, updated_by) values ($1, 1000000, 'test')`,
+      [A],
+    )
+    const [row] = await report('user', 'report_quota', { organization_id: A })
+    const { rows } = await sql.query('select * from public.load_quota_position($1)', [A])
+    expect(row).toMatchObject({ name: 'A', used_tokens: rows[0].used_tokens, limit_tokens: '1000000', state: 'active' })
+    const expected = DEFAULT_QUOTA_POLICY.steps.map(({ at_percent, state }) => ({
+      at_tokens: String(at_percent * 10_000),
+      state,
+    }))
+    expect(row?.steps).toEqual(expected)
+  })
+
+  it('shows another organization only to super_admin', async () => {
+    expect(await report('stranger', 'report_quota', { organization_id: A })).toEqual([])
+    expect(await report('superAdmin', 'report_quota', { organization_id: A })).toHaveLength(1)
+  })
+})
+
+describe('report_organizations', () => {
+  it('is for super_admin, and finds by a part of the name, literally', async () => {
+    const names = async (person: Person, search: string) =>
+      (await report(person, 'report_organizations', { search })).map((row) => row.name)
+    expect(await names('superAdmin', '')).toEqual(['A', 'B'])
+    expect(await names('superAdmin', 'b')).toEqual(['B'])
+    expect(await names('superAdmin', '%')).toEqual([])
+    expect(await names('admin', '')).toEqual([])
+  })
+})
+
+describe('report_decisions', () => {
+  it('is for the admin of the organization and super_admin, newest first, in pages', async () => {
+    await sql.query(
+      `insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
+       select $1, 'active', 'warned', 0, 'step ' || n, 'enforcer', '{}' from generate_series(1, 3) n`,
+      [A],
+    )
+    const [first] = await report('admin', 'report_decisions', { organization_id: A, limit: 1 })
+    expect(first).toMatchObject({ reason: 'step 3', to_state: 'warned' })
+    const rest = await report('superAdmin', 'report_decisions', { organization_id: A, after: first?.cursor })
+    expect(rest.map((row) => row.reason)).toEqual(['step 2', 'step 1'])
+    for (const person of ['user', 'stranger'] as const) {
+      expect(await report(person, 'report_decisions', { organization_id: A })).toEqual([])
+    }
+  })
+})
+
 it('report_me says who is signed in', async () => {
   const { data } = await clients.user.rpc('report_me')
   expect(data).toMatchObject([{ user_id: ids.user, role: 'user', organization_id: A, organization_name: 'A' }])
 })
 
-it.each(['report_usage', 'report_summary', 'report_sessions', 'report_me'])('anon may not call %s', async (fn) => {
+it.each([
+  ...['report_usage', 'report_summary', 'report_sessions', 'report_me'],
+  ...['report_quota', 'report_organizations', 'report_decisions'],
+])('anon may not call %s', async (fn) => {
   const { data, error } = await anon.rpc(fn, fn === 'report_me' ? {} : { query: { organization_id: A, ...SPAN } })
   expect(error?.code ?? data).toBe('42501')
 })

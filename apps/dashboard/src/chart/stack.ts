@@ -1,0 +1,114 @@
+import type { UsageRow } from '../data/reports.ts'
+import { sumMoney } from '../figures/money.ts'
+import type { Group, Metric } from '../filters/filters.ts'
+
+/** One coloured part of a bar. `value` is its height alone; `rows` are the figures. */
+interface Segment {
+  readonly group: string
+  readonly value: number
+}
+
+/** One bar. */
+export interface Bar {
+  readonly bucket: string
+  readonly segments: readonly Segment[]
+  readonly value: number
+}
+
+/** A stacked chart: groups from the largest to the smallest, bars in time, height of the highest and ticks below it. */
+export interface Stack {
+  readonly groups: readonly { readonly key: string; readonly label: string }[]
+  readonly bars: readonly Bar[]
+  readonly ceiling: number
+  readonly ticks: readonly number[]
+}
+
+const TOP_GROUPS = 7
+/** The group of all that is too small for a colour of its own. */
+export const OTHER = 'other'
+
+const KINDS: Record<string, string> = {
+  input: 'Input',
+  cache_read_input: 'Input, read from cache',
+  cache_creation_input: 'Input, written to cache',
+  output: 'Output',
+  reasoning_output: 'Reasoning',
+}
+
+/** By what a row is grouped: a key, and how it is called. */
+export function groupOf(row: UsageRow, by: Group): { key: string; label: string } {
+  switch (by) {
+    case 'model':
+      return { key: row.model ?? '', label: row.model ?? '' }
+    case 'user':
+      return { key: row.user_id ?? '', label: row.user_name ?? row.user_id ?? '' }
+    case 'token_kind':
+      return { key: row.token_kind ?? '', label: KINDS[row.token_kind ?? ''] ?? '' }
+  }
+}
+
+/** A row's figure as a height; what has no price has no height, and is told beside the chart. */
+function heightOf(row: UsageRow, metric: Metric): number {
+  switch (metric) {
+    case 'tokens':
+      return Number(row.tokens_used)
+    case 'cost':
+      return Number(row.cost_usd ?? 0)
+    case 'messages':
+      return Number(row.message_count)
+  }
+}
+
+/** Stacks the rows of a report. Every bucket of the span has a bar, also where nothing was used. */
+export function stack(rows: readonly UsageRow[], by: Group, metric: Metric, buckets: readonly string[]): Stack {
+  const groups = largestGroups(rows, by, metric)
+  const shown = new Set(groups.map(({ key }) => key))
+  const sums = new Map<string, Map<string, number>>(buckets.map((bucket) => [bucket, new Map()]))
+  for (const row of rows) {
+    const bar = sums.get(row.bucket ?? '')
+    if (!bar) continue
+    const { key } = groupOf(row, by)
+    const group = shown.has(key) ? key : OTHER
+    bar.set(group, (bar.get(group) ?? 0) + heightOf(row, metric))
+  }
+  const bars = [...sums].map(([bucket, bar]) => {
+    const segments = groups
+      .map(({ key }) => ({ group: key, value: bar.get(key) ?? 0 }))
+      .filter(({ value }) => value > 0)
+    return { bucket, segments, value: segments.reduce((sum, { value }) => sum + value, 0) }
+  })
+  const ticks = niceTicks(Math.max(0, ...bars.map(({ value }) => value)))
+  return { groups, bars, ticks, ceiling: ticks.at(-1) ?? 1 }
+}
+
+function largestGroups(rows: readonly UsageRow[], by: Group, metric: Metric): { key: string; label: string }[] {
+  const totals = new Map<string, { label: string; total: number }>()
+  for (const row of rows) {
+    const { key, label } = groupOf(row, by)
+    totals.set(key, { label, total: (totals.get(key)?.total ?? 0) + heightOf(row, metric) })
+  }
+  const ordered = [...totals].sort(([, one], [, two]) => two.total - one.total)
+  const top = ordered.slice(0, TOP_GROUPS).map(([key, { label }]) => ({ key, label }))
+  return ordered.length > TOP_GROUPS ? [...top, { key: OTHER, label: 'All others' }] : top
+}
+
+/** Round numbers from 0 to at least `max`, four or five of them. */
+export function niceTicks(max: number): number[] {
+  if (max <= 0) return [0, 1]
+  const rough = max / 4
+  const power = 10 ** Math.floor(Math.log10(rough))
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? 10 * power
+  return Array.from({ length: Math.ceil(max / step) + 1 }, (_, index) => index * step)
+}
+
+/** Totals of a report's rows, exact. */
+export function totalsOf(rows: readonly UsageRow[]) {
+  const count = (column: 'tokens_used' | 'message_count' | 'unpriced_events'): bigint =>
+    rows.reduce((sum, row) => sum + BigInt(row[column]), 0n)
+  return {
+    tokens: count('tokens_used'),
+    messages: count('message_count'),
+    unpriced: count('unpriced_events'),
+    cost: sumMoney(rows.map((row) => row.cost_usd)),
+  }
+}

@@ -1,0 +1,76 @@
+import { formatBucket, formatMoney, formatShort } from '../figures/format.ts'
+import type { Metric } from '../filters/filters.ts'
+import { type Bar, OTHER, type Stack } from './stack.ts'
+
+interface UsageChartProps {
+  readonly chart: Stack
+  readonly metric: Metric
+  readonly timeZone: string
+  /** Undefined where a bar cannot be opened any further. */
+  readonly onOpen: ((bucket: string) => void) | undefined
+}
+
+/** A figure of the chart as text. */
+const formatHeight = (value: number, metric: Metric): string =>
+  metric === 'cost' ? formatMoney(value.toFixed(2)) : formatShort(value)
+
+/** Stacked bars: each is a button that keyboard and screen reader reach. The table beneath holds the same figures. */
+export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps) {
+  const colours = new Map(chart.groups.map(({ key }, index) => [key, key === OTHER ? 'c-other' : `c-${index}`]))
+  return (
+    <figure class="chart" aria-label={`Usage over time, ${metric}`}>
+      <div class="plot">
+        {chart.ticks.map((tick) => (
+          <div class="tick" key={tick} style={{ bottom: `${(tick / chart.ceiling) * 100}%` }} aria-hidden="true">
+            <span>{formatHeight(tick, metric)}</span>
+          </div>
+        ))}
+        <div class="bars">
+          {chart.bars.map((bar) => (
+            <ChartBar key={bar.bucket} {...{ bar, chart, metric, timeZone, onOpen, colours }} />
+          ))}
+        </div>
+      </div>
+      <div class="axis" aria-hidden="true">
+        {chart.bars.map(({ bucket }, index) => (
+          <span key={bucket}>{isLabelled(index, chart.bars.length) ? formatBucket(bucket, timeZone) : ''}</span>
+        ))}
+      </div>
+      <figcaption class="legend">
+        {chart.groups.map(({ key, label }) => (
+          <span key={key}>
+            <i class={colours.get(key)} aria-hidden="true" /> {label}
+          </span>
+        ))}
+      </figcaption>
+    </figure>
+  )
+}
+
+// About eight labels fit without touching each other.
+const isLabelled = (index: number, count: number): boolean => index % Math.ceil(count / 8) === 0
+
+interface ChartBarProps extends UsageChartProps {
+  readonly bar: Bar
+  readonly colours: ReadonlyMap<string, string>
+}
+
+function ChartBar({ bar, chart, metric, timeZone, onOpen, colours }: ChartBarProps) {
+  const names = new Map(chart.groups.map(({ key, label }) => [key, label]))
+  const parts = bar.segments.map(({ group, value }) => `${names.get(group)} ${formatHeight(value, metric)}`)
+  const text = `${formatBucket(bar.bucket, timeZone)}: ${formatHeight(bar.value, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
+  return (
+    <button
+      type="button"
+      class="bar"
+      title={text}
+      aria-label={text}
+      aria-disabled={onOpen === undefined}
+      onClick={() => onOpen?.(bar.bucket)}
+    >
+      {bar.segments.map(({ group, value }) => (
+        <i key={group} class={colours.get(group)} style={{ height: `${(value / chart.ceiling) * 100}%` }} />
+      ))}
+    </button>
+  )
+}

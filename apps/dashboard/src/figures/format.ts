@@ -1,0 +1,58 @@
+/** Figures as they are shown; null stands for what is not known and is never shown as zero. */
+const whole = new Intl.NumberFormat('en')
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+const dollars = new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', maximumFractionDigits: 2 })
+const exactDollars = new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', maximumFractionDigits: 12 })
+const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0 })
+const change = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 0, signDisplay: 'exceptZero' })
+
+/** A count with its separators; exact, however large. */
+export const formatCount = (count: string | bigint): string => whole.format(BigInt(count))
+
+/** A count for an axis or a tile, such as 1.2M. */
+export const formatShort = (count: number): string => short.format(count)
+
+// Intl formats a decimal string digit by digit; TypeScript's library wants to know that it is one.
+const decimal = (usd: string): `${number}` => usd as `${number}`
+
+/** US dollars to the cent; `unpriced` for what has no known price. */
+export const formatMoney = (usd: string | null): string => (usd === null ? 'unpriced' : dollars.format(decimal(usd)))
+
+/** US dollars to the last digit that is on record. */
+export const formatExactMoney = (usd: string | null): string =>
+  usd === null ? 'unpriced' : exactDollars.format(decimal(usd))
+
+/** A share of something, such as 24 %. */
+export const formatPercent = (share: number): string => percent.format(share)
+
+/** How a figure changed against the span before; nothing can be said where that was zero or is not known. */
+export function formatChange(now: string | null, before: string | null): string {
+  if (now === null || before === null || Number(before) === 0) return '–'
+  return change.format(Number(now) / Number(before) - 1)
+}
+
+/** An instant in the organization's time zone. */
+export const formatTime = (time: string, timeZone: string): string =>
+  new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(time))
+
+/** A bucket of a report as a label: `24 Nov`, `Nov 2026`, `14:00`. */
+export function formatBucket(bucket: string, timeZone: string): string {
+  if (bucket.includes('T')) {
+    return new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone }).format(
+      new Date(bucket),
+    )
+  }
+  if (bucket.length === 7) return formatDay(`${bucket}-01`, { month: 'short', year: 'numeric' })
+  return formatDay(bucket, { day: 'numeric', month: 'short' })
+}
+
+// A day has no time zone: it is written as it stands.
+function formatDay(day: string, parts: Intl.DateTimeFormatOptions): string {
+  return new Intl.DateTimeFormat('en', { ...parts, timeZone: 'UTC' }).format(new Date(`${day}T00:00:00Z`))
+}
+
+/** How long a session lasted, such as `1 h 12 min`. */
+export function formatDuration(from: string, to: string): string {
+  const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000)
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -1,0 +1,41 @@
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import { GROUPS, METRICS, PRESETS, readFilters, writeFilters } from './filters.ts'
+
+const day = fc.integer({ min: 0, max: 20_000 }).map((n) => new Date(n * 86_400_000).toISOString().slice(0, 10))
+const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
+const query = fc.record(
+  {
+    org: text,
+    preset: fc.constantFrom(...PRESETS),
+    start: day,
+    end: day,
+    metric: fc.constantFrom(...METRICS),
+    by: fc.constantFrom(...GROUPS),
+    day,
+    user: text,
+    model: text,
+  },
+  { requiredKeys: [] },
+)
+
+it('what is written is read again, whatever was asked for', () => {
+  fc.assert(
+    fc.property(query, (asked) => {
+      const filters = readFilters(`?${new URLSearchParams(asked)}`)
+      expect(readFilters(writeFilters(filters))).toEqual(filters)
+    }),
+  )
+})
+
+it('the default view has an address without a query', () => {
+  expect(writeFilters(readFilters(''))).toBe('')
+})
+
+it.each([
+  '?preset=custom&start=2026-13-01&end=2026-11-02',
+  '?preset=custom&start=2026-11-02&end=2026-11-01',
+  '?preset=x',
+])('%s falls back to the present period', (search) => {
+  expect(readFilters(search)).toMatchObject({ preset: 'period', start: null, end: null })
+})

@@ -1,0 +1,71 @@
+/** What the page shows; all of it stands in the address, so that a view can be kept, sent and gone back to. */
+export interface Filters {
+  /** Organization shown; null: the own one, or for super_admin the list. */
+  readonly organization: string | null
+  readonly preset: Preset
+  /** Days of the organization, with the preset `custom`; `end` is the last day shown. */
+  readonly start: string | null
+  readonly end: string | null
+  readonly metric: Metric
+  readonly by: Group
+  /** A day whose hours are shown instead of days. */
+  readonly day: string | null
+  readonly user: string | null
+  readonly model: string | null
+}
+
+export const PRESETS = ['period', 'last-7-days', 'last-30-days', 'last-12-months', 'previous-period', 'custom'] as const
+export type Preset = (typeof PRESETS)[number]
+export const METRICS = ['tokens', 'cost', 'messages'] as const
+export type Metric = (typeof METRICS)[number]
+export const GROUPS = ['model', 'user', 'token_kind'] as const
+export type Group = (typeof GROUPS)[number]
+
+const DAY = /^\d{4}-\d\d-\d\d$/
+
+const oneOf = <Choice extends string>(choices: readonly [Choice, ...Choice[]], text: string | null): Choice =>
+  choices.find((choice) => choice === text) ?? choices[0]
+
+const dayOf = (text: string | null): string | null =>
+  text !== null && DAY.test(text) && !Number.isNaN(Date.parse(text)) ? text : null
+
+/** Reads an address's query; what is missing or odd falls back to the default. */
+export function readFilters(search: string): Filters {
+  const query = new URLSearchParams(search)
+  const [start, end] = [dayOf(query.get('start')), dayOf(query.get('end'))]
+  const preset = oneOf(PRESETS, query.get('preset'))
+  const isWhole = start !== null && end !== null && start <= end
+  const by = oneOf(GROUPS, query.get('by'))
+  const metric = oneOf(METRICS, query.get('metric'))
+  return {
+    organization: query.get('org'),
+    preset: preset === 'custom' && !isWhole ? 'period' : preset,
+    start: preset === 'custom' && isWhole ? start : null,
+    end: preset === 'custom' && isWhole ? end : null,
+    // A kind of LLM token has neither a cost nor messages of its own.
+    metric: by === 'token_kind' ? 'tokens' : metric,
+    by,
+    day: dayOf(query.get('day')),
+    user: query.get('user'),
+    model: query.get('model'),
+  }
+}
+
+/** Writes the query of an address, without what is the default. */
+export function writeFilters(filters: Filters): string {
+  const query = new URLSearchParams()
+  const put = (name: string, value: string | null, usual: string | null = null): void => {
+    if (value !== null && value !== usual) query.set(name, value)
+  }
+  put('org', filters.organization)
+  put('preset', filters.preset, PRESETS[0])
+  put('start', filters.start)
+  put('end', filters.end)
+  put('metric', filters.metric, METRICS[0])
+  put('by', filters.by, GROUPS[0])
+  put('day', filters.day)
+  put('user', filters.user)
+  put('model', filters.model)
+  const text = query.toString()
+  return text === '' ? '' : `?${text}`
+}

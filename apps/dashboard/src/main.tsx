@@ -1,0 +1,18 @@
+import { createClient } from '@supabase/supabase-js'
+import { render } from 'preact'
+import { App } from './app.tsx'
+
+/** Where the page finds its servers; the server that serves the page says it (server/main.ts). */
+export interface PageConfig {
+  /** An address, or a path of the page's own server. */
+  readonly supabaseUrl: string
+  readonly publishableKey: string
+  readonly tokenApiUrl: string
+}
+
+const root = document.getElementById('app')
+if (root) {
+  const config: PageConfig = await (await fetch('/config.json')).json()
+  const client = createClient(new URL(config.supabaseUrl, location.href).href, config.publishableKey)
+  render(<App client={client} tokenApiUrl={config.tokenApiUrl} />, root)
+}

@@ -1,0 +1,103 @@
+import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
+
+interface FilterBarProps {
+  readonly filters: Filters
+  readonly change: (part: Partial<Filters>) => void
+}
+
+const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
+  period: 'This period',
+  'previous-period': 'Period before',
+  'last-7-days': 'Last 7 days',
+  'last-30-days': 'Last 30 days',
+  'last-12-months': 'Last 12 months',
+  custom: 'Own range',
+}
+const METRIC_NAMES: Record<(typeof METRICS)[number], string> = { tokens: 'Tokens', cost: 'Cost', messages: 'Messages' }
+const GROUP_NAMES: Record<(typeof GROUPS)[number], string> = { model: 'Model', user: 'User', token_kind: 'Token kind' }
+
+/** Which span, which figure, grouped by what; and what has been narrowed down to. */
+export function FilterBar({ filters, change }: FilterBarProps) {
+  const onPreset = (preset: Filters['preset']): void => {
+    const today = new Date().toISOString().slice(0, 10)
+    change(preset === 'custom' ? { preset, start: today, end: today, day: null } : { preset, day: null })
+  }
+  return (
+    <fieldset class="filters" aria-label="Filters">
+      <label>
+        Span{' '}
+        <select value={filters.preset} onChange={(event) => onPreset(event.currentTarget.value as Filters['preset'])}>
+          {PRESETS.map((preset) => (
+            <option key={preset} value={preset}>
+              {PRESET_NAMES[preset]}
+            </option>
+          ))}
+        </select>
+      </label>
+      {filters.preset === 'custom' && (
+        <>
+          <label>
+            From{' '}
+            <input
+              type="date"
+              value={filters.start ?? ''}
+              onChange={(event) => change({ start: event.currentTarget.value })}
+            />
+          </label>
+          <label>
+            to{' '}
+            <input
+              type="date"
+              value={filters.end ?? ''}
+              onChange={(event) => change({ end: event.currentTarget.value })}
+            />
+          </label>
+        </>
+      )}
+      <Switch
+        legend="Show"
+        names={METRIC_NAMES}
+        chosen={filters.metric}
+        isOff={filters.by === 'token_kind'}
+        onChoose={(metric) => change({ metric })}
+      />
+      <Switch legend="by" names={GROUP_NAMES} chosen={filters.by} isOff={false} onChoose={(by) => change({ by })} />
+      {filters.model !== null && <Narrowed what={`Model ${filters.model}`} onClear={() => change({ model: null })} />}
+      {filters.user !== null && <Narrowed what="One user" onClear={() => change({ user: null })} />}
+      {filters.day !== null && <Narrowed what={`Hours of ${filters.day}`} onClear={() => change({ day: null })} />}
+    </fieldset>
+  )
+}
+
+interface SwitchProps<Choice extends string> {
+  readonly legend: string
+  readonly names: Record<Choice, string>
+  readonly chosen: Choice
+  readonly isOff: boolean
+  readonly onChoose: (choice: Choice) => void
+}
+
+function Switch<Choice extends string>({ legend, names, chosen, isOff, onChoose }: SwitchProps<Choice>) {
+  return (
+    <fieldset class="switch" aria-label={legend}>
+      <span class="quiet">{legend}</span>
+      {(Object.keys(names) as Choice[]).map((choice) => (
+        <button
+          key={choice}
+          type="button"
+          aria-pressed={choice === chosen}
+          disabled={isOff && choice !== chosen}
+          onClick={() => onChoose(choice)}
+        >
+          {names[choice]}
+        </button>
+      ))}
+    </fieldset>
+  )
+}
+
+const Narrowed = ({ what, onClear }: { readonly what: string; readonly onClear: () => void }) => (
+  <button type="button" class="chip" onClick={onClear} aria-label={`${what}: show all again`}>
+    {what} ✕
+  </button>
+)

@@ -1,0 +1,66 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import { useState } from 'preact/hooks'
+import { useReport } from '../data/use-report.ts'
+import { formatCount, formatMoney } from '../figures/format.ts'
+import { Card, Failure, Loading } from './states.tsx'
+
+interface OrganizationListProps {
+  readonly client: SupabaseClient
+  readonly onOpen: (organizationId: string) => void
+}
+
+/** Every organization with its present period, for super_admin. */
+export function OrganizationList({ client, onOpen }: OrganizationListProps) {
+  const [search, setSearch] = useState('')
+  const { rows, error, refresh } = useReport(client, 'report_organizations', { search, limit: 200 })
+  return (
+    <Card title="Organizations">
+      <label class="search">
+        Find <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+      </label>
+      {error !== undefined && <Failure what="The list" error={error} onRetry={refresh} />}
+      {rows === undefined && error === undefined && <Loading what="organizations" />}
+      {rows?.length === 0 && <p class="empty">No organization is called so.</p>}
+      {rows !== undefined && rows.length > 0 && (
+        <div class="scroll">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Organization</th>
+                <th scope="col">Plan</th>
+                <th scope="col">State</th>
+                <th scope="col" class="number">
+                  LLM tokens this period
+                </th>
+                <th scope="col" class="number">
+                  Limit
+                </th>
+                <th scope="col" class="number">
+                  Cost
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <tr key={row.organization_id}>
+                  <th scope="row">
+                    <button type="button" class="link" onClick={() => onOpen(row.organization_id)}>
+                      {row.name}
+                    </button>
+                  </th>
+                  <td>{row.plan_type}</td>
+                  <td>
+                    <span class={`state ${row.state}`}>{row.state}</span>
+                  </td>
+                  <td class="number">{formatCount(row.used_tokens)}</td>
+                  <td class="number">{row.limit_tokens === null ? 'unlimited' : formatCount(row.limit_tokens)}</td>
+                  <td class="number">{formatMoney(row.cost_usd)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  )
+}

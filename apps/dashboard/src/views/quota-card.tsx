@@ -1,0 +1,65 @@
+import type { QuotaRow } from '../data/reports.ts'
+import { formatCount, formatPercent, formatShort, formatTime } from '../figures/format.ts'
+import { project } from '../figures/outlook.ts'
+import { Card } from './states.tsx'
+
+interface QuotaCardProps {
+  readonly position: QuotaRow
+  readonly now: number
+}
+
+/** The quota meter: used, reserved, limit with grants, projection, and the marks at which something happens. */
+export function QuotaCard({ position, now }: QuotaCardProps) {
+  const used = Number(position.used_tokens)
+  const reserved = Number(position.reserved_tokens)
+  const limit = position.limit_tokens === null ? null : Number(position.limit_tokens) + Number(position.granted_tokens)
+  const projected = project(position, now)
+  const marks = position.steps.map(({ at_tokens, state }) => ({ at: Number(at_tokens), state }))
+  const width = Math.max(1, used + reserved, projected ?? 0, limit ?? 0, ...marks.map(({ at }) => at)) * 1.02
+  const left = (amount: number): string => `${(amount / width) * 100}%`
+  return (
+    <Card title="Quota">
+      <p class="quota-line">
+        <strong>{formatCount(position.used_tokens)}</strong> LLM tokens used
+        {reserved > 0 && <>, {formatCount(position.reserved_tokens)} reserved</>}
+        {limit === null ? (
+          ', no limit'
+        ) : (
+          <>
+            {' '}
+            of {formatCount(BigInt(limit))} ({formatPercent(limit === 0 ? 1 : used / limit)})
+          </>
+        )}
+        {Number(position.granted_tokens) > 0 && <>, {formatCount(position.granted_tokens)} of them granted</>}{' '}
+        <span class={`state ${position.state}`}>{position.state}</span>
+      </p>
+      <meter
+        class="unseen"
+        aria-label="LLM tokens used of the limit"
+        min={0}
+        max={limit ?? Math.round(width)}
+        value={used}
+      />
+      <div class="meter" aria-hidden="true">
+        <i class="used" style={{ width: left(used) }} />
+        <i class="reserved" style={{ left: left(used), width: left(reserved) }} />
+        {projected !== null && <i class="projected" style={{ left: left(projected) }} title="Projected" />}
+        {limit !== null && <i class="limit" style={{ left: left(limit) }} title="Limit" />}
+        {marks.map(({ at, state }) => (
+          <i
+            key={`${at} ${state}`}
+            class={`mark ${state}`}
+            style={{ left: left(at) }}
+            title={`${state} at ${formatShort(at)}`}
+          />
+        ))}
+      </div>
+      <p class="quiet">
+        {projected === null
+          ? 'Too early in the period for a projection.'
+          : `Projected to the period's end: ${formatShort(projected)} LLM tokens.`}{' '}
+        {position.fresh_at !== null && <>Newest usage counted {formatTime(position.fresh_at, position.time_zone)}.</>}
+      </p>
+    </Card>
+  )
+}

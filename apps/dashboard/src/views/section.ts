@@ -1,0 +1,14 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import type { QuotaRow } from '../data/reports.ts'
+import type { Filters } from '../filters/filters.ts'
+import type { Span } from '../filters/span.ts'
+
+/** What each part of an organization's page is given. */
+export interface SectionProps {
+  readonly client: SupabaseClient
+  readonly organizationId: string
+  readonly position: QuotaRow
+  readonly span: Span
+  readonly filters: Filters
+  readonly change: (part: Partial<Filters>) => void
+}
