@@ -88,6 +88,14 @@ describe('a front end', () => {
 })
 
 describe('a server', () => {
+  test('gets a token for a user by id, and hears what a token says', async () => {
+    const key = await addKey(bench.db, ['tokens:issue'])
+    const server = connectServer({ baseUrl: bench.api.url, key })
+    const token = await server.generateLibreChatToken(user)
+    expect(await server.verifyToken(token)).toMatchObject({ sub: user, organization: { id: organization } })
+    await expect(server.generateLibreChatToken(randomUUID())).rejects.toBeInstanceOf(TollgateError)
+  })
+
   test('sends events in batches and hears what became of each', async () => {
     const server = connectServer({ baseUrl: bench.api.url, key: await addKey(bench.db, ['events:write']) })
     const events = Array.from({ length: 1_005 }, (_, index) => usage(index === 1_001 ? { user_id: randomUUID() } : {}))
