@@ -836,6 +836,26 @@ create view tollgate.directory_members with (security_barrier) as
   select p.id as user_id, p.organization_id, p.role, p.email, p.full_name, p.username, p.avatar_url
   from public.profiles p;
 
+-- schemas/30-views/organization_terms.sql
+-- Markups that an organization could have, the first rank wins: its own (1), its plan's (2). A view, as the next, because it
+-- becomes part of the query that asks for many organizations, where a function would be started for each.
+create view tollgate.markups with (security_invoker = true) as
+  select s.organization_id, s.markup_percent, 1 as rank
+  from tollgate.organization_settings s where s.markup_percent is not null
+  union all
+  select o.organization_id, p.markup_percent, 2
+  from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
+  where p.markup_percent is not null;
+
+-- When organizations were revoked; the last open time has no end.
+create view tollgate.revocations with (security_invoker = true) as
+  select d.organization_id, tstzrange(d.decided_at, (
+      select min(n.decided_at) from tollgate.quota_decisions n
+      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
+        and n.user_id is null and n.kind = 'change')) as revoked
+  from tollgate.quota_decisions d
+  where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';
+
 -- schemas/30-views/period_start.sql
 -- Purpose: the instant at which a calendar month's period opens: local midnight of the anchor day, or of the month's last
 --   day where the month is shorter. Parameters: month (local midnight of its first day), time_zone (IANA name),
@@ -2599,7 +2619,8 @@ create function tollgate.find_limited_users(fresh tollgate.judged_event[]) retur
 language sql stable security invoker set search_path = ''
 as $$
   select distinct u.organization_id
-  from (select distinct f.organization_id, f.user_id from unnest(fresh) f) f
+  from (
+    select distinct f.organization_id, f.user_id from unnest(fresh) f where exists (select from tollgate.user_quotas)) f
   join tollgate.user_quotas u on u.organization_id = f.organization_id and u.user_id = f.user_id
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0) as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
@@ -3013,23 +3034,34 @@ declare
   probes tollgate.judged_event[];
   said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
   claimed bigint[];
+  taken bigint[];
   has_corrections boolean;
   has_sessions boolean;
   has_logins boolean;
-  taken bigint[];
+  has_holds boolean;
+  has_other_periods boolean;
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
-  -- Looked for once: almost every batch is usage and nothing else, and each look at all of it costs.
+  -- Looked for once: almost every batch is new usage of the present period and nothing else, and each look at all of it costs.
   select coalesce(bool_or(j.type = 'usage.corrected'), false), coalesce(bool_or(j.type like 'session.%'), false),
-    coalesce(bool_or(j.type like 'login.%'), false)
-  into has_corrections, has_sessions, has_logins from unnest(judged) j;
+    coalesce(bool_or(j.type like 'login.%'), false), coalesce(bool_or(j.reservation_id is not null), false),
+    coalesce(bool_or(not j.is_current_period), false), count(*) filter (where j.unpriced_events > 0),
+    count(*) filter (where j.after_revocation)
+  into has_corrections, has_sessions, has_logins, has_holds, has_other_periods, unpriced, after_revocation
+  from unnest(judged) j;
 
   select * into claimed, probes from tollgate.claim_identities(judged);
   fresh := judged;
+  outcomes := '[]';
   if cardinality(claimed) < cardinality(judged) then
     fresh := tollgate.pick_events(judged, claimed);
+    outcomes := tollgate.list_outcomes(judged, fresh);
+    select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
+    into unpriced, after_revocation from unnest(fresh) f;
   end if;
-  fresh := tollgate.post_to_open_periods(fresh);
+  if has_other_periods then -- the present period is never closed
+    fresh := tollgate.post_to_open_periods(fresh);
+  end if;
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
@@ -3047,15 +3079,15 @@ begin
     perform tollgate.record_logins(array(
       select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   end if;
-  holds := tollgate.settle_reservations(judged, fresh);
+  holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
+  if has_holds then
+    holds := tollgate.settle_reservations(judged, fresh);
+  end if;
   perform tollgate.roll_up_organization_models(entries);
   totals := tollgate.add_period_totals(entries);
-  outcomes := tollgate.list_outcomes(judged, fresh);
   if has_corrections then
     outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
   end if;
-  select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
-  into unpriced, after_revocation from unnest(fresh) f;
   return next;
 end
 $$;
@@ -3102,9 +3134,12 @@ as $$
         reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported,
         corrects, revision, reservation_id, ordinal)
   ), zone as materialized (
-    select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
-      tollgate.revoked_times(d.organization_id) as revoked,
-      -- As schedules_of, which would cost more than all else here where a batch has many organizations.
+    -- As markup_percent, revoked_times and schedules_of, which would cost more than all else here where a batch has many
+    -- organizations.
+    select d.organization_id,
+      1 + coalesce((select m.markup_percent from tollgate.markups m where m.organization_id = d.organization_id
+        order by m.rank limit 1), 0) / 100 as charge_factor,
+      (select range_agg(r.revoked) from tollgate.revocations r where r.organization_id = d.organization_id) as revoked,
       coalesce((
           select array_agg(h) from tollgate.period_schedules h where h.organization_id = d.organization_id),
         array[(d.organization_id, '-infinity', 'infinity', 'UTC', 1, '-infinity')::tollgate.period_schedules]) as schedules
@@ -3120,7 +3155,8 @@ as $$
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
     cross join lateral tollgate.resolve_model(n.provider, n.model) r
-    join tollgate.model_prices p on p.provider = r.provider and p.model = r.model
+    cross join lateral unnest(array(
+      select p from tollgate.model_prices p where p.provider = r.provider and p.model = r.model)) p
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
@@ -3131,16 +3167,6 @@ as $$
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
-  ), period as materialized (
-    select e.ordinal, h.time_zone, h.charge_factor, h.revoked, h.current_period_start,
-      case
-        -- Most usage is of the present period: the calendar need not be asked for each event.
-        when e.time >= h.current_period_start and e.time < h.current_period_end then h.current_period_start
-        when e.time < h.first_end then h.valid_from
-        else tollgate.period_start(e.time, h.time_zone, h.anchor_day)
-      end as period_start
-    from event e
-    join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
     e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
@@ -3156,7 +3182,13 @@ as $$
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
     1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
     (e.time at time zone h.time_zone)::date,
-    h.period_start, null::timestamptz, h.period_start = h.current_period_start,
+    case
+      -- Most usage is of the present period: the calendar need not be asked for each event.
+      when e.time >= h.current_period_start and e.time < h.current_period_end then h.current_period_start
+      when e.time < h.first_end then h.valid_from
+      else tollgate.period_start(e.time, h.time_zone, h.anchor_day)
+    end,
+    null::timestamptz, e.time >= h.current_period_start and e.time < h.current_period_end,
     p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
@@ -3166,7 +3198,7 @@ as $$
     end,
     e.reservation_id
   from event e
-  join period h on h.ordinal = e.ordinal
+  join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   left join price p on p.ordinal = e.ordinal
 $$;
 
@@ -3596,10 +3628,7 @@ grant execute on function tollgate.login_fault to tollgate_token_api, service_ro
 create function tollgate.markup_percent(for_organization uuid) returns numeric
 language sql stable security invoker
 return coalesce(
-  (select s.markup_percent from tollgate.organization_settings s where s.organization_id = for_organization),
-  (select p.markup_percent from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
-   where o.organization_id = for_organization),
-  0);
+  (select m.markup_percent from tollgate.markups m where m.organization_id = for_organization order by m.rank limit 1), 0);
 
 grant execute on function tollgate.markup_percent to tollgate_usage_worker, service_role;
 
@@ -4060,10 +4089,12 @@ $$;
 grant execute on function tollgate.price_call to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/prune_identities.sql
--- Purpose: forget identities of events that can no longer be sent again or corrected. Parameters: retention_days (less
---   than 90 is taken as 90), max_rows of this call. Returns: one row: pruned.
--- Locks: the identities' rows; nobody else locks one that exists. Invariant: an identity lives at least 90 days after it
---   was seen; one that came by an import is kept, since imports are not bound to 35 days.
+-- Purpose: forget identities of events that can no longer be sent again or corrected, and corrections that have waited for
+--   as long without their original. Parameters: retention_days (less than 90 is taken as 90), max_rows of this call, of
+--   either kind. Returns: one row: pruned (identities).
+-- Locks: the identities' rows; nobody else locks one that exists. A waiting correction that somebody else has locked is left
+--   for the next call. Invariant: an identity lives at least 90 days after it was seen; one that came by an import is kept,
+--   since imports are not bound to 35 days.
 create function public.prune_identities(retention_days integer, max_rows integer) returns table (pruned integer)
 language sql volatile security invoker set search_path = ''
 as $$
@@ -4076,6 +4107,14 @@ as $$
     where i.organization_id = old.organization_id and i.digest = old.digest
       and i.seen_at < now() - make_interval(days => greatest(retention_days, 90))
     returning i.digest
+  ), unanswered as materialized (
+    select p.organization_id, p.digest from tollgate.pending_corrections p
+    where p.received_at < now() - make_interval(days => greatest(retention_days, 90))
+    limit max_rows
+    for update skip locked
+  ), dropped as (
+    delete from tollgate.pending_corrections p using unanswered u
+    where p.organization_id = u.organization_id and p.digest = u.digest
   )
   select count(*)::integer from gone
 $$;
@@ -4924,14 +4963,8 @@ grant execute on function public.revoke_service_key to tollgate_token_api, servi
 -- Purpose: when an organization was revoked of late. Parameters: for_organization. Returns: instants, null when never;
 --   the last open one has no end. Looks back as far as an event may be late. Reads only.
 create function tollgate.revoked_times(for_organization uuid) returns tstzmultirange
-language sql stable security invoker set search_path = ''
-as $$
-  select range_agg(tstzrange(d.decided_at, (
-      select min(n.decided_at) from tollgate.quota_decisions n
-      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked' and n.user_id is null and n.kind = 'change')))
-  from tollgate.quota_decisions d
-  where d.organization_id = for_organization and d.to_state = 'revoked' and d.user_id is null and d.kind = 'change'
-$$;
+language sql stable security invoker
+return (select range_agg(r.revoked) from tollgate.revocations r where r.organization_id = for_organization);
 
 grant execute on function tollgate.revoked_times to tollgate_usage_worker, service_role;
 
@@ -5559,7 +5592,7 @@ grant execute on function tollgate.spread_usage, public.settle_grants to tollgat
 
 -- schemas/40-functions/settle_reservations.sql
 -- Purpose: end the holds that usage events name, in the transaction that counts the usage, just before the period totals.
--- Parameters: judged (all events of the batch), fresh (those that count now).
+-- Parameters: judged (all events of the batch, of which some name a hold), fresh (those that count now).
 -- Returns: jsonb { settled, late, excess_tokens }: how many holds ended, how many events came after their hold had been
 --   given back (or named none that is known), and by how much the usage exceeded what was held.
 -- Locks: reserved_totals of the organizations, sorted, until the end of the transaction: reserve_tokens cannot see the
@@ -5573,9 +5606,6 @@ declare
   named jsonb;
   result jsonb;
 begin
-  if not exists (select from unnest(judged) j where j.reservation_id is not null) then
-    return '{"settled": 0, "late": 0, "excess_tokens": 0}';
-  end if;
   perform tollgate.lock_holds(array(
     select distinct j.organization_id from unnest(judged) j where j.reservation_id is not null));
 
@@ -6400,6 +6430,7 @@ select tollgate.open_table('tollgate.period_schedules',
     "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+grant select on tollgate.markups to tollgate_usage_worker, service_role;
 
 -- schemas/50-policies/services-audit.sql
 -- What each service may touch of the audit trail: all may add, none may change; the token API shows it.
@@ -6465,6 +6496,7 @@ select tollgate.open_table('tollgate.user_enforcement_states',
 
 grant select on sequence tollgate.enforcement_revision to tollgate_token_api;
 grant select, usage, update on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+grant select on tollgate.revocations to tollgate_usage_worker, service_role;
 
 -- schemas/50-policies/services-reports.sql
 -- What each service may touch of the rollup that reports read.

@@ -132,6 +132,21 @@ describe('ingest_usage', () => {
     await expectRollupsAreTheFold([1])
   })
 
+  it('counts an identity once, also with another time beyond a month border, in whatever order the two come', async () => {
+    const before = event(1, { time: '2026-10-31T23:59:59Z', received_at: '2026-11-01T00:00:05Z' })
+    const after = { ...before, time: '2026-11-01T00:00:01Z' }
+    for (const [first, second] of [
+      [before, after],
+      [after, before],
+    ] as const) {
+      await emptyTables()
+      expect((await ingest([first])).outcomes).toEqual([])
+      expect((await ingest([second])).outcomes).toEqual([{ i: 0, outcome: 'duplicate', conflict: false }])
+      const { actual, expected } = await readRollups(admin, [first])
+      expect(actual).toEqual(expected)
+    }
+  })
+
   it('keeps an unknown price as NULL and counts it as unpriced', async () => {
     const { unpriced } = await ingest([event(1, { model: 'model-without-a-price' })])
     expect(unpriced).toBe(1)

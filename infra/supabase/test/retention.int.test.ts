@@ -150,4 +150,15 @@ describe('identities', () => {
     // 4 younger than 90 days that are odd (10, 30, 50, 70) and all 15 even ones.
     expect(await count('tollgate.usage_event_identities')).toBe(19)
   })
+
+  it('take corrections with them that have waited as long for an original', async () => {
+    await admin.query(`insert into tollgate.pending_corrections (organization_id, digest, revision, input_tokens,
+        output_tokens, cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, received_at)
+      select gen_random_uuid(), int8send(age), 1, 1, 1, 0, 0, 0, 2, now() - age * interval '1 day'
+      from unnest(array[1, 89, 91, 400]) age`)
+    await rpc('prune_identities', { retention_days: 1, max_rows: 1 })
+    expect(await count('tollgate.pending_corrections')).toBe(3)
+    await rpc('prune_identities', { retention_days: 1, max_rows: 1_000 })
+    expect(await count('tollgate.pending_corrections')).toBe(2)
+  })
 })

@@ -38,13 +38,7 @@ beforeAll(async () => {
   redis = await createTestRedis()
   admin = new pg.Client(database.databaseUrl)
   await admin.connect()
-  store = createPgRpc({
-    connectionString: database.urls['usage-worker'],
-    max: 4,
-    applicationName: 'test',
-    statementTimeoutMs: 10_000,
-    onError,
-  })
+  store = openStore()
   const adding = createProducerConnection(redis.redisUrl, { onError })
   const waiting = createWorkerConnection(redis.redisUrl, { onError })
   connections = [adding, waiting]
@@ -65,6 +59,15 @@ afterEach(async () => {
   await consumer?.close(5_000)
   consumer = undefined
 })
+
+const openStore = (): RpcStore =>
+  createPgRpc({
+    connectionString: database.urls['usage-worker'],
+    max: 4,
+    applicationName: 'test',
+    statementTimeoutMs: 10_000,
+    onError,
+  })
 
 const usage = (id: string, change: object = {}): AcceptedEvent => {
   const now = new Date().toISOString()
@@ -118,6 +121,24 @@ describe('the usage worker', () => {
       ],
     })
     expect(await counted()).toEqual({ events: 3, tokens: 33 })
+  })
+
+  it('counts an event once that comes again, with another time, after a restart', async () => {
+    consume(store.rpc)
+    await addAndWait(jobOf(usage('a')))
+    await consumer?.close(5_000)
+    const restarted = openStore()
+    try {
+      consume(restarted.rpc)
+      const again = await addAndWait(
+        jobOf(usage('a', { time: new Date(Date.now() - 60_000).toISOString() }), usage('b')),
+      )
+      expect(again).toMatchObject({ result: [{ outcome: 'duplicate', conflict: false }, { outcome: 'recorded' }] })
+      expect(await counted()).toEqual({ events: 2, tokens: 22 })
+      await consumer?.close(5_000)
+    } finally {
+      await restarted.close()
+    }
   })
 
   it('sets a poison event aside and records its 999 neighbours', async () => {

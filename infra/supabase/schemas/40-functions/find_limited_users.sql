@@ -5,7 +5,8 @@ create function tollgate.find_limited_users(fresh tollgate.judged_event[]) retur
 language sql stable security invoker set search_path = ''
 as $$
   select distinct u.organization_id
-  from (select distinct f.organization_id, f.user_id from unnest(fresh) f) f
+  from (
+    select distinct f.organization_id, f.user_id from unnest(fresh) f where exists (select from tollgate.user_quotas)) f
   join tollgate.user_quotas u on u.organization_id = f.organization_id and u.user_id = f.user_id
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0) as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd

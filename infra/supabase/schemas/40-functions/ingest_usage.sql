@@ -20,23 +20,34 @@ declare
   probes tollgate.judged_event[];
   said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
   claimed bigint[];
+  taken bigint[];
   has_corrections boolean;
   has_sessions boolean;
   has_logins boolean;
-  taken bigint[];
+  has_holds boolean;
+  has_other_periods boolean;
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- no period is closed under what is being recorded
-  -- Looked for once: almost every batch is usage and nothing else, and each look at all of it costs.
+  -- Looked for once: almost every batch is new usage of the present period and nothing else, and each look at all of it costs.
   select coalesce(bool_or(j.type = 'usage.corrected'), false), coalesce(bool_or(j.type like 'session.%'), false),
-    coalesce(bool_or(j.type like 'login.%'), false)
-  into has_corrections, has_sessions, has_logins from unnest(judged) j;
+    coalesce(bool_or(j.type like 'login.%'), false), coalesce(bool_or(j.reservation_id is not null), false),
+    coalesce(bool_or(not j.is_current_period), false), count(*) filter (where j.unpriced_events > 0),
+    count(*) filter (where j.after_revocation)
+  into has_corrections, has_sessions, has_logins, has_holds, has_other_periods, unpriced, after_revocation
+  from unnest(judged) j;
 
   select * into claimed, probes from tollgate.claim_identities(judged);
   fresh := judged;
+  outcomes := '[]';
   if cardinality(claimed) < cardinality(judged) then
     fresh := tollgate.pick_events(judged, claimed);
+    outcomes := tollgate.list_outcomes(judged, fresh);
+    select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
+    into unpriced, after_revocation from unnest(fresh) f;
   end if;
-  fresh := tollgate.post_to_open_periods(fresh);
+  if has_other_periods then -- the present period is never closed
+    fresh := tollgate.post_to_open_periods(fresh);
+  end if;
   perform tollgate.append_ledger(fresh);
   entries := fresh;
   if has_corrections or exists (select from tollgate.pending_corrections) then
@@ -54,15 +65,15 @@ begin
     perform tollgate.record_logins(array(
       select j from unnest(judged) j where j.type like 'login.%' and j.rejection is null));
   end if;
-  holds := tollgate.settle_reservations(judged, fresh);
+  holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
+  if has_holds then
+    holds := tollgate.settle_reservations(judged, fresh);
+  end if;
   perform tollgate.roll_up_organization_models(entries);
   totals := tollgate.add_period_totals(entries);
-  outcomes := tollgate.list_outcomes(judged, fresh);
   if has_corrections then
     outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
   end if;
-  select count(*) filter (where f.unpriced_events > 0), count(*) filter (where f.after_revocation)
-  into unpriced, after_revocation from unnest(fresh) f;
   return next;
 end
 $$;

@@ -25,9 +25,12 @@ as $$
         reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported,
         corrects, revision, reservation_id, ordinal)
   ), zone as materialized (
-    select d.organization_id, 1 + tollgate.markup_percent(d.organization_id) / 100 as charge_factor,
-      tollgate.revoked_times(d.organization_id) as revoked,
-      -- As schedules_of, which would cost more than all else here where a batch has many organizations.
+    -- As markup_percent, revoked_times and schedules_of, which would cost more than all else here where a batch has many
+    -- organizations.
+    select d.organization_id,
+      1 + coalesce((select m.markup_percent from tollgate.markups m where m.organization_id = d.organization_id
+        order by m.rank limit 1), 0) / 100 as charge_factor,
+      (select range_agg(r.revoked) from tollgate.revocations r where r.organization_id = d.organization_id) as revoked,
       coalesce((
           select array_agg(h) from tollgate.period_schedules h where h.organization_id = d.organization_id),
         array[(d.organization_id, '-infinity', 'infinity', 'UTC', 1, '-infinity')::tollgate.period_schedules]) as schedules
@@ -43,7 +46,8 @@ as $$
     select n.provider_key, n.model as reported_model, p.*
     from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
     cross join lateral tollgate.resolve_model(n.provider, n.model) r
-    join tollgate.model_prices p on p.provider = r.provider and p.model = r.model
+    cross join lateral unnest(array(
+      select p from tollgate.model_prices p where p.provider = r.provider and p.model = r.model)) p
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
@@ -54,16 +58,6 @@ as $$
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
     order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
-  ), period as materialized (
-    select e.ordinal, h.time_zone, h.charge_factor, h.revoked, h.current_period_start,
-      case
-        -- Most usage is of the present period: the calendar need not be asked for each event.
-        when e.time >= h.current_period_start and e.time < h.current_period_end then h.current_period_start
-        when e.time < h.first_end then h.valid_from
-        else tollgate.period_start(e.time, h.time_zone, h.anchor_day)
-      end as period_start
-    from event e
-    join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   )
   select
     e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
@@ -79,7 +73,13 @@ as $$
     e.reasoning_output_tokens, e.input_tokens + e.output_tokens, e.message_count,
     1, (p.id is null)::integer, e.metadata, e.login_session_id, e.expires_at, e.reason,
     (e.time at time zone h.time_zone)::date,
-    h.period_start, null::timestamptz, h.period_start = h.current_period_start,
+    case
+      -- Most usage is of the present period: the calendar need not be asked for each event.
+      when e.time >= h.current_period_start and e.time < h.current_period_end then h.current_period_start
+      when e.time < h.first_end then h.valid_from
+      else tollgate.period_start(e.time, h.time_zone, h.anchor_day)
+    end,
+    null::timestamptz, e.time >= h.current_period_start and e.time < h.current_period_end,
     p.id, p.cost_usd, round(p.cost_usd * h.charge_factor, 12),
     case
       when e.time > e.received_at + interval '5 minutes' then 'too_early'
@@ -89,7 +89,7 @@ as $$
     end,
     e.reservation_id
   from event e
-  join period h on h.ordinal = e.ordinal
+  join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
   left join price p on p.ordinal = e.ordinal
 $$;
 

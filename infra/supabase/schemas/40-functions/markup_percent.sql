@@ -3,9 +3,6 @@
 create function tollgate.markup_percent(for_organization uuid) returns numeric
 language sql stable security invoker
 return coalesce(
-  (select s.markup_percent from tollgate.organization_settings s where s.organization_id = for_organization),
-  (select p.markup_percent from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
-   where o.organization_id = for_organization),
-  0);
+  (select m.markup_percent from tollgate.markups m where m.organization_id = for_organization order by m.rank limit 1), 0);
 
 grant execute on function tollgate.markup_percent to tollgate_usage_worker, service_role;

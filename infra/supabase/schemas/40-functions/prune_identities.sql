@@ -1,7 +1,9 @@
--- Purpose: forget identities of events that can no longer be sent again or corrected. Parameters: retention_days (less
---   than 90 is taken as 90), max_rows of this call. Returns: one row: pruned.
--- Locks: the identities' rows; nobody else locks one that exists. Invariant: an identity lives at least 90 days after it
---   was seen; one that came by an import is kept, since imports are not bound to 35 days.
+-- Purpose: forget identities of events that can no longer be sent again or corrected, and corrections that have waited for
+--   as long without their original. Parameters: retention_days (less than 90 is taken as 90), max_rows of this call, of
+--   either kind. Returns: one row: pruned (identities).
+-- Locks: the identities' rows; nobody else locks one that exists. A waiting correction that somebody else has locked is left
+--   for the next call. Invariant: an identity lives at least 90 days after it was seen; one that came by an import is kept,
+--   since imports are not bound to 35 days.
 create function public.prune_identities(retention_days integer, max_rows integer) returns table (pruned integer)
 language sql volatile security invoker set search_path = ''
 as $$
@@ -14,6 +16,14 @@ as $$
     where i.organization_id = old.organization_id and i.digest = old.digest
       and i.seen_at < now() - make_interval(days => greatest(retention_days, 90))
     returning i.digest
+  ), unanswered as materialized (
+    select p.organization_id, p.digest from tollgate.pending_corrections p
+    where p.received_at < now() - make_interval(days => greatest(retention_days, 90))
+    limit max_rows
+    for update skip locked
+  ), dropped as (
+    delete from tollgate.pending_corrections p using unanswered u
+    where p.organization_id = u.organization_id and p.digest = u.digest
   )
   select count(*)::integer from gone
 $$;

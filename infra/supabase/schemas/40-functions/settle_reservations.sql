@@ -1,5 +1,5 @@
 -- Purpose: end the holds that usage events name, in the transaction that counts the usage, just before the period totals.
--- Parameters: judged (all events of the batch), fresh (those that count now).
+-- Parameters: judged (all events of the batch, of which some name a hold), fresh (those that count now).
 -- Returns: jsonb { settled, late, excess_tokens }: how many holds ended, how many events came after their hold had been
 --   given back (or named none that is known), and by how much the usage exceeded what was held.
 -- Locks: reserved_totals of the organizations, sorted, until the end of the transaction: reserve_tokens cannot see the
@@ -13,9 +13,6 @@ declare
   named jsonb;
   result jsonb;
 begin
-  if not exists (select from unnest(judged) j where j.reservation_id is not null) then
-    return '{"settled": 0, "late": 0, "excess_tokens": 0}';
-  end if;
   perform tollgate.lock_holds(array(
     select distinct j.organization_id from unnest(judged) j where j.reservation_id is not null));
 

@@ -6,3 +6,4 @@ select tollgate.open_table('tollgate.period_schedules',
     "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.plans',
   '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+grant select on tollgate.markups to tollgate_usage_worker, service_role;

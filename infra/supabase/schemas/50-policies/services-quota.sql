@@ -22,3 +22,4 @@ select tollgate.open_table('tollgate.user_enforcement_states',
 
 grant select on sequence tollgate.enforcement_revision to tollgate_token_api;
 grant select, usage, update on sequence tollgate.enforcement_revision to tollgate_quota_enforcer, service_role;
+grant select on tollgate.revocations to tollgate_usage_worker, service_role;

@@ -1,0 +1,18 @@
+-- Markups that an organization could have, the first rank wins: its own (1), its plan's (2). A view, as the next, because it
+-- becomes part of the query that asks for many organizations, where a function would be started for each.
+create view tollgate.markups with (security_invoker = true) as
+  select s.organization_id, s.markup_percent, 1 as rank
+  from tollgate.organization_settings s where s.markup_percent is not null
+  union all
+  select o.organization_id, p.markup_percent, 2
+  from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
+  where p.markup_percent is not null;
+
+-- When organizations were revoked; the last open time has no end.
+create view tollgate.revocations with (security_invoker = true) as
+  select d.organization_id, tstzrange(d.decided_at, (
+      select min(n.decided_at) from tollgate.quota_decisions n
+      where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
+        and n.user_id is null and n.kind = 'change')) as revoked
+  from tollgate.quota_decisions d
+  where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';
