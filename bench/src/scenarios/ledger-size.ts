@@ -79,8 +79,7 @@ async function describeSize({ bench }: BenchContext): Promise<string> {
   const { rows } = await bench.db.query<{ name: string; size: string }>(`
     select 'ledger' as name, pg_size_pretty(sum(pg_total_relation_size(relid))) as size
       from pg_partition_tree('tollgate.usage_events')
-    union all select 'identities', pg_size_pretty(sum(pg_total_relation_size(relid)))
-      from pg_partition_tree('tollgate.usage_event_identities')
+    union all select 'identities', pg_size_pretty(pg_total_relation_size('tollgate.usage_event_identities'))
     union all select 'shared_buffers', current_setting('shared_buffers')`)
   return rows.map(({ name, size }) => `${name} ${size}`).join(', ')
 }

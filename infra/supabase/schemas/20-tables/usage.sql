@@ -7,18 +7,9 @@ create table tollgate.usage_event_identities (
   seen_at timestamptz not null default now(),
   imported boolean not null default false, -- never pruned: an import may be repeated years later
   primary key (organization_id, digest)
-) partition by hash (organization_id, digest);
+);
 -- For pruning by age: a few bytes for each range of pages, next to nothing for an insert.
 create index usage_event_identities_seen_at_idx on tollgate.usage_event_identities using brin (seen_at);
-
-do $$
-begin
-  for remainder in 0..7 loop
-    execute format('create table tollgate.usage_event_identities_%s partition of tollgate.usage_event_identities
-      for values with (modulus 8, remainder %s)', remainder, remainder);
-  end loop;
-end
-$$;
 
 -- Ledger: signed entries, never edited. Every rollup is the plain sum of the signed columns under some of the stamped keys.
 -- An event that counted is a `usage` entry; a correction adds the `reversal` of what held and its `replacement`; a
