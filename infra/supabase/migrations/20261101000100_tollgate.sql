@@ -419,8 +419,8 @@ create table tollgate.enforcement_states (
   decided_at timestamptz not null default now()
 );
 
--- Every change of a state and every manual act, with what it was decided from. Never edited. seq is monotone: whoever tells
--- others about decisions reads on from the last one told.
+-- Every change of a state and every manual act, with what it was decided from. Never edited. seq
+-- orders lists; it is no order of commits, so that nobody may read on from the last one seen.
 create table tollgate.quota_decisions (
   id uuid primary key default gen_random_uuid(),
   seq bigint generated always as identity unique,
@@ -799,6 +799,46 @@ create table tollgate.user_enforcement_states (
   primary key (organization_id, user_id)
 );
 
+-- schemas/20-tables/webhooks.sql
+-- Where notifications are sent. The secrets stand here in the clear, since each delivery is signed with them: only services
+-- read this table.
+create table tollgate.webhook_endpoints (
+  id uuid primary key,
+  organization_id uuid,              -- null: the operator's, told of every organization
+  url text not null,
+  types text[] not null,             -- empty: all
+  secret text not null,
+  previous_secret text,              -- signs too until previous_until
+  previous_until timestamptz,
+  created_by text not null,
+  created_at timestamptz not null default now(),
+  disabled_at timestamptz            -- removed: nothing is sent any more, the log stays
+);
+create index webhook_endpoints_organization_id_idx on tollgate.webhook_endpoints (organization_id) where disabled_at is null;
+
+-- Outbox and delivery log: one row a notification and endpoint. Written in the transaction that decides.
+create table tollgate.webhook_deliveries (
+  id uuid primary key default gen_random_uuid(), -- the webhook-id, the same in every attempt
+  seq bigint generated always as identity unique,
+  endpoint_id uuid not null references tollgate.webhook_endpoints,
+  notification_key text not null,    -- names what happened, so that it is told once
+  organization_id uuid not null,
+  type text not null,
+  payload jsonb not null,
+  created_at timestamptz not null default now(),
+  state text not null default 'pending' check (state in ('pending', 'delivered', 'dead')),
+  due_at timestamptz not null default now(), -- of the next attempt; while one is under way: the end of its lease
+  attempts integer not null default 0, -- since it was created or replayed
+  last_status integer,
+  last_error text,
+  delivered_at timestamptz,
+  log jsonb not null default '[]',   -- the latest attempts: { at, status, error }
+  unique (endpoint_id, notification_key)
+);
+create index webhook_deliveries_pending_idx on tollgate.webhook_deliveries (endpoint_id, due_at) where state = 'pending';
+create index webhook_deliveries_endpoint_id_seq_idx on tollgate.webhook_deliveries (endpoint_id, seq desc);
+create index webhook_deliveries_created_at_idx on tollgate.webhook_deliveries (created_at) where state <> 'pending';
+
 -- schemas/30-views/day_entries.sql
 -- What a day consists of: the entries of the ledger, and the closing figures of those that are gone. Any rollup by day is
 -- the plain sum of these. Read with the caller's rights.
@@ -1022,6 +1062,23 @@ $$;
 
 grant execute on function tollgate.user_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
+-- schemas/30-views/webhook_view.sql
+-- Endpoints as they are shown: without secrets.
+create view tollgate.webhook_view with (security_invoker = true) as
+select e.id, e.organization_id, e.url, e.types, e.created_by, e.created_at, e.previous_until, e.disabled_at
+from tollgate.webhook_endpoints e;
+
+grant select on tollgate.webhook_view to tollgate_token_api, service_role;
+
+-- Deliveries as they are shown; `cursor` orders them.
+create view tollgate.webhook_delivery_view with (security_invoker = true) as
+select d.id, d.endpoint_id, d.organization_id, d.type, d.payload, d.created_at, d.state,
+  case when d.state = 'pending' then d.due_at end as next_attempt_at, d.attempts, d.last_status, d.last_error, d.delivered_at,
+  d.log, d.seq::text as cursor
+from tollgate.webhook_deliveries d;
+
+grant select on tollgate.webhook_delivery_view to tollgate_token_api, service_role;
+
 -- schemas/40-functions/add_period_totals.sql
 -- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
@@ -1235,7 +1292,8 @@ grant execute on function tollgate.apply_corrections to tollgate_usage_worker, s
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
 --   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
---   when what issued tokens say is stale; every change of state has its decision.
+--   when what issued tokens say is stale; every change of state has its decision,
+--   and what people are told of it stands in the outbox of webhooks.
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
@@ -1247,6 +1305,7 @@ declare
   wanted record;
   held tollgate.enforcement_states;
   control tollgate.enforcement_control;
+  made tollgate.quota_decisions;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -1272,6 +1331,9 @@ begin
   again := not applied;
 
   if applied then
+    if held.period_start < wanted.period_start then
+      perform tollgate.notify_period(held.organization_id, held.period_start, held.period_end);
+    end if;
     -- A higher step of the same state is a change too: it has a reason of its own.
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
       or held.observed is distinct from wanted.observed
@@ -1283,8 +1345,10 @@ begin
         organization_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
       values (wanted.organization_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason, wanted.observed,
         wanted.actor, wanted.inputs)
-      returning id into held.decision_id;
+      returning * into made;
+      held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
+      perform tollgate.notify_decision(made, wanted.inputs_key);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -1332,6 +1396,7 @@ as $$
 declare
   wanted record;
   held tollgate.user_enforcement_states;
+  made tollgate.quota_decisions;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -1365,8 +1430,10 @@ begin
         organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
       values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
         wanted.observed, wanted.actor, wanted.inputs)
-      returning id into held.decision_id;
+      returning * into made;
+      held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
+      perform tollgate.notify_decision(made, wanted.inputs_key);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -1607,6 +1674,121 @@ create trigger follow_settings after insert or update or delete on tollgate.orga
 
 grant execute on function tollgate.change_schedule, tollgate.follow_settings
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
+-- schemas/40-functions/change_webhooks.sql
+-- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, secret,
+--   actor }. Returns: no row for an unknown organization, else one: the endpoint without its secret.
+-- Locks: none. Invariant: repeated with the same id it changes nothing.
+create function public.create_webhook(change jsonb) returns setof tollgate.webhook_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
+    id uuid, organization_id uuid, url text, types text[], secret text, actor text);
+  if asked.organization_id is not null and not exists (
+    select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
+  values (asked.id, asked.organization_id, asked.url, asked.types, asked.secret, asked.actor)
+  on conflict (id) do nothing;
+  if found then
+    perform tollgate.record_audit(asked.actor, 'webhook.created', 'webhook:' || asked.id,
+      jsonb_build_object('url', asked.url, 'types', asked.types), asked.organization_id);
+  end if;
+  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+end
+$$;
+
+-- Purpose: endpoints that are in use. Parameters: query = { organization_id (null: the operator's) }.
+-- Returns: a row each, without secrets, newest first. Reads only.
+create function public.list_webhooks(query jsonb) returns setof tollgate.webhook_view
+language sql stable security invoker set search_path = ''
+as $$
+  select v.* from tollgate.webhook_view v
+  where v.organization_id is not distinct from (tollgate.unwrap(query) ->> 'organization_id')::uuid and v.disabled_at is null
+  order by v.created_at desc, v.id
+$$;
+
+-- Purpose: remove an endpoint: nothing is sent any more, the log stays. Parameters: change = { organization_id, id, actor }.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint, then its deliveries.
+create function public.remove_webhook(change jsonb) returns setof tollgate.webhook_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (organization_id uuid, id uuid, actor text);
+  update tollgate.webhook_endpoints e set disabled_at = now()
+  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null;
+  if not found then return; end if;
+  update tollgate.webhook_deliveries d set state = 'dead', last_error = 'the endpoint was removed'
+  where d.endpoint_id = asked.id and d.state = 'pending';
+  perform tollgate.record_audit(asked.actor, 'webhook.removed', 'webhook:' || asked.id, '{}', asked.organization_id);
+  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+end
+$$;
+
+-- Purpose: give an endpoint a new secret; for the overlap what is sent bears the signatures of both.
+-- Parameters: change = { organization_id, id, secret, overlap_seconds (0: the old one ends now), actor }.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint.
+create function public.rotate_webhook(change jsonb) returns setof tollgate.webhook_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
+    organization_id uuid, id uuid, secret text, overlap_seconds integer, actor text);
+  update tollgate.webhook_endpoints e set previous_secret = e.secret, secret = asked.secret,
+    previous_until = now() + make_interval(secs => asked.overlap_seconds)
+  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null;
+  if not found then return; end if;
+  perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
+    jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
+  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+end
+$$;
+
+-- Purpose: what was sent to an endpoint. Parameters: query = { organization_id (null: the operator's), endpoint_id, before? =
+--   the `cursor` of the last row of the page before, max_rows }. Returns: a row a delivery, newest first. Reads only.
+create function public.list_webhook_deliveries(query jsonb) returns setof tollgate.webhook_delivery_view
+language sql stable security invoker set search_path = ''
+as $$
+  select v.*
+  from jsonb_to_record(tollgate.unwrap(query)) as q (organization_id uuid, endpoint_id uuid, before bigint, max_rows integer)
+  join tollgate.webhook_endpoints e on e.id = q.endpoint_id and e.organization_id is not distinct from q.organization_id
+  join tollgate.webhook_deliveries d on d.endpoint_id = e.id and (q.before is null or d.seq < q.before)
+  join tollgate.webhook_delivery_view v on v.id = d.id
+  order by d.seq desc
+  limit (select max_rows from jsonb_to_record(tollgate.unwrap(query)) as q (max_rows integer))
+$$;
+
+-- Purpose: send a delivery once more, with the same webhook-id. Parameters: change = { organization_id, endpoint_id, id,
+--   actor }. Returns: no row for an unknown one or a removed endpoint, else one. Locks: the delivery.
+create function public.replay_webhook(change jsonb) returns setof tollgate.webhook_delivery_view
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  asked record;
+begin
+  select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
+    organization_id uuid, endpoint_id uuid, id uuid, actor text);
+  update tollgate.webhook_deliveries d set state = 'pending', due_at = now(), attempts = 0, delivered_at = null
+  from tollgate.webhook_endpoints e
+  where d.id = asked.id and d.endpoint_id = asked.endpoint_id and e.id = d.endpoint_id and e.disabled_at is null
+    and e.organization_id is not distinct from asked.organization_id;
+  if not found then return; end if;
+  perform tollgate.record_audit(asked.actor, 'webhook.replayed', 'webhook:' || asked.endpoint_id,
+    jsonb_build_object('delivery_id', asked.id), asked.organization_id);
+  return query select v.* from tollgate.webhook_delivery_view v where v.id = asked.id;
+end
+$$;
+
+revoke execute on function public.create_webhook, public.list_webhooks, public.remove_webhook, public.rotate_webhook,
+  public.list_webhook_deliveries, public.replay_webhook from public, anon, authenticated;
+grant execute on function public.create_webhook, public.list_webhooks, public.remove_webhook, public.rotate_webhook,
+  public.list_webhook_deliveries, public.replay_webhook to tollgate_token_api, service_role;
 
 -- schemas/40-functions/check_slice.sql
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
@@ -2116,6 +2298,9 @@ begin
     perform tollgate.record_audit(asked.actor, 'grant.created', 'organization:' || asked.organization_id, jsonb_build_object(
       'grant_id', given.id, 'amount', given.amount_tokens, 'priority', given.priority, 'expires_at', given.expires_at,
       'reason', given.reason));
+    perform tollgate.notify(given.organization_id, 'quota.granted', 'quota.granted:' || given.id, jsonb_build_object(
+      'grant_id', given.id, 'amount_tokens', given.amount_tokens::text, 'expires_at', given.expires_at, 'reason', given.reason,
+      'actor', given.actor), given.created_at);
   else
     select g.* into given from tollgate.grants g
     where g.organization_id = asked.organization_id and g.idempotency_key = asked.idempotency_key;
@@ -2183,6 +2368,90 @@ $$;
 
 revoke execute on function public.create_service_key from public, anon, authenticated;
 grant execute on function public.create_service_key to tollgate_token_api, service_role;
+
+-- schemas/40-functions/deliver_webhooks.sql
+-- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms }.
+-- Returns: a row a delivery with where to send it and the secrets to sign it with; previous_secret null outside an overlap.
+-- Locks: the deliveries, skipping those that another enforcer takes. Invariant: until the lease is over nobody else gets
+--   them; a sender that dies leaves them to be taken again. At most four of an endpoint, so that a slow one holds up none.
+create function public.claim_webhooks(claim jsonb)
+returns table (id uuid, attempt integer, url text, secret text, previous_secret text, payload text)
+language sql volatile security invoker set search_path = ''
+as $$
+  with asked as (
+    select * from jsonb_to_record(tollgate.unwrap(claim)) as c (max_rows integer, lease_ms integer)
+  ), due as materialized (
+    select d.id
+    from tollgate.webhook_endpoints e
+    cross join lateral (
+      select p.id, p.due_at from tollgate.webhook_deliveries p
+      where p.endpoint_id = e.id and p.state = 'pending' and p.due_at <= now()
+      order by p.due_at, p.id limit 4
+      for update skip locked) d
+    where e.disabled_at is null
+    order by d.due_at, d.id
+    limit (select max_rows from asked)
+  )
+  update tollgate.webhook_deliveries d
+  set attempts = d.attempts + 1, due_at = now() + make_interval(secs => a.lease_ms / 1000.0)
+  from due, asked a, tollgate.webhook_endpoints e
+  where d.id = due.id and e.id = d.endpoint_id
+  returning d.id, d.attempts, e.url, e.secret, case when e.previous_until > now() then e.previous_secret end, d.payload::text
+$$;
+
+-- Purpose: write down how an attempt ended. Parameters: result = { id, attempt, delivered, status (null: no answer), error
+--   (null: none), retry_in_ms (null: give up) }. Returns: one row: recorded (false: somebody else has the delivery by now).
+-- Locks: the delivery. Invariant: what was delivered once stays delivered until it is replayed.
+create function public.finish_webhook(result jsonb) returns table (recorded boolean)
+language sql volatile security invoker set search_path = ''
+as $$
+  with asked as (
+    select * from jsonb_to_record(tollgate.unwrap(result)) as r (
+      id uuid, attempt integer, delivered boolean, status integer, error text, retry_in_ms bigint)
+  ), done as (
+    update tollgate.webhook_deliveries d set
+      state = case when a.delivered then 'delivered' when a.retry_in_ms is null then 'dead' else 'pending' end,
+      due_at = now() + make_interval(secs => coalesce(a.retry_in_ms, 0) / 1000.0),
+      last_status = a.status, last_error = a.error, delivered_at = case when a.delivered then now() end,
+      log = case when jsonb_array_length(d.log) < 50 then d.log else d.log - 0 end
+        || jsonb_build_object('at', now(), 'status', a.status, 'error', a.error)
+    from asked a
+    where d.id = a.id and d.state = 'pending' and (a.delivered or d.attempts = a.attempt)
+    returning d.id
+  )
+  select exists (select from done)
+$$;
+
+-- Purpose: how far deliveries are behind. Parameters: none. Returns: one row: pending, oldest_seconds (of the oldest that is
+--   not delivered), overdue_seconds (how long one has been due without being tried).
+create function public.webhook_backlog()
+returns table (pending integer, oldest_seconds double precision, overdue_seconds double precision)
+language sql stable security invoker set search_path = ''
+as $$
+  select count(*)::integer, coalesce(extract(epoch from now() - min(d.created_at)), 0)::double precision,
+    greatest(coalesce(extract(epoch from now() - min(d.due_at)), 0), 0)::double precision
+  from tollgate.webhook_deliveries d where d.state = 'pending'
+$$;
+
+-- Purpose: forget what was delivered or given up 90 days ago; a period, and with it each key, is shorter.
+-- Parameters: max_rows. Returns: one row: pruned.
+create function public.prune_webhooks(max_rows integer) returns table (pruned integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    delete from tollgate.webhook_deliveries d
+    where d.id in (select o.id from tollgate.webhook_deliveries o
+      where o.state <> 'pending' and o.created_at < now() - interval '90 days'
+      order by o.created_at limit max_rows)
+    returning d.id
+  )
+  select count(*)::integer from gone
+$$;
+
+revoke execute on function public.claim_webhooks, public.finish_webhook, public.webhook_backlog, public.prune_webhooks
+  from public, anon, authenticated;
+grant execute on function public.claim_webhooks, public.finish_webhook, public.webhook_backlog, public.prune_webhooks
+  to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/drain_inbox.sql
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
@@ -2389,6 +2658,9 @@ begin
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
+  update tollgate.webhook_deliveries w set notification_key = replace(w.notification_key, person::text, new_id::text),
+    payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))
+  where w.payload #>> '{data,user_id}' = person::text;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
@@ -3797,6 +4069,72 @@ $$;
 
 revoke execute on function public.note_redis_mark from public, anon, authenticated;
 grant execute on function public.note_redis_mark to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/notify.sql
+-- Purpose: tell every endpoint that wants to know what has happened to an organization. Called by the function that decides,
+--   in its transaction, so that neither is without the other.
+-- Parameters: organization, type (such as quota.revoked), key (names what happened), data (an object), at.
+-- Returns: nothing. Locks: none. Invariant: an endpoint is told once of each key.
+create function tollgate.notify(organization uuid, type text, key text, data jsonb, at timestamptz) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  insert into tollgate.webhook_deliveries (endpoint_id, notification_key, organization_id, type, payload)
+  select e.id, key, organization, type, jsonb_build_object('type', type,
+    'timestamp', to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'data', jsonb_build_object('organization_id', organization) || data)
+  from tollgate.webhook_endpoints e
+  where (e.organization_id = organization or e.organization_id is null) and e.disabled_at is null
+    and (e.types = '{}' or type = any (e.types))
+  order by e.id
+  on conflict (endpoint_id, notification_key) do nothing
+$$;
+
+-- Purpose: tell of a decision, if it is one that people are told of: a threshold, a downgrade, a revocation, or access that
+--   comes back. Parameters: made (the decision), inputs_key (limit, ladder, grants, period and manual act it was made under).
+-- Returns: nothing. Invariant: each step is told once under the same inputs, however often usage moves around it; a new
+--   period, limit, grant or manual act makes it a new crossing.
+create function tollgate.notify_decision(made tollgate.quota_decisions, inputs_key text) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  ladder constant text[] := array['active', 'warned', 'downgraded', 'revoked'];
+  was constant integer := array_position(ladder, made.from_state);
+  becomes constant integer := array_position(ladder, made.to_state);
+  kind constant text := case
+    when was > 2 and becomes < was then 'quota.restored'
+    when made.to_state = 'revoked' then 'quota.revoked'
+    when made.to_state = 'downgraded' then 'quota.downgraded'
+    when made.to_state = 'warned' then 'quota.threshold'
+  end;
+begin
+  if kind is null then return; end if;
+  perform tollgate.notify(made.organization_id, kind,
+    concat_ws(':', kind, made.organization_id, made.user_id, inputs_key,
+      case kind when 'quota.restored' then made.from_state else made.reason || coalesce(made.observed ->> 'reason', '') end),
+    jsonb_build_object('user_id', made.user_id, 'decision_id', made.id, 'from_state', made.from_state, 'state', made.to_state,
+      'reason', made.reason, 'observed', made.observed, 'actor', made.actor, 'limit_tokens', made.inputs -> 'limit_tokens',
+      'used_tokens', made.inputs -> 'used_tokens', 'cost_usd', made.inputs -> 'cost_usd', 'percent', made.inputs -> 'percent',
+      'period_start', made.inputs -> 'period_start'),
+    made.decided_at);
+end
+$$;
+
+-- Purpose: tell that an organization's period is over, with what it came to. Parameters: for_organization, ended (the
+--   period's start), over_at (its end). Returns: nothing. Invariant: once a period.
+create function tollgate.notify_period(for_organization uuid, ended timestamptz, over_at timestamptz) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  select tollgate.notify(for_organization, 'period.ended', concat_ws(':', 'period.ended', for_organization,
+    extract(epoch from ended)), jsonb_build_object('period_start', ended, 'period_end', over_at,
+      'used_tokens', coalesce(t.used_tokens, 0)::text, 'cost_usd', coalesce(t.cost_usd, 0)::text,
+      'charge_usd', coalesce(t.charge_usd, 0)::text, 'event_count', coalesce(t.event_count, 0)::text,
+      'unpriced_events', coalesce(t.unpriced_events, 0)::text), over_at)
+  from (select 1) one
+  left join tollgate.period_totals t on t.organization_id = for_organization and t.period_start = ended
+$$;
+
+grant execute on function tollgate.notify, tollgate.notify_decision, tollgate.notify_period
+  to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/open_proxy_session.sql
 -- Purpose: use a handoff, once: open the session that a browser gets for it at the proxy in front of LibreChat.
@@ -6302,6 +6640,33 @@ $$;
 revoke execute on function public.report_usage from public, anon;
 grant execute on function public.report_usage to authenticated, service_role, tollgate_token_api;
 
+-- schemas/45-reports/report_webhook_deliveries.sql
+-- Purpose: what was sent to an organization's endpoints, for its admin, newest first, a page at a time.
+-- Parameters: query = { organization_id, limit? (1 to 500, default 50), after? = the `cursor` of the last row of the page
+--   before }. Returns: a row a delivery; nothing for whoever may not read the organization.
+-- Security definer: endpoints hold secrets, so that no signed-in user may read their table; none is returned.
+create function public.report_webhook_deliveries(query jsonb)
+returns table (id uuid, endpoint_url text, type text, created_at timestamptz, state text, attempts integer, last_status integer,
+  last_error text, delivered_at timestamptz, cursor text)
+language sql stable security definer set search_path = ''
+as $$
+  select d.id, e.url, d.type, d.created_at, d.state, d.attempts, d.last_status, d.last_error, d.delivered_at, d.seq::text
+  from (select (a ->> 'organization_id')::uuid as organization_id, (a ->> 'after')::bigint as after,
+    least(greatest(coalesce((a ->> 'limit')::integer, 50), 1), 500) as max_rows
+    from (select tollgate.unwrap(query) as a) r) q
+  cross join lateral (
+    select p.* from tollgate.webhook_endpoints o
+    join tollgate.webhook_deliveries p on p.endpoint_id = o.id
+    where o.organization_id = q.organization_id and (q.after is null or p.seq < q.after)
+    order by p.seq desc limit q.max_rows) d
+  join tollgate.webhook_endpoints e on e.id = d.endpoint_id
+  where (select tollgate.may_read_organization(q.organization_id))
+  order by d.seq desc
+$$;
+
+revoke execute on function public.report_webhook_deliveries from public, anon;
+grant execute on function public.report_webhook_deliveries to authenticated, service_role;
+
 -- schemas/45-reports/sum_usage.sql
 -- Purpose: name of the bucket that a day falls into. Parameters: day, bucket (day | month | total). Returns: ISO date or
 --   month, null for the total.
@@ -6516,6 +6881,13 @@ select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["sel
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');
+
+-- schemas/50-policies/services-webhooks.sql
+-- What each service may touch of webhooks.
+select tollgate.open_table('tollgate.webhook_endpoints',
+  '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.webhook_deliveries', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_quota_enforcer": ["select", "insert", "update", "delete"]}');
 
 -- schemas/50-policies/tenants.sql
 -- What a signed-in user may read: own rows; an admin the organization's; super_admin all. Nobody of them writes.

@@ -1,4 +1,4 @@
-import { positiveInteger, serviceEnv } from '@tollgate/shared/config'
+import { boolean, positiveInteger, serviceEnv } from '@tollgate/shared/config'
 import { z } from 'zod'
 
 /** The environment of quota-enforcer. */
@@ -14,6 +14,8 @@ export const quotaEnforcerEnv = serviceEnv({
     .prefault('2000'),
   // Optional: what the database says stays. `observe` records decisions and refuses nothing.
   ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).optional(),
+  // Whether notifications may go to http URLs and to addresses that are not public.
+  WEBHOOKS_ALLOW_PRIVATE: boolean().prefault('false'),
 })
 
 /** Whether decisions take effect or are recorded alone. */

@@ -1,5 +1,6 @@
 import type { Metrics } from '@tollgate/shared/metrics'
 import type { Backlog } from '@tollgate/shared/queues'
+import type { RpcRow } from '@tollgate/shared/store'
 
 /** What quota-enforcer counts. */
 export type EnforcerMetrics = ReturnType<typeof defineEnforcerMetrics>
@@ -46,6 +47,11 @@ export function defineEnforcerMetrics(metrics: Metrics) {
       'tollgate_enforcement_epochs_total',
       'Times that Postgres turned out to be older than what had been published',
     ),
+    webhooks: metrics.counter(
+      'tollgate_webhook_deliveries_total',
+      'Attempts to deliver a notification: delivered, failed (tried again), dead (given up)',
+      ['outcome'],
+    ),
     deadLetters: metrics.counter(
       'tollgate_quota_evaluations_dead_letters_total',
       'Wake-ups given up; the sweep takes over',
@@ -61,6 +67,26 @@ export function defineBacklogGauges(metrics: Metrics, readBacklog: () => Promise
       const backlog = await readBacklog()
       waiting.set(backlog.waiting)
       gauge.set(backlog.oldestMs / 1_000)
+    },
+  })
+}
+
+/** Registers how far deliveries of notifications are behind. */
+export function defineWebhookGauges(
+  metrics: Metrics,
+  readBacklog: () => Promise<RpcRow<'webhook_backlog'> | undefined>,
+): void {
+  const pending = metrics.gauge('tollgate_webhooks_pending', 'Notifications that are not delivered yet')
+  const overdue = metrics.gauge(
+    'tollgate_webhooks_overdue_seconds',
+    'How long a notification has been due without being tried',
+  )
+  metrics.gauge('tollgate_webhooks_oldest_seconds', 'Age of the oldest notification that is not delivered yet', {
+    collect: async (gauge) => {
+      const backlog = await readBacklog()
+      pending.set(backlog?.pending ?? 0)
+      overdue.set(backlog?.overdue_seconds ?? 0)
+      gauge.set(backlog?.oldest_seconds ?? 0)
     },
   })
 }

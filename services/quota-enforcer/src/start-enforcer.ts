@@ -6,6 +6,7 @@ import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import type { EnforcementMode } from './config.ts'
 import { createChecks } from './create-checks.ts'
+import { startDelivering } from './deliver-webhooks.ts'
 import { createEvaluate, type Evaluate } from './evaluate.ts'
 import { handleEvaluation } from './handle-evaluation.ts'
 import { startKeepingPositions } from './keep-positions.ts'
@@ -13,6 +14,7 @@ import type { EnforcerMetrics } from './metrics.ts'
 import { createPublish, type Publish } from './publish.ts'
 import { rebuildRedis } from './rebuild-redis.ts'
 import { type Repetition, startRepeating } from './repeat.ts'
+import { createSendWebhook, type Resolve } from './send-webhook.ts'
 import { sweep } from './sweep.ts'
 
 /** What the enforcer stands on; connections stay the caller's to close. */
@@ -30,9 +32,19 @@ export interface EnforcerDependencies {
   readonly rebuildIntervalMs?: number
   /** How often a slice of organizations is audited, and how long a copy may be behind. Default 1 s and 5 s. */
   readonly auditIntervalMs?: number
+  readonly webhooks: WebhookSettings
   readonly metrics: EnforcerMetrics
   readonly logger: Logger
   readonly now: () => number
+}
+
+/** How notifications are sent; what is absent has a default of production. */
+export interface WebhookSettings {
+  readonly allowPrivate: boolean
+  readonly intervalMs?: number
+  readonly timeoutMs?: number
+  readonly leaseMs?: number
+  readonly resolve?: Resolve
 }
 
 /** A running enforcer; stop the consumer first, then the loops. */
@@ -68,6 +80,7 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
   const sweeping = startSweeping(dependencies, evaluate)
   const rebuilding = startRebuilding(dependencies, publish)
   const consumer = startConsuming(dependencies, evaluate)
+  const delivering = startSending(dependencies)
   const maxSweepAgeMs = Math.max(10_000, 5 * sweepIntervalMs)
   return {
     checks: createChecks({
@@ -85,7 +98,7 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     },
     stopSweeping: async () => {
       redis.off('ready', rebuilding.wake)
-      await Promise.all([sweeping.stop(), rebuilding.stop(), positions.stop()])
+      await Promise.all([sweeping.stop(), rebuilding.stop(), positions.stop(), delivering.stop()])
     },
   }
 }
@@ -122,6 +135,15 @@ function startSweeping(dependencies: EnforcerDependencies, evaluate: Evaluate): 
     intervalMs: sweepIntervalMs,
     onError: (error) => logger.warn({ err: error }, 'sweep failed'),
     now,
+  })
+}
+
+function startSending({ rpc, webhooks, metrics, logger, now }: EnforcerDependencies): Repetition {
+  const { allowPrivate, intervalMs = 500, timeoutMs = 10_000, leaseMs = 30_000, resolve } = webhooks
+  return startDelivering({
+    ...{ rpc, metrics, now, intervalMs, leaseMs, random: Math.random },
+    send: createSendWebhook({ allowPrivate, timeoutMs, now, ...(resolve ? { resolve } : {}) }),
+    onError: (error) => logger.warn({ err: error }, 'notifications were not sent; they stay due'),
   })
 }
 

@@ -5,7 +5,7 @@ import { createMetrics } from '@tollgate/shared/metrics'
 import { createProducerConnection, createWorkerConnection, disconnectAll } from '@tollgate/shared/queues'
 import { openStore } from '@tollgate/shared/store'
 import type { QuotaEnforcerConfig } from './config.ts'
-import { defineBacklogGauges, defineEnforcerMetrics } from './metrics.ts'
+import { defineBacklogGauges, defineEnforcerMetrics, defineWebhookGauges } from './metrics.ts'
 import { startEnforcer } from './start-enforcer.ts'
 
 interface QuotaEnforcerOptions extends StartContext {
@@ -42,6 +42,7 @@ export async function startQuotaEnforcer(options: QuotaEnforcerOptions): Promise
     namespace: config.REDIS_NAMESPACE,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     mode: config.ENFORCEMENT_MODE,
+    webhooks: { allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
     metrics: defineEnforcerMetrics(metrics),
     logger,
     now,
@@ -50,6 +51,7 @@ export async function startQuotaEnforcer(options: QuotaEnforcerOptions): Promise
   phases.add('drain', 'sweep', 3_000, enforcer.stopSweeping)
 
   defineBacklogGauges(metrics, enforcer.backlog)
+  defineWebhookGauges(metrics, async () => (await store.rpc('webhook_backlog', {}))[0])
   const ops = createOpsServer({ host: config.HOST, port: config.PORT, checks: enforcer.checks, metrics, stopping })
   phases.add('close', 'ops server', 500, ops.close)
   logger.info({ address: await ops.listen() }, 'operations server listens')

@@ -2,13 +2,23 @@ import { randomUUID } from 'node:crypto'
 import type { Rpc } from '@tollgate/shared/store'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expectCrossingsOnce } from './expect-crossings.ts'
 import { days, limitOf, monthOf, moveTo, nextInstant, type Reference, stateOf, userStateOf } from './reference.ts'
 import { openTraveller, type Traveller } from './virtual-time.ts'
 import { evaluateOver, openWorld, type World } from './world.ts'
 
 let world: World
+const ENDPOINT = randomUUID()
 beforeAll(async () => {
   world = await openWorld()
+  const endpoint = {
+    id: ENDPOINT,
+    organization_id: null,
+    url: 'https://hooks.example.com/',
+    types: [],
+    secret: 'whsec_',
+  }
+  await world.rpcOf.api('create_webhook', { change: { ...endpoint, actor: 'test' } })
 })
 afterAll(() => world.close())
 
@@ -226,6 +236,7 @@ async function expectAsReference(
   const { rows } = await world.admin.query(sql, [traveller.id])
   expect(rows[0]?.state ?? 'active').toBe(userStateOf(reference))
   await expectChain(traveller.id)
+  await expectCrossingsOnce(world, traveller.id, ENDPOINT)
 }
 
 const sequences = fc.array(operation, { minLength: 1, maxLength: 16 })

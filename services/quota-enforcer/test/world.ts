@@ -16,7 +16,7 @@ import pg from 'pg'
 import { createEvaluate, type Evaluate } from '../src/evaluate.ts'
 import { defineEnforcerMetrics } from '../src/metrics.ts'
 import { createPublish, enforcementKey } from '../src/publish.ts'
-import { startEnforcer } from '../src/start-enforcer.ts'
+import { startEnforcer, type WebhookSettings } from '../src/start-enforcer.ts'
 
 const onError = () => undefined
 const silent = createLogger({ service: 'test', level: 'silent' })
@@ -167,6 +167,7 @@ interface EnforcerOptions {
   readonly sweepIntervalMs?: number
   readonly rebuildIntervalMs?: number
   readonly auditIntervalMs?: number
+  readonly webhooks?: Partial<WebhookSettings>
 }
 
 function startTestEnforcer(rpc: Rpc, redisUrl: string, namespace: string, options: EnforcerOptions) {
@@ -182,6 +183,7 @@ function startTestEnforcer(rpc: Rpc, redisUrl: string, namespace: string, option
     sweepIntervalMs: options.sweepIntervalMs ?? 600_000,
     rebuildIntervalMs: options.rebuildIntervalMs ?? 600_000,
     auditIntervalMs: options.auditIntervalMs ?? 600_000,
+    webhooks: { allowPrivate: true, intervalMs: 600_000, ...options.webhooks },
     metrics: defineEnforcerMetrics(metrics),
     logger: silent,
     now: Date.now,

@@ -14,9 +14,11 @@ import { deleteKey } from './routes/delete-key.ts'
 import { getAudit } from './routes/get-audit.ts'
 import { getKeys } from './routes/get-keys.ts'
 import { getVerify } from './routes/get-verify.ts'
+import { manageWebhooks, webhookDeliveries } from './routes/manage-webhooks.ts'
 import { postEvents } from './routes/post-events.ts'
 import { postKeyRotation } from './routes/post-key-rotation.ts'
 import { postKeys } from './routes/post-keys.ts'
+import { postWebhooks } from './routes/post-webhooks.ts'
 import type { App } from './routes/typed-app.ts'
 import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
 import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
@@ -48,6 +50,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)
+  addWebhookRoutes(app, dependencies, checks)
   addReservationRoutes(app, { ...dependencies, ...checks })
 }
 
@@ -104,4 +107,12 @@ function addKeyRoutes(app: App, dependencies: RouteDependencies, { verifySupabas
   postKeyRotation(app, { access, store, newId, announce: serviceKeys.announce })
   deleteKey(app, { access, store, announce: serviceKeys.announce })
   getAudit(app, { access, store })
+}
+
+function addWebhookRoutes(app: App, { config, store, newId }: RouteDependencies, checks: Checks): void {
+  const { verifySupabase, authenticateKey } = checks
+  const access = { verifySupabase, authenticateKey, findMember: store.findMember }
+  postWebhooks(app, { access, store, newId, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE })
+  manageWebhooks(app, { access, store })
+  webhookDeliveries(app, { access, store })
 }

@@ -10,6 +10,7 @@ export function bindStore(rpc: Rpc) {
   const findMembers = (ids: string[]) => rpc('find_members', { users: { ids } })
   return {
     ...bindLogins(rpc),
+    ...bindWebhooks(rpc),
     findKey: async (sha256: string) => (await rpc('find_service_key', { key_sha256: sha256 }))[0],
     createKey: async (change: RpcArgs<'create_service_key'>['change']) =>
       (await rpc('create_service_key', { change }))[0],
@@ -73,6 +74,17 @@ function bindLogins(rpc: Rpc) {
     forgetSessionEvents: async (ids: string[]) => {
       await rpc('forget_session_events', { batch: { ids } })
     },
+  }
+}
+
+function bindWebhooks(rpc: Rpc) {
+  return {
+    createWebhook: async (change: RpcArgs<'create_webhook'>['change']) => (await rpc('create_webhook', { change }))[0],
+    listWebhooks: (query: RpcArgs<'list_webhooks'>['query']) => rpc('list_webhooks', { query }),
+    removeWebhook: async (change: RpcArgs<'remove_webhook'>['change']) => (await rpc('remove_webhook', { change }))[0],
+    rotateWebhook: async (change: RpcArgs<'rotate_webhook'>['change']) => (await rpc('rotate_webhook', { change }))[0],
+    listDeliveries: (query: RpcArgs<'list_webhook_deliveries'>['query']) => rpc('list_webhook_deliveries', { query }),
+    replayDelivery: async (change: RpcArgs<'replay_webhook'>['change']) => (await rpc('replay_webhook', { change }))[0],
   }
 }
 

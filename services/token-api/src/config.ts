@@ -1,4 +1,13 @@
-import { duration, type Env, parseEnv, positiveInteger, secret, serviceEnv, url } from '@tollgate/shared/config'
+import {
+  boolean,
+  duration,
+  type Env,
+  parseEnv,
+  positiveInteger,
+  secret,
+  serviceEnv,
+  url,
+} from '@tollgate/shared/config'
 import { z } from 'zod'
 import { rateLimits } from './manners/read-rate-limits.ts'
 
@@ -65,6 +74,8 @@ const schema = serviceEnv({
   SUPPORT_CONTACT: z.string().trim().min(1).max(200).optional(),
   // `observe`: the gate refuses nobody for an enforcement state. What is decided is the enforcer's setting.
   ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).default('enforce'),
+  // Whether webhooks may name http URLs and addresses that are not public. The enforcer, which sends, has the same setting.
+  WEBHOOKS_ALLOW_PRIVATE: boolean().prefault('false'),
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),

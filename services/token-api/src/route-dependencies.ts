@@ -33,6 +33,7 @@ export interface RouteDependencies {
     | 'LIBRECHAT_JWT_SECRET'
     | 'CHAT_EMBEDDING'
     | 'SUPPORT_CONTACT'
+    | 'WEBHOOKS_ALLOW_PRIVATE'
   >
   readonly keys: TokenKeys
   readonly store: Store

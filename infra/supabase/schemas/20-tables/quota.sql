@@ -44,8 +44,8 @@ create table tollgate.enforcement_states (
   decided_at timestamptz not null default now()
 );
 
--- Every change of a state and every manual act, with what it was decided from. Never edited. seq is monotone: whoever tells
--- others about decisions reads on from the last one told.
+-- Every change of a state and every manual act, with what it was decided from. Never edited. seq
+-- orders lists; it is no order of commits, so that nobody may read on from the last one seen.
 create table tollgate.quota_decisions (
   id uuid primary key default gen_random_uuid(),
   seq bigint generated always as identity unique,

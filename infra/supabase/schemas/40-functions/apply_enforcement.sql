@@ -7,7 +7,8 @@
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
 --   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
---   when what issued tokens say is stale; every change of state has its decision.
+--   when what issued tokens say is stale; every change of state has its decision,
+--   and what people are told of it stands in the outbox of webhooks.
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
@@ -19,6 +20,7 @@ declare
   wanted record;
   held tollgate.enforcement_states;
   control tollgate.enforcement_control;
+  made tollgate.quota_decisions;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -44,6 +46,9 @@ begin
   again := not applied;
 
   if applied then
+    if held.period_start < wanted.period_start then
+      perform tollgate.notify_period(held.organization_id, held.period_start, held.period_end);
+    end if;
     -- A higher step of the same state is a change too: it has a reason of its own.
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
       or held.observed is distinct from wanted.observed
@@ -55,8 +60,10 @@ begin
         organization_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
       values (wanted.organization_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason, wanted.observed,
         wanted.actor, wanted.inputs)
-      returning id into held.decision_id;
+      returning * into made;
+      held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
+      perform tollgate.notify_decision(made, wanted.inputs_key);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');

@@ -12,6 +12,7 @@ as $$
 declare
   wanted record;
   held tollgate.user_enforcement_states;
+  made tollgate.quota_decisions;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -45,8 +46,10 @@ begin
         organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
       values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
         wanted.observed, wanted.actor, wanted.inputs)
-      returning id into held.decision_id;
+      returning * into made;
+      held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
+      perform tollgate.notify_decision(made, wanted.inputs_key);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');

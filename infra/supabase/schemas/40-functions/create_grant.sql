@@ -32,6 +32,9 @@ begin
     perform tollgate.record_audit(asked.actor, 'grant.created', 'organization:' || asked.organization_id, jsonb_build_object(
       'grant_id', given.id, 'amount', given.amount_tokens, 'priority', given.priority, 'expires_at', given.expires_at,
       'reason', given.reason));
+    perform tollgate.notify(given.organization_id, 'quota.granted', 'quota.granted:' || given.id, jsonb_build_object(
+      'grant_id', given.id, 'amount_tokens', given.amount_tokens::text, 'expires_at', given.expires_at, 'reason', given.reason,
+      'actor', given.actor), given.created_at);
   else
     select g.* into given from tollgate.grants g
     where g.organization_id = asked.organization_id and g.idempotency_key = asked.idempotency_key;

@@ -50,6 +50,9 @@ begin
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
+  update tollgate.webhook_deliveries w set notification_key = replace(w.notification_key, person::text, new_id::text),
+    payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))
+  where w.payload #>> '{data,user_id}' = person::text;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)

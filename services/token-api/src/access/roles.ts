@@ -125,6 +125,30 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   'GET /v1/organizations/{id}/decisions': { ...admins, scope: 'quota:read' },
   'GET /v1/organizations/{id}/decisions/{decision}': { ...admins, scope: 'quota:read' },
 
+  'GET /v1/organizations/{id}/webhooks': { ...admins, scope: 'webhooks:write' },
+  'POST /v1/organizations/{id}/webhooks': {
+    ...admins,
+    scope: 'webhooks:write',
+    audited: 'webhook.created',
+    note: '`all` in place of the id is for the operator alone, here and below',
+  },
+  'DELETE /v1/organizations/{id}/webhooks/{webhook}': {
+    ...admins,
+    scope: 'webhooks:write',
+    audited: 'webhook.removed',
+  },
+  'POST /v1/organizations/{id}/webhooks/{webhook}/rotate': {
+    ...admins,
+    scope: 'webhooks:write',
+    audited: 'webhook.rotated',
+  },
+  'GET /v1/organizations/{id}/webhooks/{webhook}/deliveries': { ...admins, scope: 'webhooks:write' },
+  'POST /v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/replay': {
+    ...admins,
+    scope: 'webhooks:write',
+    audited: 'webhook.replayed',
+  },
+
   'GET /v1/keys': { ...admins, scope: 'keys:write' },
   'POST /v1/keys': {
     ...admins,

@@ -56,6 +56,21 @@ const sessionOf = async ({ db, organizationId, userId }: Target): Promise<string
   return rows[0].id
 }
 
+const webhooksOf = ({ organizationId }: Target) => `/v1/organizations/${organizationId}/webhooks`
+const webhookOf = async (target: Target): Promise<string> => {
+  const add = `insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
+    values ($1, $2, 'https://hooks.example.com/', '{}', 'whsec_dGVzdA==', 'test') returning id`
+  const { rows } = await target.db.query(add, [randomUUID(), target.organizationId])
+  return `${webhooksOf(target)}/${rows[0].id}`
+}
+const deliveryOf = async (target: Target): Promise<string> => {
+  const webhook = await webhookOf(target)
+  const add = `insert into tollgate.webhook_deliveries (endpoint_id, notification_key, organization_id, type, payload)
+    values ($1, 'test', $2, 'quota.revoked', '{}') returning id`
+  const { rows } = await target.db.query(add, [webhook.split('/').at(-1), target.organizationId])
+  return `${webhook}/deliveries/${rows[0].id}`
+}
+
 /** A good request for each route of the table of rights, about a given organization (or none, where there is none). */
 export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'GET /docs': () => ({ path: '/docs' }),
@@ -123,6 +138,22 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   }),
   'POST /v1/reservations/{id}/release': async (target) => ({
     path: `/v1/reservations/${await holdOf(target)}/release`,
+  }),
+  'GET /v1/organizations/{id}/webhooks': (target) => ({ path: webhooksOf(target) }),
+  'POST /v1/organizations/{id}/webhooks': (target) => ({
+    path: webhooksOf(target),
+    json: { url: 'https://hooks.example.com/', types: ['quota.revoked'] },
+  }),
+  'DELETE /v1/organizations/{id}/webhooks/{webhook}': async (target) => ({ path: await webhookOf(target) }),
+  'POST /v1/organizations/{id}/webhooks/{webhook}/rotate': async (target) => ({
+    path: `${await webhookOf(target)}/rotate`,
+    json: {},
+  }),
+  'GET /v1/organizations/{id}/webhooks/{webhook}/deliveries': async (target) => ({
+    path: `${await webhookOf(target)}/deliveries`,
+  }),
+  'POST /v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/replay': async (target) => ({
+    path: `${await deliveryOf(target)}/replay`,
   }),
   'GET /v1/keys': ({ organizationId }) => ({ path: `/v1/keys?organization_id=${organizationId}` }),
   'POST /v1/keys': ({ organizationId }) => ({

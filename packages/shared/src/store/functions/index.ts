@@ -9,6 +9,7 @@ import type { ProxyFunctions } from './proxy-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
 import type { ReservationFunctions } from './reservation-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
+import type { WebhookFunctions } from './webhook-functions.ts'
 
 /**
  * The SQL functions in `public` that the services call: name → arguments and the row it returns.
@@ -27,7 +28,8 @@ export type RpcFunctions = {
   IdempotencyFunctions &
   ProxyFunctions &
   QuotaFunctions &
-  ReservationFunctions
+  ReservationFunctions &
+  WebhookFunctions
 
 /** The name of a callable SQL function. */
 export type RpcName = keyof RpcFunctions & string

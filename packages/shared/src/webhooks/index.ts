@@ -1,0 +1,2 @@
+export { isPublicAddress, readTarget, TargetError } from './read-target.ts'
+export { makeWebhookSecret, signWebhook } from './sign-webhook.ts'

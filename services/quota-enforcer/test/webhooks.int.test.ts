@@ -1,0 +1,256 @@
+import { randomUUID } from 'node:crypto'
+import { makeWebhookSecret } from '@tollgate/shared/webhooks'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createSendWebhook } from '../src/send-webhook.ts'
+import { isGood, openReceiver, type Receiver } from './receiver.ts'
+import { openWorld, usageEvent, type World } from './world.ts'
+
+let world: World
+let receiver: Receiver
+const running: ReturnType<World['start']>[] = []
+beforeAll(async () => {
+  world = await openWorld()
+})
+beforeEach(async () => {
+  receiver = await openReceiver()
+})
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((enforcer) => enforcer.stop()))
+  await receiver.close()
+  await world.admin.query('update tollgate.webhook_endpoints set disabled_at = now() where disabled_at is null')
+})
+afterAll(() => world.close())
+
+const until = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 20_000, interval: 20 })
+const startDelivering = (more: object = {}) => {
+  const enforcer = world.start({ webhooks: { intervalMs: 20, ...more } })
+  running.push(enforcer)
+  return enforcer
+}
+
+async function addEndpoint(organizationId: string | null, more: { url?: string; types?: string[] } = {}) {
+  const secret = makeWebhookSecret()
+  const id = randomUUID()
+  const change = { id, organization_id: organizationId, url: receiver.url, types: [], secret, actor: 'test', ...more }
+  await world.rpcOf.api('create_webhook', { change })
+  return { id, secret, organization_id: organizationId, actor: 'test' }
+}
+
+/** An organization with a limit of 1000 and an endpoint of its own. */
+async function limited(types: string[] = []) {
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  await world.evaluate(id, 'usage')
+  return { id, endpoint: await addEndpoint(id, { types }) }
+}
+
+async function use(organizationId: string, tokens: number): Promise<void> {
+  await world.use(organizationId, tokens)
+  await world.evaluate(organizationId, 'usage')
+}
+
+const deliveries = async (endpoint: { id: string; organization_id: string | null }) =>
+  world.rpcOf.api('list_webhook_deliveries', {
+    query: { organization_id: endpoint.organization_id, endpoint_id: endpoint.id, max_rows: 100 },
+  })
+
+const skipWait = () =>
+  world.admin.query(`update tollgate.webhook_deliveries set due_at = now() where state = 'pending'`)
+
+describe('what is told', () => {
+  test('each step, a grant that restores, and the end of the period; an independent verifier accepts each', async () => {
+    const { id, endpoint } = await limited()
+    const operators = await addEndpoint(null, { types: ['quota.revoked'] })
+    for (const tokens of [500, 500, 200]) await use(id, tokens)
+    const grant = { organization_id: id, amount: 1_000, reason: 'sorry', idempotency_key: 'k', actor: 'ada' }
+    for (const _ of [1, 2]) await world.rpcOf.api('create_grant', { grant_order: grant })
+    await world.evaluate(id, 'limit_changed')
+    await world.endPeriod(id)
+    await world.evaluate(id, 'period')
+    const enforcer = startDelivering()
+    const own = [
+      'quota.threshold',
+      'quota.downgraded',
+      'quota.revoked',
+      'quota.granted',
+      'quota.restored',
+      'period.ended',
+    ]
+    await until(() => expect(receiver.received).toHaveLength(own.length + 1))
+    expect(receiver.types().sort()).toEqual([...own, 'quota.revoked'].sort())
+    expect(receiver.received.filter((request) => isGood(request, endpoint.secret))).toHaveLength(own.length)
+    expect(receiver.received.filter((request) => isGood(request, operators.secret))).toHaveLength(1)
+    const bodies = receiver.received.map(({ body }) => JSON.parse(body))
+    expect(bodies.find(({ type }) => type === 'quota.revoked')).toMatchObject({
+      data: { organization_id: id, state: 'revoked', reason: 'max_tokens_120_percent', used_tokens: '1200' },
+    })
+    expect(bodies.find(({ type }) => type === 'period.ended').data).toMatchObject({
+      used_tokens: '1200',
+      event_count: '3',
+    })
+    await until(async () =>
+      expect(await enforcer.readMetric('tollgate_webhook_deliveries_total', { outcome: 'delivered' })).toBe(7),
+    )
+  })
+
+  test('usage that hovers around a step is told of once; a raised limit makes a new crossing', async () => {
+    const { id, endpoint } = await limited(['quota.threshold', 'quota.revoked'])
+    const { source, id: eventId, ...event } = usageEvent(id, 510)
+    await world.rpcOf.worker('ingest_usage', { batch: { events: [{ ...event, source, id: eventId }] } })
+    for (let revision = 1; revision <= 12; revision++) {
+      await world.evaluate(id, 'usage')
+      const counts = { input_tokens: revision % 2 === 0 ? 510 : 490, revision, corrects: { source, id: eventId } }
+      const correction = { ...event, ...counts, source, id: randomUUID(), type: 'usage.corrected' as const }
+      await world.rpcOf.worker('ingest_usage', { batch: { events: [correction] } })
+    }
+    await world.evaluate(id, 'usage')
+    expect((await world.readDecisions(id)).filter(({ to_state }) => to_state === 'warned').length).toBeGreaterThan(5)
+    expect(await deliveries(endpoint)).toMatchObject([{ type: 'quota.threshold', state: 'pending' }])
+    await world.setLimit(id, 2_000)
+    await world.evaluate(id, 'limit_changed')
+    await use(id, 600)
+    expect(await deliveries(endpoint)).toHaveLength(2)
+  })
+
+  test('a user with a limit of its own', async () => {
+    const { id, endpoint } = await limited(['quota.revoked'])
+    await world.setUserLimit(id, id, 100)
+    await use(id, 130)
+    expect(await deliveries(endpoint)).toMatchObject([{ payload: { data: { user_id: id, state: 'revoked' } } }])
+  })
+})
+
+describe('signatures', () => {
+  test('during a rotation both secrets are good, then the new one alone; any other never', async () => {
+    const { id, endpoint } = await limited()
+    const secret = makeWebhookSecret()
+    await world.rpcOf.api('rotate_webhook', { change: { ...endpoint, secret, overlap_seconds: 3_600 } })
+    await use(id, 500)
+    startDelivering()
+    await until(() => expect(receiver.received).toHaveLength(1))
+    const judge = () =>
+      [endpoint.secret, secret, makeWebhookSecret()].map((known) =>
+        receiver.received.slice(-1).some((request) => isGood(request, known)),
+      )
+    expect(judge()).toEqual([true, true, false])
+    await world.admin.query('update tollgate.webhook_endpoints set previous_until = now()')
+    await use(id, 500)
+    await until(() => expect(receiver.received).toHaveLength(2))
+    expect(judge()).toEqual([false, true, false])
+  })
+})
+
+describe('faults', () => {
+  test('a receiver that is down is tried again with the same id; replay sends once more', async () => {
+    const { id, endpoint } = await limited()
+    receiver.answer.status = 500
+    await use(id, 500)
+    startDelivering()
+    await until(async () =>
+      expect(await deliveries(endpoint)).toMatchObject([{ attempts: 1, last_status: 500, state: 'pending' }]),
+    )
+    receiver.answer.status = 204
+    await skipWait()
+    await until(async () => expect(await deliveries(endpoint)).toMatchObject([{ attempts: 2, state: 'delivered' }]))
+    const [delivery] = await deliveries(endpoint)
+    expect(delivery?.log).toMatchObject([{ status: 500 }, { status: 204, error: null }])
+    await world.rpcOf.api('replay_webhook', {
+      change: { ...endpoint, endpoint_id: endpoint.id, id: delivery?.id ?? '' },
+    })
+    await until(() => expect(receiver.received.map((request) => request.id)).toEqual(Array(3).fill(delivery?.id)))
+  })
+
+  test('after the last attempt it is dead, with its reason; redirects are not followed', async () => {
+    const { id, endpoint } = await limited()
+    Object.assign(receiver.answer, { status: 302, headers: { location: receiver.url } })
+    await use(id, 500)
+    const enforcer = startDelivering()
+    await until(async () => {
+      await skipWait()
+      expect(await deliveries(endpoint)).toMatchObject([{ state: 'dead', attempts: 10, last_error: 'answered 302' }])
+    })
+    expect(receiver.received).toHaveLength(10)
+    expect(await enforcer.readMetric('tollgate_webhook_deliveries_total', { outcome: 'dead' })).toBe(1)
+  })
+
+  test('a sender that dies between sending and writing it down: sent again with the same id', async () => {
+    const { id, endpoint } = await limited()
+    await use(id, 500)
+    const [claim] = await world.rpcOf.enforcer('claim_webhooks', { claim: { max_rows: 10, lease_ms: 300 } })
+    if (claim === undefined) throw new Error('nothing was due')
+    const send = createSendWebhook({ allowPrivate: true, timeoutMs: 5_000, now: Date.now })
+    await send(
+      { id: claim.id, url: claim.url, body: claim.payload, secrets: [claim.secret] },
+      new AbortController().signal,
+    )
+    startDelivering()
+    await until(async () => expect(await deliveries(endpoint)).toMatchObject([{ state: 'delivered' }]))
+    expect(receiver.received.map((request) => request.id)).toEqual([claim.id, claim.id])
+    expect(new Set(receiver.received.map(({ body }) => body)).size).toBe(1)
+  })
+
+  test('two enforcers deliver each notification once', async () => {
+    const { id, endpoint } = await limited()
+    startDelivering()
+    startDelivering()
+    for (let grant = 0; grant < 60; grant++) {
+      const order = { organization_id: id, amount: 1, reason: 'test', idempotency_key: `${grant}`, actor: 'test' }
+      await world.rpcOf.api('create_grant', { grant_order: order })
+    }
+    await until(async () =>
+      expect((await deliveries(endpoint)).filter(({ state }) => state === 'delivered')).toHaveLength(60),
+    )
+    expect(receiver.received).toHaveLength(60)
+    expect(new Set(receiver.received.map((request) => request.id)).size).toBe(60)
+  })
+})
+
+describe('targets inside', () => {
+  const message = (url: string) => ({ id: 'a', url, body: '{}', secrets: [makeWebhookSecret()] })
+  const signal = new AbortController().signal
+  const inside = [
+    '127.0.0.1',
+    '::1',
+    '10.0.0.1',
+    '169.254.169.254',
+    '::ffff:127.0.0.1',
+    '64:ff9b::7f00:1',
+    'fd00::1',
+    'fe80::1',
+  ]
+
+  test.each(inside)('a name that leads to %s is not called, also beside a public address', async (address) => {
+    const resolve = async () => [
+      { address: '1.1.1.1', family: 4 },
+      { address, family: address.includes(':') ? 6 : 4 },
+    ]
+    const send = createSendWebhook({ allowPrivate: false, timeoutMs: 2_000, now: Date.now, resolve })
+    expect(await send(message('https://hooks.example.com/'), signal)).toEqual({
+      delivered: false,
+      status: null,
+      error: 'The name leads to an address that is not one of the public Internet.',
+    })
+  })
+
+  test('a name server that answers otherwise the second time is not asked a second time', async () => {
+    const answers = [[{ address: '203.0.113.1', family: 4 }], [{ address: '127.0.0.1', family: 4 }]]
+    let asked = 0
+    const resolve = async () => answers[Math.min(asked++, 1)] ?? []
+    const url = `http://rebind.example.com:${receiver.port}/`
+    const send = createSendWebhook({ allowPrivate: true, timeoutMs: 500, now: Date.now, resolve })
+    expect(await send(message(url), signal)).toMatchObject({ delivered: false })
+    expect([asked, receiver.received.length]).toEqual([1, 0])
+    // The proof that the answer is what decides: the same URL reaches the receiver when the first answer leads there.
+    expect(await send(message(url), signal)).toMatchObject({ delivered: true })
+  })
+
+  test('a loopback endpoint of the database is refused where private targets are not allowed', async () => {
+    const { id, endpoint } = await limited()
+    await use(id, 500)
+    startDelivering({ allowPrivate: false })
+    await until(async () =>
+      expect(await deliveries(endpoint)).toMatchObject([{ last_error: 'The URL must be https.' }]),
+    )
+    expect(receiver.received).toHaveLength(0)
+  })
+})
