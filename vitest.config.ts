@@ -9,6 +9,8 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A busy machine must not turn a property of many runs red.
+          testTimeout: 60_000,
           include: [
             '{packages,services,apps}/*/src/**/*.test.ts',
             'infra/**/src/**/*.test.ts',

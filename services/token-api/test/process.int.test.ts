@@ -51,8 +51,8 @@ test('SIGTERM answers what is under way, stops cleanly and soon, and logs no sec
     const found = /"url":"(http:[^"]+)"/.exec(output())?.[1]
     if (found === undefined) throw new Error(output())
     return found
-  }, 15_000)
-  await vi.waitFor(async () => expect((await call(url, '/readyz')).status).toBe(200), 15_000)
+  }, 60_000)
+  await vi.waitFor(async () => expect((await call(url, '/readyz')).status).toBe(200), 60_000)
   const organization = await addOrganization(db)
   const user = await addUser(db, organization)
   const token = await addKey(db, ['events:write'])
@@ -92,7 +92,7 @@ test('a weak key ends the start, and names the variable but not its value', asyn
 
 test('URL_TOKEN=access is warned of', async () => {
   const { child, output } = start({ URL_TOKEN: 'access' })
-  await vi.waitFor(() => expect(output()).toContain('token-api is up'), 15_000)
+  await vi.waitFor(() => expect(output()).toContain('token-api is up'), 60_000)
   expect(output()).toMatch(/"level":"warn".*URL_TOKEN=access/)
   child.kill('SIGTERM')
   expect(await exitOf(child)).toBe(0)

@@ -107,10 +107,11 @@ test('a Redis that is wiped three times during load loses nothing that was answe
 // Last, since it leaves the broken function behind.
 test('the same harness goes red on a build that counts before it looks for duplicates', async () => {
   const migration = readFileSync(join(migrationsDir, '20261101000100_tollgate.sql'), 'utf8')
-  const sound = /create function tollgate\.claim_identities[\s\S]*?\n\$\$;/.exec(migration)?.[0] ?? ''
-  const broken = sound.replace('create function', 'create or replace function').replace(/join claimed c on .*$/m, '')
-  expect(broken).not.toBe(sound)
-  expect(broken).not.toContain('join claimed')
+  const sound = /create function public\.ingest_usage[\s\S]*?\n\$\$;/.exec(migration)?.[0] ?? ''
+  const broken = sound
+    .replace('create function', 'create or replace function')
+    .replace('tollgate.roll_up_days(entries)', 'tollgate.roll_up_days(judged)')
+  expect(broken).toContain('roll_up_days(judged)')
   await db.query(broken)
   const load = makeLoad(stack, 1_000)
   await send(load, () => 1)
