@@ -5,6 +5,7 @@ import { usageEvent } from './usage-event.ts'
 
 const DAYS = 20
 const EACH_DAY = 5
+const USER = '00000000-0000-4000-8000-0000000000a1'
 let books: TestBooks
 
 beforeAll(async () => {
@@ -80,6 +81,23 @@ describe('tollgate rerate', () => {
     const [first] = await Promise.all([run(...RERATE, '--model', 'acme-llm')])
     expect(first.code).toBe(0)
     expect(await state()).toMatchObject({ cost: 0.0007 })
+    expect(await books.findDrift()).toEqual([])
+  })
+
+  it('keeps to the events of an erased user: a repetition finds nothing, and a void takes all of it back', async () => {
+    expect((await run('erase-user', USER, '--yes')).code).toBe(0)
+    await run('prices', 'set', 'acme-llm', '--provider', 'acme', '--input', '3', '--output', '2')
+    expect((await run(...RERATE)).code).toBe(0)
+    expect(await state()).toMatchObject({ cost: 0.0032 })
+    expect((await run(...RERATE)).json()).toEqual({ differences: [], posted: [] })
+    const voids = Array.from({ length: DAYS * EACH_DAY }, (_, id) => ({
+      ...usageEvent(`void-${id}`, { input_tokens: 0, output_tokens: 0, message_count: 0 }),
+      type: 'usage.corrected',
+      corrects: { source: 's', id: String(id) },
+      revision: 1,
+    }))
+    await books.ingest(voids)
+    expect(await state()).toMatchObject({ cost: 0 })
     expect(await books.findDrift()).toEqual([])
   })
 })

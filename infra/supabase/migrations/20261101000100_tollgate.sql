@@ -116,6 +116,21 @@ create table tollgate.installation (
 );
 insert into tollgate.installation default values;
 
+-- Rows that came into usage_metrics by no event, as they came, until reconcile has posted them as opening balances: later
+-- events add to the same rows, so that these alone could not tell what was there before.
+create table tollgate.preexisting_usage (
+  organization_id uuid not null,
+  user_id uuid not null,
+  date date not null,
+  tokens_used bigint not null,
+  output_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, user_id)
+);
+
 -- Closing figures: the sums of ledger entries whose partition is gone. Every rollup is the sum of the ledger and of these,
 -- so that retention erases nothing and a sealed day still proves itself. Written in the transaction that drops the partition.
 create table tollgate.sealed_days (
@@ -1588,32 +1603,29 @@ $$;
 revoke execute on function public.begin_idempotent from public, anon, authenticated;
 grant execute on function public.begin_idempotent to tollgate_token_api, service_role;
 
--- schemas/40-functions/bury_inbox_head.sql
+-- schemas/40-functions/bury_inbox_row.sql
 -- Purpose: keep an inbox row that cannot be recorded from blocking the others. A row of many events is split into rows of
 --   one, which come up again by themselves; a single event is set aside as a dead letter.
--- Parameters: failure = why. Returns: one row: buried (events set aside, 0 or 1).
--- Locks: the oldest unlocked inbox row. Invariant: nothing is lost: each event stands in the inbox or in dead_letters.
-create function public.bury_inbox_head(failure text) returns table (buried integer)
+-- Parameters: row_id, failure = why. Returns: events set aside, 0 or 1.
+-- Locks: that row, which the caller holds. Invariant: nothing is lost: each event stands in the inbox or in dead_letters.
+create function tollgate.bury_inbox_row(row_id bigint, failure text) returns integer
 language sql volatile security invoker set search_path = ''
 as $$
-  with head as (
-    delete from tollgate.event_inbox
-    where id = (select id from tollgate.event_inbox order by id limit 1 for update skip locked)
-    returning events, received_at
+  with failed as (
+    delete from tollgate.event_inbox where id = row_id returning events, received_at
   ), split as (
     insert into tollgate.event_inbox (received_at, events)
-    select h.received_at, jsonb_build_array(e.event)
-    from head h cross join lateral jsonb_array_elements(h.events) e (event) where jsonb_array_length(h.events) > 1
+    select f.received_at, jsonb_build_array(e.event)
+    from failed f cross join lateral jsonb_array_elements(f.events) e (event) where jsonb_array_length(f.events) > 1
   ), kept as (
     insert into tollgate.dead_letters (queue, reason, detail, payload)
-    select 'event-inbox', 'not_recordable', failure, h.events::text from head h where jsonb_array_length(h.events) <= 1
+    select 'event-inbox', 'not_recordable', failure, f.events::text from failed f where jsonb_array_length(f.events) <= 1
     returning id
   )
   select count(*)::integer from kept
 $$;
 
-revoke execute on function public.bury_inbox_head from public, anon, authenticated;
-grant execute on function public.bury_inbox_head to tollgate_usage_worker, service_role;
+grant execute on function tollgate.bury_inbox_row to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/change_schedule.sql
 -- Purpose: let an organization's days and periods follow another time zone or anchor day, from its next period on; at once
@@ -2457,13 +2469,14 @@ grant execute on function public.claim_webhooks, public.finish_webhook, public.w
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
 -- Returns: one row: drained (inbox rows taken), recorded and duplicates (events), totals, unpriced, after_revocation and
 --   holds as of ingest_usage, rejected:
---   jsonb array of { reason, event }.
+--   jsonb array of { reason, event }; buried: events set aside as dead letters.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
--- Invariant: recording and removing from the inbox are one transaction.
+-- Invariant: recording and removing from the inbox are one transaction. Where one row alone was taken and the database
+--   refuses its content (SQLSTATE class 22 or 23), that very row is buried; any other failure is the caller's to repeat.
 create function public.drain_inbox(max_rows integer)
 returns table (
   drained integer, recorded integer, duplicates integer, totals jsonb, unpriced integer, after_revocation integer,
-  rejected jsonb, holds jsonb)
+  rejected jsonb, holds jsonb, buried integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -2473,12 +2486,21 @@ declare
 begin
   select array_agg(i.id), count(*) into ids, drained from (
     select id from tollgate.event_inbox order by id limit max_rows for update skip locked) i;
-  recorded := 0; duplicates := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]';
+  recorded := 0; duplicates := 0; totals := '[]'; unpriced := 0; after_revocation := 0; rejected := '[]'; buried := 0;
   holds := '{"settled": 0, "late": 0, "excess_tokens": 0}';
   if drained > 0 then
     select jsonb_agg(e.event) into events
     from tollgate.event_inbox i cross join lateral jsonb_array_elements(i.events) e(event) where i.id = any(ids);
-    select * into result from public.ingest_usage(jsonb_build_object('events', events));
+    begin
+      select * into result from public.ingest_usage(jsonb_build_object('events', events));
+    exception when others then
+      if drained > 1 or left(sqlstate, 2) not in ('22', '23') then
+        raise;
+      end if;
+      buried := tollgate.bury_inbox_row(ids[1], sqlerrm);
+      return next;
+      return;
+    end;
     delete from tollgate.event_inbox where id = any(ids);
     recorded := jsonb_array_length(events) - jsonb_array_length(result.outcomes);
     duplicates := (select count(*) from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'duplicate');
@@ -2635,6 +2657,7 @@ begin
   perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
   update public.usage_metrics m set user_id = new_id where m.user_id = person;
   get diagnostics days = row_count;
+  update tollgate.preexisting_usage p set user_id = new_id where p.user_id = person;
   perform from tollgate.usage_by_model m where m.user_id = person order by m.organization_id, m.date, m.model for update;
   update tollgate.usage_by_model m set user_id = new_id where m.user_id = person;
   perform from public.chat_sessions s where s.user_id = person
@@ -2809,7 +2832,7 @@ grant execute on function public.export_ledger, public.export_rollups, public.li
 -- Returns: a row a rollup row that is off or missing: rollup, user_id, model, session_id (where they are part of its key),
 --   tokens_off and cost_off (what the rollup has too little). Locks: none. Reads only.
 -- Invariant: one statement, so one snapshot: since ledger and rollups change in one transaction, ingestion under way is
---   never taken for a drift. A row of a day before Tollgate that no entry explains was there before it: no drift.
+--   never taken for a drift. What was there before Tollgate is no drift, until and after it is posted as opening balance.
 create function tollgate.find_day_drift(for_organization uuid, for_date date)
 returns table (rollup text, user_id uuid, model text, session_id text, tokens_off bigint, cost_off numeric)
 language sql stable security invoker set search_path = ''
@@ -2819,12 +2842,15 @@ as $$
   ), models as (
     select m.* from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
   ), known as (
-    select i.installed_at::date > for_date as is_before from tollgate.installation i
+    select (i.installed_at at time zone 'UTC')::date > for_date as is_before from tollgate.installation i
   )
   select 'usage_metrics', user_id, null::text, null::text,
     coalesce(f.tokens_used, 0) - coalesce(m.tokens_used, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
   from tollgate.fold_usage_metrics(for_organization, for_date) f full join metrics m using (user_id)
   where not (f.tokens_used is null and (select k.is_before from known k))
+    and not exists (
+      select from tollgate.preexisting_usage p
+      where p.organization_id = for_organization and p.date = for_date and p.user_id = m.user_id)
     and row(coalesce(f.tokens_used, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0), coalesce(f.cost_usd, 0),
         coalesce(f.charge_usd, 0), coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
       is distinct from row(m.tokens_used, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd, m.message_count,
@@ -4045,6 +4071,36 @@ $$;
 
 grant execute on function tollgate.next_slice to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/note_preexisting_usage.sql
+-- Purpose: note what a row of usage_metrics came with that no event accounts for: usage from before Tollgate.
+-- Parameters: none (trigger on insert). Returns: nothing. Locks: the new row.
+-- Rights: its owner's, since whoever copies usage in need not know of the note.
+-- Invariant: only days up to the installation; what the ledger already explains is not noted, so nothing counts twice.
+create function tollgate.note_preexisting_usage() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  insert into tollgate.preexisting_usage (organization_id, user_id, date, tokens_used, output_tokens, cost_usd, charge_usd,
+    message_count, unpriced_events)
+  select new.organization_id, new.user_id, new.date, new.tokens_used, new.output_tokens, new.cost_usd, new.charge_usd,
+    new.message_count, new.unpriced_events
+  from tollgate.installation i
+  -- The latest day that it was anywhere when Tollgate was installed.
+  where new.date <= (i.installed_at at time zone 'UTC' + interval '14 hours')::date and not exists (
+    select from tollgate.day_entries d
+    where d.organization_id = new.organization_id and d.date = new.date and d.user_id = new.user_id)
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+revoke execute on function tollgate.note_preexisting_usage from public;
+
+-- A row that Tollgate itself inserts has events, or nothing at all: it never gets as far as the function.
+create trigger note_preexisting_usage after insert on public.usage_metrics
+for each row when (new.event_count = 0 and (new.tokens_used > 0 or new.cost_usd > 0 or new.message_count > 0))
+execute function tollgate.note_preexisting_usage();
+
 -- schemas/40-functions/note_redis_mark.sql
 -- Purpose: remember how far a Redis has come, or that another one stands in its place.
 -- Parameters: for_name; new_epoch and new_mark as read from Redis; instead_of = the epoch that has ended, null for none.
@@ -4307,11 +4363,12 @@ $$;
 grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/post_opening_balances.sql
--- Purpose: give usage that was there before Tollgate an entry in the ledger: rows of usage_metrics of a day before the
---   installation that no entry explains. Parameters: for_organization, for_date. Returns: how many were posted.
+-- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
+--   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
 -- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
--- Invariant: once for a row: it has an identity (source tollgate, id opening-balance:<user>:<date>). Figures are taken as
---   they are; what tokens_used has beyond input and output is posted as input. Never priced again.
+-- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
+--   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
+--   Never priced again.
 create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -4320,23 +4377,18 @@ declare
   noon timestamptz;
   posted integer;
 begin
+  if not exists (
+      select from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date) then
+    return 0;
+  end if;
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
   noon := (for_date + time '12:00') at time zone period.time_zone;
-  if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
-      select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
-        select from tollgate.day_entries d
-        where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)) then
-    return 0;
-  end if;
   perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
   order by m.user_id for update;
   with before as materialized (
-    select m.*, 'opening-balance:' || m.user_id || ':' || m.date as event_id
-    from public.usage_metrics m
-    where m.organization_id = for_organization and m.date = for_date and not exists (
-      select from tollgate.day_entries d
-      where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)
+    delete from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date
+    returning p.*, 'opening-balance:' || p.user_id || ':' || p.date as event_id
   ), claimed as (
     insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
     select b.organization_id, d.digest, d.digest, true
@@ -4353,7 +4405,7 @@ begin
     total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
   select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
-    b.event_count, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
+    0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
     || convert_to(b.event_id, 'UTF8')) for 16);
@@ -4887,7 +4939,7 @@ begin
     left join tollgate.fold_usage_metrics(for_organization, for_date) s using (user_id)) f
   where m.organization_id = for_organization and m.date = for_date and m.user_id = f.key_user_id
     -- A row from before Tollgate is made an opening balance by post_opening_balances, never zero.
-    and (f.tokens_used is not null or (select i.installed_at::date from tollgate.installation i) <= for_date);
+    and (f.tokens_used is not null or (select (i.installed_at at time zone 'UTC')::date from tollgate.installation i) <= for_date);
 
   update tollgate.usage_by_model m set
     total_tokens = coalesce(f.total_tokens, 0), input_tokens = coalesce(f.input_tokens, 0),
@@ -5015,7 +5067,8 @@ as $$
     from posted p join judged x on (x.j).ordinal = p.ordinal
     where (x.j).price_id is not null or p.event_count = 0
   )
-  select jsonb_populate_record(d.j, jsonb_build_object('entry', 'rerate', 'received_at', now(), 'imported', false,
+  -- The digest is the event's own: of an erased user's, source and id say something else by now.
+  select jsonb_populate_record(d.j, jsonb_build_object('entry', 'rerate', 'digest', d.digest, 'received_at', now(), 'imported', false,
     'after_revocation', false, 'input_tokens', 0, 'output_tokens', 0, 'cache_read_input_tokens', 0,
     'cache_creation_input_tokens', 0, 'reasoning_output_tokens', 0, 'total_tokens', 0, 'message_count', 0,
     'event_count', 0, 'unpriced_events', -d.unpriced_events, 'usage_date', for_date, 'period_start', d.period_start,
@@ -6796,6 +6849,7 @@ select tollgate.open_table('tollgate.audit_log', '{"tollgate_token_api": ["selec
 -- schemas/50-policies/services-books.sql
 -- What each service may touch of the books. Sealing runs with its owner's rights: a service cannot write closing figures.
 select tollgate.open_table('tollgate.installation', '{"tollgate_usage_worker": ["select"]}');
+select tollgate.open_table('tollgate.preexisting_usage', '{"tollgate_usage_worker": ["select", "delete"]}');
 select tollgate.open_table('tollgate.sealed_days', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_sessions', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.sealed_periods', '{"tollgate_usage_worker": ["select"]}');

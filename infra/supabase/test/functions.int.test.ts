@@ -99,7 +99,6 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
     expect(await as('token-api')('park_events', { batch: { events: [usage(1), usage(2)] } })).toEqual([{ parked: 2 }])
     const [drained] = await as('usage-worker')('drain_inbox', { max_rows: 10 })
     expect(drained).toMatchObject({ drained: 1, recorded: 2, unpriced: 0, rejected: [] })
-    expect(await as('usage-worker')('bury_inbox_head', { failure: 'none' })).toEqual([{ buried: 0 }])
   })
 
   it('set a limit, lower for an admin of the organization, any for an operator', async () => {

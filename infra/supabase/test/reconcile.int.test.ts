@@ -35,7 +35,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals`)
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.preexisting_usage`)
 })
 
 const event = (key: number, change: Partial<UsageEvent> = {}): UsageEvent => ({
@@ -247,5 +247,30 @@ describe('reconcile_books', () => {
       { entry: 'opening_balance', tokens: 500, cost: 1.25, rollup: 500, by_model: 500, period: 500 },
     ])
     expect((await reconcile()).drift).toEqual([])
+  })
+
+  it('loses nothing of what was there before Tollgate, on the day of the installation and beside later events', async () => {
+    const USER = '00000000-0000-4000-8000-0000000000a1'
+    const at = (daysAgo: number) => new Date(now - daysAgo * 86_400_000).toISOString()
+    const before = `insert into public.usage_metrics (organization_id, user_id, date, tokens_used)
+      values ($1, $2, $3::date, $4)`
+    await admin.query(before, [ORGANIZATION, USER, at(0).slice(0, 10), 500])
+    await admin.query(before, [ORGANIZATION, USER, at(5).slice(0, 10), 700])
+    const late = event(1, { organization_id: ORGANIZATION, user_id: USER, time: at(5) })
+    const tokens = late.input_tokens + late.output_tokens
+    await ingest([late])
+    expect((await reconcile({ repair: false })).drift).toEqual([])
+    await reconcile()
+    const { rows } = await admin.query(`select m.tokens_used::int as tokens, sum(b.total_tokens)::int as by_model
+      from public.usage_metrics m join tollgate.usage_by_model b using (organization_id, user_id, date)
+      group by m.date, m.tokens_used order by m.date`)
+    expect(rows).toEqual([
+      { tokens: 700 + tokens, by_model: 700 + tokens },
+      { tokens: 500, by_model: 500 },
+    ])
+    expect((await reconcile()).drift).toEqual([])
+    expect((await admin.query('select sum(used_tokens)::int as used from tollgate.period_totals')).rows).toEqual([
+      { used: 1_200 + tokens },
+    ])
   })
 })

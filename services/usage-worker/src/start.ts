@@ -78,11 +78,11 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   phases.add('drain', 'usage-events', DRAIN_TIMEOUT_MS, () => consumer.close(DRAIN_TIMEOUT_MS - 500))
 
   let drainedAt = now()
-  const onEmpty = () => {
+  const onProgress = () => {
     drainedAt = now()
   }
   const drained = keepInboxDrained(
-    { rpc: store.rpc, metrics: usage, announce, onError, onEmpty },
+    { rpc: store.rpc, metrics: usage, announce, onError, onProgress },
     config.INBOX_POLL_MS,
     stopping,
   )

@@ -216,4 +216,36 @@ describe('the usage worker', () => {
     expect(rows).toEqual([{ queue: 'event-inbox' }])
     expect((await admin.query('select from tollgate.event_inbox')).rowCount).toBe(0)
   })
+
+  it('buries the row that failed, not an older one that another worker let go of meanwhile; each drain is progress', async () => {
+    await admin.query('select public.park_events($1)', [{ events: [usage('sound')] }])
+    await admin.query('select public.park_events($1)', [{ events: [usage('poison', { time: 'no time' })] }])
+    const other = new pg.Client(database.databaseUrl)
+    await other.connect()
+    await other.query('begin')
+    await other.query('select from tollgate.event_inbox order by id limit 1 for update')
+    const rpc: Rpc = async (name, args) =>
+      store.rpc(name, args).finally(() => (name === 'drain_inbox' ? other.query('rollback') : undefined))
+    let progress = 0
+    const onProgress = () => progress++
+    await drainInbox({ rpc, metrics, announce: onError, onError, onProgress })
+    await other.end()
+    const { rows } = await admin.query(`select payload from tollgate.dead_letters`)
+    expect(rows.map(({ payload }) => JSON.parse(payload)[0].id)).toEqual(['poison'])
+    expect(await counted()).toEqual({ events: 1, tokens: 11 })
+    expect(progress).toBeGreaterThan(1)
+  })
+
+  it('leaves in the inbox what fails for another reason than its content', async () => {
+    await admin.query('select public.park_events($1)', [{ events: [usage('a')] }])
+    await admin.query('alter function tollgate.roll_up_days rename to roll_up_days_away')
+    try {
+      await expect(drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })).rejects.toThrow()
+    } finally {
+      await admin.query('alter function tollgate.roll_up_days_away rename to roll_up_days')
+    }
+    expect((await admin.query('select from tollgate.dead_letters')).rowCount).toBe(0)
+    await drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })
+    expect(await counted()).toEqual({ events: 1, tokens: 11 })
+  })
 })

@@ -5,6 +5,21 @@ create table tollgate.installation (
 );
 insert into tollgate.installation default values;
 
+-- Rows that came into usage_metrics by no event, as they came, until reconcile has posted them as opening balances: later
+-- events add to the same rows, so that these alone could not tell what was there before.
+create table tollgate.preexisting_usage (
+  organization_id uuid not null,
+  user_id uuid not null,
+  date date not null,
+  tokens_used bigint not null,
+  output_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, date, user_id)
+);
+
 -- Closing figures: the sums of ledger entries whose partition is gone. Every rollup is the sum of the ledger and of these,
 -- so that retention erases nothing and a sealed day still proves itself. Written in the transaction that drops the partition.
 create table tollgate.sealed_days (

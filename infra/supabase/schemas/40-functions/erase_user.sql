@@ -27,6 +27,7 @@ begin
   perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
   update public.usage_metrics m set user_id = new_id where m.user_id = person;
   get diagnostics days = row_count;
+  update tollgate.preexisting_usage p set user_id = new_id where p.user_id = person;
   perform from tollgate.usage_by_model m where m.user_id = person order by m.organization_id, m.date, m.model for update;
   update tollgate.usage_by_model m set user_id = new_id where m.user_id = person;
   perform from public.chat_sessions s where s.user_id = person

@@ -2,7 +2,7 @@
 -- Returns: a row a rollup row that is off or missing: rollup, user_id, model, session_id (where they are part of its key),
 --   tokens_off and cost_off (what the rollup has too little). Locks: none. Reads only.
 -- Invariant: one statement, so one snapshot: since ledger and rollups change in one transaction, ingestion under way is
---   never taken for a drift. A row of a day before Tollgate that no entry explains was there before it: no drift.
+--   never taken for a drift. What was there before Tollgate is no drift, until and after it is posted as opening balance.
 create function tollgate.find_day_drift(for_organization uuid, for_date date)
 returns table (rollup text, user_id uuid, model text, session_id text, tokens_off bigint, cost_off numeric)
 language sql stable security invoker set search_path = ''
@@ -12,12 +12,15 @@ as $$
   ), models as (
     select m.* from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
   ), known as (
-    select i.installed_at::date > for_date as is_before from tollgate.installation i
+    select (i.installed_at at time zone 'UTC')::date > for_date as is_before from tollgate.installation i
   )
   select 'usage_metrics', user_id, null::text, null::text,
     coalesce(f.tokens_used, 0) - coalesce(m.tokens_used, 0), coalesce(f.cost_usd, 0) - coalesce(m.cost_usd, 0)
   from tollgate.fold_usage_metrics(for_organization, for_date) f full join metrics m using (user_id)
   where not (f.tokens_used is null and (select k.is_before from known k))
+    and not exists (
+      select from tollgate.preexisting_usage p
+      where p.organization_id = for_organization and p.date = for_date and p.user_id = m.user_id)
     and row(coalesce(f.tokens_used, 0), coalesce(f.input_tokens, 0), coalesce(f.output_tokens, 0), coalesce(f.cost_usd, 0),
         coalesce(f.charge_usd, 0), coalesce(f.message_count, 0), coalesce(f.event_count, 0), coalesce(f.unpriced_events, 0))
       is distinct from row(m.tokens_used, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd, m.message_count,

@@ -1,8 +1,9 @@
--- Purpose: give usage that was there before Tollgate an entry in the ledger: rows of usage_metrics of a day before the
---   installation that no entry explains. Parameters: for_organization, for_date. Returns: how many were posted.
+-- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
+--   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
 -- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
--- Invariant: once for a row: it has an identity (source tollgate, id opening-balance:<user>:<date>). Figures are taken as
---   they are; what tokens_used has beyond input and output is posted as input. Never priced again.
+-- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
+--   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
+--   Never priced again.
 create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -11,23 +12,18 @@ declare
   noon timestamptz;
   posted integer;
 begin
+  if not exists (
+      select from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date) then
+    return 0;
+  end if;
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
   noon := (for_date + time '12:00') at time zone period.time_zone;
-  if for_date >= (select i.installed_at::date from tollgate.installation i) or not exists (
-      select from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date and not exists (
-        select from tollgate.day_entries d
-        where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)) then
-    return 0;
-  end if;
   perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
   order by m.user_id for update;
   with before as materialized (
-    select m.*, 'opening-balance:' || m.user_id || ':' || m.date as event_id
-    from public.usage_metrics m
-    where m.organization_id = for_organization and m.date = for_date and not exists (
-      select from tollgate.day_entries d
-      where d.organization_id = for_organization and d.date = for_date and d.user_id = m.user_id)
+    delete from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date
+    returning p.*, 'opening-balance:' || p.user_id || ':' || p.date as event_id
   ), claimed as (
     insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
     select b.organization_id, d.digest, d.digest, true
@@ -44,7 +40,7 @@ begin
     total_tokens, message_count, event_count, unpriced_events, usage_date, period_start, cost_usd, charge_usd)
   select b.organization_id, c.digest, 'tollgate', b.event_id, noon, now(), b.user_id, 'opening-balance', 'opening-balance',
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
-    b.event_count, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
+    0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
     || convert_to(b.event_id, 'UTF8')) for 16);

@@ -43,7 +43,7 @@ begin
     left join tollgate.fold_usage_metrics(for_organization, for_date) s using (user_id)) f
   where m.organization_id = for_organization and m.date = for_date and m.user_id = f.key_user_id
     -- A row from before Tollgate is made an opening balance by post_opening_balances, never zero.
-    and (f.tokens_used is not null or (select i.installed_at::date from tollgate.installation i) <= for_date);
+    and (f.tokens_used is not null or (select (i.installed_at at time zone 'UTC')::date from tollgate.installation i) <= for_date);
 
   update tollgate.usage_by_model m set
     total_tokens = coalesce(f.total_tokens, 0), input_tokens = coalesce(f.input_tokens, 0),

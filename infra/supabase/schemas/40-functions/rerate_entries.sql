@@ -41,7 +41,8 @@ as $$
     from posted p join judged x on (x.j).ordinal = p.ordinal
     where (x.j).price_id is not null or p.event_count = 0
   )
-  select jsonb_populate_record(d.j, jsonb_build_object('entry', 'rerate', 'received_at', now(), 'imported', false,
+  -- The digest is the event's own: of an erased user's, source and id say something else by now.
+  select jsonb_populate_record(d.j, jsonb_build_object('entry', 'rerate', 'digest', d.digest, 'received_at', now(), 'imported', false,
     'after_revocation', false, 'input_tokens', 0, 'output_tokens', 0, 'cache_read_input_tokens', 0,
     'cache_creation_input_tokens', 0, 'reasoning_output_tokens', 0, 'total_tokens', 0, 'message_count', 0,
     'event_count', 0, 'unpriced_events', -d.unpriced_events, 'usage_date', for_date, 'period_start', d.period_start,

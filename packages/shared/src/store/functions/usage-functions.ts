@@ -55,9 +55,9 @@ export type UsageFunctions = {
       after_revocation: number
       rejected: { reason: string; event: unknown }[]
       holds: SettledHolds
+      buried: number
     }
   }
-  bury_inbox_head: { args: { failure: string }; row: { buried: number } }
   park_events: { args: { batch: EventBatch }; row: { parked: number } }
   record_dead_letters: { args: { batch: { letters: DeadLetter[] } }; row: { kept: number } }
   close_sessions: { args: { idle_seconds: number; max_rows: number }; row: { reason: string; sessions: number } }
