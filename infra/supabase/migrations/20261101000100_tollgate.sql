@@ -6370,6 +6370,123 @@ return (
     from jsonb_array_elements(coalesce(policy -> 'steps', tollgate.default_steps())) step) s
   where s.at_tokens is not null);
 
+-- schemas/45-reports/dress_usage.sql
+-- Purpose: the rows of a usage report, without the users' names. Parameters: q (checked); is_whole as of sum_usage.
+-- Returns: a row a bucket and group that has usage; counts as text; cost and charge null where nothing of the row is priced,
+--   or where the row is one kind of LLM token, which has no cost of its own; sub-counts null where the report does not know
+--   them. Runs with the caller's rights.
+create function tollgate.dress_usage(q tollgate.usage_report_query, is_whole boolean)
+returns table (
+  bucket text, model text, user_id uuid, token_kind text, tokens_used text, input_tokens text, output_tokens text,
+  cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text, cost_usd text,
+  charge_usd text, message_count text, event_count text, unpriced_events text)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  if (q).by_token_kind then
+    return query
+      select r.bucket, r.model, r.user_id, k.kind, k.tokens::text, null::text, null::text, null::text, null::text, null::text,
+        null::text, null::text, r.message_count::text, r.event_count::text, r.unpriced_events::text
+      from tollgate.sum_usage(q, is_whole) r
+      cross join lateral (values
+        ('input', r.input_tokens - r.cache_read_input_tokens - r.cache_creation_input_tokens),
+        ('cache_read_input', r.cache_read_input_tokens), ('cache_creation_input', r.cache_creation_input_tokens),
+        ('output', r.output_tokens - r.reasoning_output_tokens), ('reasoning_output', r.reasoning_output_tokens)
+      ) k (kind, tokens)
+      where k.tokens <> 0;
+    return;
+  end if;
+  return query
+    select r.bucket, r.model, r.user_id, null::text, (r.input_tokens + r.output_tokens)::text, r.input_tokens::text,
+      r.output_tokens::text, r.cache_read_input_tokens::text, r.cache_creation_input_tokens::text,
+      r.reasoning_output_tokens::text,
+      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.cost_usd::text end,
+      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.charge_usd::text end,
+      r.message_count::text, r.event_count::text, r.unpriced_events::text
+    from tollgate.sum_usage(q, is_whole) r
+    where (r.input_tokens, r.output_tokens, r.event_count, r.message_count, r.cost_usd)
+      is distinct from (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::numeric);
+end
+$$;
+
+grant execute on function tollgate.dress_usage to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/list_chat_sessions.sql
+-- Purpose: report_sessions for the token API. Parameters: query as of report_sessions, and viewer_user_id (who asks and sees
+--   the own sessions alone; null: sees the whole organization). Returns: as report_sessions.
+-- Invariant: as list_usage: the caller has settled who asks, and runs with the rights of the token API.
+create function public.list_chat_sessions(query jsonb)
+returns table (
+  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
+  unpriced_events text, cursor text)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  viewer text := asked ->> 'viewer_user_id';
+begin
+  if viewer is not null and viewer <> coalesce(asked ->> 'user_id', viewer) then return; end if;
+  return query
+    select s.librechat_session_id, s.user_id, coalesce(nullif(m.full_name, ''), m.email), s.model_used, s.status,
+      s.started_at, s.last_activity_at, s.ended_at, s.end_reason, s.message_count, s.tokens_used, s.cost_usd,
+      s.unpriced_events, s.cursor
+    from tollgate.select_sessions(
+      case when viewer is null then asked else asked || jsonb_build_object('user_id', viewer) end) s
+    left join tollgate.directory_members m on m.user_id = s.user_id
+      and m.organization_id = (asked ->> 'organization_id')::uuid
+    order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc;
+end
+$$;
+
+revoke execute on function public.list_chat_sessions from public, anon, authenticated;
+grant execute on function public.list_chat_sessions to tollgate_token_api, service_role;
+
+-- schemas/45-reports/list_usage.sql
+-- Purpose: report_usage for the token API, a page at a time. Parameters: query as of report_usage, and viewer_user_id (who
+--   asks and sees the own usage alone; null: sees the whole organization), max_rows, after? (cursor of the last row of the
+--   page before). Returns: as report_usage, by bucket, model, user and kind; cursor = these four as a JSON array.
+-- Invariant: the caller has settled who asks; each viewer gets the rows that row level security shows to that user in
+--   report_usage. Runs with the rights of the token API, which sees all rows.
+create function public.list_usage(query jsonb)
+returns table (
+  bucket text, model text, user_id uuid, user_name text, token_kind text, tokens_used text, input_tokens text,
+  output_tokens text, cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text,
+  cost_usd text, charge_usd text, message_count text, event_count text, unpriced_events text, cursor text)
+language plpgsql stable security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  q tollgate.usage_report_query := tollgate.read_report_query(query);
+  viewer uuid := (asked ->> 'viewer_user_id')::uuid;
+  seen jsonb := (asked ->> 'after')::jsonb;
+begin
+  if viewer is not null and q.user_id is distinct from viewer then
+    if q.user_id is not null then return; end if;
+    q.user_id := viewer;
+  end if;
+  return query
+    select r.bucket, r.model, r.user_id, coalesce(nullif(m.full_name, ''), m.email), r.token_kind, r.tokens_used,
+      r.input_tokens, r.output_tokens, r.cache_read_input_tokens, r.cache_creation_input_tokens, r.reasoning_output_tokens,
+      r.cost_usd, r.charge_usd, r.message_count, r.event_count, r.unpriced_events,
+      jsonb_build_array(r.bucket, r.model, r.user_id, r.token_kind)::text
+    from tollgate.dress_usage(q, viewer is null) r
+    left join tollgate.directory_members m on m.user_id = r.user_id and m.organization_id = q.organization_id
+    cross join lateral (values (coalesce(r.bucket, '') collate "C", coalesce(r.model, '') collate "C",
+      coalesce(r.user_id::text, '') collate "C", coalesce(r.token_kind, '') collate "C")) k (bucket, model, who, kind)
+    where seen is null or (k.bucket, k.model, k.who, k.kind)
+      > (coalesce(seen ->> 0, ''), coalesce(seen ->> 1, ''), coalesce(seen ->> 2, ''), coalesce(seen ->> 3, ''))
+    order by k.bucket, k.model, k.who, k.kind
+    limit (asked ->> 'max_rows')::integer;
+end
+$$;
+
+revoke execute on function public.list_usage from public, anon, authenticated;
+grant execute on function public.list_usage to tollgate_token_api, service_role;
+
 -- schemas/45-reports/may_read_organization.sql
 -- Purpose: whether the signed-in user sees a whole organization: its admin, or super_admin.
 -- Parameters: organization. Returns: boolean; false for anybody who is not signed in.
@@ -6559,13 +6676,13 @@ revoke execute on function public.report_quota from public, anon;
 grant execute on function public.report_quota to authenticated;
 
 -- schemas/45-reports/report_sessions.sql
--- Purpose: chat sessions of an organization, newest first, a page at a time. Parameters: query = { organization_id, start,
---   end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?, limit? (1 to 500, default
---   50), after? = the `cursor` of the last row of the page before }.
--- Returns: a row a session; counts as text; cost null where nothing of it is priced. Row level security decides.
-create function public.report_sessions(query jsonb)
+-- Purpose: chat sessions of an organization, newest first, a page at a time, without the users' names. Parameters: query =
+--   { organization_id, start, end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?,
+--   limit? (1 to 500, default 50), after? = the `cursor` of the last row of the page before }.
+-- Returns: a row a session; counts as text; cost null where nothing of it is priced. Runs with the caller's rights.
+create function tollgate.select_sessions(query jsonb)
 returns table (
-  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  librechat_session_id text, user_id uuid, model_used text, status text, started_at timestamptz,
   last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
   unpriced_events text, cursor text)
 language sql stable security invoker set search_path = ''
@@ -6576,13 +6693,12 @@ as $$
       split_part(a ->> 'after', ' ', 1)::timestamptz as after_at, substr(a ->> 'after', strpos(a ->> 'after', ' ') + 1) as after_id
     from (select tollgate.unwrap(query) as a, tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
   )
-  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+  select s.librechat_session_id, s.user_id, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count::text, s.total_tokens::text,
     case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
     to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
   from asked a
   join public.chat_sessions s on s.organization_id = a.organization_id
-  left join tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
   where s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date)
     and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
     and (a.user_id is null or s.user_id = a.user_id) and (a.status is null or s.status = a.status)
@@ -6592,8 +6708,25 @@ as $$
   limit (select max_rows from asked)
 $$;
 
+-- Purpose: chat sessions as dashboards show them. Parameters: query as of select_sessions. Returns: its rows, in its order,
+--   with the users' names. Row level security decides what the caller sees.
+create function public.report_sessions(query jsonb)
+returns table (
+  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
+  unpriced_events text, cursor text)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+    s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor
+  from tollgate.select_sessions(query) s
+  left join tollgate.visible_members((tollgate.unwrap(query) ->> 'organization_id')::uuid) v on v.user_id = s.user_id
+  order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
+$$;
+
+grant execute on function tollgate.select_sessions to authenticated, service_role, tollgate_token_api;
 revoke execute on function public.report_sessions from public, anon;
-grant execute on function public.report_sessions to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_sessions to authenticated, service_role;
 
 -- schemas/45-reports/report_summary.sql
 -- Purpose: the totals of a span and of the span before it, as tiles show them. Parameters: query = { organization_id,
@@ -6661,37 +6794,18 @@ as $$
 declare
   q tollgate.usage_report_query := tollgate.read_report_query(query);
 begin
-  if (q).by_token_kind then
-    return query
-      select r.bucket, r.model, r.user_id, v.user_name, k.kind, k.tokens::text, null::text, null::text, null::text, null::text,
-        null::text, null::text, null::text, r.message_count::text, r.event_count::text, r.unpriced_events::text
-      from tollgate.sum_usage(q) r
-      left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
-      cross join lateral (values
-        ('input', r.input_tokens - r.cache_read_input_tokens - r.cache_creation_input_tokens),
-        ('cache_read_input', r.cache_read_input_tokens), ('cache_creation_input', r.cache_creation_input_tokens),
-        ('output', r.output_tokens - r.reasoning_output_tokens), ('reasoning_output', r.reasoning_output_tokens)
-      ) k (kind, tokens)
-      where k.tokens <> 0
-      order by r.bucket, k.kind, r.model, v.user_name, r.user_id;
-    return;
-  end if;
   return query
-    select r.bucket, r.model, r.user_id, v.user_name, null::text, (r.input_tokens + r.output_tokens)::text,
-      r.input_tokens::text, r.output_tokens::text, r.cache_read_input_tokens::text, r.cache_creation_input_tokens::text,
-      r.reasoning_output_tokens::text,
-      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.cost_usd::text end,
-      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.charge_usd::text end,
-      r.message_count::text, r.event_count::text, r.unpriced_events::text
-    from tollgate.sum_usage(q) r
+    select r.bucket, r.model, r.user_id, v.user_name, r.token_kind, r.tokens_used, r.input_tokens, r.output_tokens,
+      r.cache_read_input_tokens, r.cache_creation_input_tokens, r.reasoning_output_tokens, r.cost_usd, r.charge_usd,
+      r.message_count, r.event_count, r.unpriced_events
+    from tollgate.dress_usage(q, tollgate.may_read_organization((q).organization_id)) r
     left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
-    where (r.input_tokens, r.output_tokens, r.event_count, r.message_count, r.cost_usd) is distinct from (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::numeric)
-    order by r.bucket, r.input_tokens + r.output_tokens desc, r.model, v.user_name, r.user_id;
+    order by r.bucket, r.token_kind, r.tokens_used::bigint desc, r.model, v.user_name, r.user_id;
 end
 $$;
 
 revoke execute on function public.report_usage from public, anon;
-grant execute on function public.report_usage to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_usage to authenticated, service_role;
 
 -- schemas/45-reports/report_webhook_deliveries.sql
 -- Purpose: what was sent to an organization's endpoints, for its admin, newest first, a page at a time.
@@ -6788,9 +6902,10 @@ as $$
   group by 1, 3
 $$;
 
--- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked). Returns: as above.
+-- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked); is_whole: whether who
+--   asks sees the whole organization, and with it the rollup that knows no users. Returns: as above.
 -- Invariant: which table is read never changes a figure: all are folds of the same ledger.
-create function tollgate.sum_usage(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+create function tollgate.sum_usage(q tollgate.usage_report_query, is_whole boolean) returns setof tollgate.usage_report_row
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
@@ -6798,7 +6913,7 @@ begin
     return query select * from tollgate.sum_usage_by_hour(q);
   elsif (q).by_user and not (q).by_model and not (q).by_token_kind and (q).model is null then
     return query select * from tollgate.sum_usage_by_user(q);
-  elsif not (q).by_user and (q).user_id is null and tollgate.may_read_organization((q).organization_id) then
+  elsif not (q).by_user and (q).user_id is null and is_whole then
     return query select * from tollgate.sum_usage_by_model(q);
   else
     return query select * from tollgate.sum_usage_by_model_and_user(q);
@@ -6910,7 +7025,8 @@ grant select on tollgate.revocations to tollgate_usage_worker, service_role;
 
 -- schemas/50-policies/services-reports.sql
 -- What each service may touch of the rollup that reports read.
-select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert", "update"]}');
 
 -- schemas/50-policies/services-reservations.sql
 -- What each service may touch of the holds.
@@ -6925,12 +7041,12 @@ select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": [
 select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.usage_event_identities',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('tollgate.usage_events', '{"tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.usage_events', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert"]}');
 select tollgate.open_table('tollgate.pending_corrections',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_token_api": ["select"],
   "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
-select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');

@@ -12,7 +12,9 @@ import { createNamedAdmission } from './reservations/admit-named.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { deleteKey } from './routes/delete-key.ts'
 import { getAudit } from './routes/get-audit.ts'
+import { getChatSessions } from './routes/get-chat-sessions.ts'
 import { getKeys } from './routes/get-keys.ts'
+import { getUsage } from './routes/get-usage.ts'
 import { getVerify } from './routes/get-verify.ts'
 import { manageWebhooks, webhookDeliveries } from './routes/manage-webhooks.ts'
 import { postEvents } from './routes/post-events.ts'
@@ -51,6 +53,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)
   addWebhookRoutes(app, dependencies, checks)
+  addReportRoutes(app, dependencies, checks)
   addReservationRoutes(app, { ...dependencies, ...checks })
 }
 
@@ -97,6 +100,12 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     showPosition: dependencies.positions.show,
     now,
   })
+}
+
+function addReportRoutes(app: App, { store }: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {
+  const access = { verifySupabase, authenticateKey, findMember: store.findMember }
+  getUsage(app, { access, store })
+  getChatSessions(app, { access, store })
 }
 
 function addKeyRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {

@@ -20,6 +20,8 @@ export function bindStore(rpc: Rpc) {
     revokeKey: async (change: RpcArgs<'revoke_service_key'>['change']) =>
       (await rpc('revoke_service_key', { change }))[0],
     touchKeys: (keys: RpcArgs<'touch_service_keys'>['used']['keys']) => rpc('touch_service_keys', { used: { keys } }),
+    listUsage: (query: RpcArgs<'list_usage'>['query']) => rpc('list_usage', { query }),
+    listChatSessions: (query: RpcArgs<'list_chat_sessions'>['query']) => rpc('list_chat_sessions', { query }),
     listAudit: (query: RpcArgs<'list_audit'>['query']) => rpc('list_audit', { query }),
     beginIdempotent: async (request: RpcArgs<'begin_idempotent'>['request']) => {
       const [row] = await rpc('begin_idempotent', { request })

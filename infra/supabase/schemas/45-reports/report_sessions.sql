@@ -1,10 +1,10 @@
--- Purpose: chat sessions of an organization, newest first, a page at a time. Parameters: query = { organization_id, start,
---   end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?, limit? (1 to 500, default
---   50), after? = the `cursor` of the last row of the page before }.
--- Returns: a row a session; counts as text; cost null where nothing of it is priced. Row level security decides.
-create function public.report_sessions(query jsonb)
+-- Purpose: chat sessions of an organization, newest first, a page at a time, without the users' names. Parameters: query =
+--   { organization_id, start, end (ISO days of the organization, end exclusive; by the session's start), user_id?, status?,
+--   limit? (1 to 500, default 50), after? = the `cursor` of the last row of the page before }.
+-- Returns: a row a session; counts as text; cost null where nothing of it is priced. Runs with the caller's rights.
+create function tollgate.select_sessions(query jsonb)
 returns table (
-  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  librechat_session_id text, user_id uuid, model_used text, status text, started_at timestamptz,
   last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
   unpriced_events text, cursor text)
 language sql stable security invoker set search_path = ''
@@ -15,13 +15,12 @@ as $$
       split_part(a ->> 'after', ' ', 1)::timestamptz as after_at, substr(a ->> 'after', strpos(a ->> 'after', ' ') + 1) as after_id
     from (select tollgate.unwrap(query) as a, tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
   )
-  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+  select s.librechat_session_id, s.user_id, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count::text, s.total_tokens::text,
     case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
     to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
   from asked a
   join public.chat_sessions s on s.organization_id = a.organization_id
-  left join tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
   where s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date)
     and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
     and (a.user_id is null or s.user_id = a.user_id) and (a.status is null or s.status = a.status)
@@ -31,5 +30,22 @@ as $$
   limit (select max_rows from asked)
 $$;
 
+-- Purpose: chat sessions as dashboards show them. Parameters: query as of select_sessions. Returns: its rows, in its order,
+--   with the users' names. Row level security decides what the caller sees.
+create function public.report_sessions(query jsonb)
+returns table (
+  librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
+  last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
+  unpriced_events text, cursor text)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+    s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor
+  from tollgate.select_sessions(query) s
+  left join tollgate.visible_members((tollgate.unwrap(query) ->> 'organization_id')::uuid) v on v.user_id = s.user_id
+  order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
+$$;
+
+grant execute on function tollgate.select_sessions to authenticated, service_role, tollgate_token_api;
 revoke execute on function public.report_sessions from public, anon;
-grant execute on function public.report_sessions to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_sessions to authenticated, service_role;

@@ -16,34 +16,15 @@ as $$
 declare
   q tollgate.usage_report_query := tollgate.read_report_query(query);
 begin
-  if (q).by_token_kind then
-    return query
-      select r.bucket, r.model, r.user_id, v.user_name, k.kind, k.tokens::text, null::text, null::text, null::text, null::text,
-        null::text, null::text, null::text, r.message_count::text, r.event_count::text, r.unpriced_events::text
-      from tollgate.sum_usage(q) r
-      left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
-      cross join lateral (values
-        ('input', r.input_tokens - r.cache_read_input_tokens - r.cache_creation_input_tokens),
-        ('cache_read_input', r.cache_read_input_tokens), ('cache_creation_input', r.cache_creation_input_tokens),
-        ('output', r.output_tokens - r.reasoning_output_tokens), ('reasoning_output', r.reasoning_output_tokens)
-      ) k (kind, tokens)
-      where k.tokens <> 0
-      order by r.bucket, k.kind, r.model, v.user_name, r.user_id;
-    return;
-  end if;
   return query
-    select r.bucket, r.model, r.user_id, v.user_name, null::text, (r.input_tokens + r.output_tokens)::text,
-      r.input_tokens::text, r.output_tokens::text, r.cache_read_input_tokens::text, r.cache_creation_input_tokens::text,
-      r.reasoning_output_tokens::text,
-      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.cost_usd::text end,
-      case when r.unpriced_events < r.event_count or r.event_count = 0 then r.charge_usd::text end,
-      r.message_count::text, r.event_count::text, r.unpriced_events::text
-    from tollgate.sum_usage(q) r
+    select r.bucket, r.model, r.user_id, v.user_name, r.token_kind, r.tokens_used, r.input_tokens, r.output_tokens,
+      r.cache_read_input_tokens, r.cache_creation_input_tokens, r.reasoning_output_tokens, r.cost_usd, r.charge_usd,
+      r.message_count, r.event_count, r.unpriced_events
+    from tollgate.dress_usage(q, tollgate.may_read_organization((q).organization_id)) r
     left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
-    where (r.input_tokens, r.output_tokens, r.event_count, r.message_count, r.cost_usd) is distinct from (0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::numeric)
-    order by r.bucket, r.input_tokens + r.output_tokens desc, r.model, v.user_name, r.user_id;
+    order by r.bucket, r.token_kind, r.tokens_used::bigint desc, r.model, v.user_name, r.user_id;
 end
 $$;
 
 revoke execute on function public.report_usage from public, anon;
-grant execute on function public.report_usage to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_usage to authenticated, service_role;

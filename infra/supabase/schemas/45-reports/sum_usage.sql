@@ -65,9 +65,10 @@ as $$
   group by 1, 3
 $$;
 
--- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked). Returns: as above.
+-- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked); is_whole: whether who
+--   asks sees the whole organization, and with it the rollup that knows no users. Returns: as above.
 -- Invariant: which table is read never changes a figure: all are folds of the same ledger.
-create function tollgate.sum_usage(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+create function tollgate.sum_usage(q tollgate.usage_report_query, is_whole boolean) returns setof tollgate.usage_report_row
 language plpgsql stable security invoker set search_path = ''
 as $$
 begin
@@ -75,7 +76,7 @@ begin
     return query select * from tollgate.sum_usage_by_hour(q);
   elsif (q).by_user and not (q).by_model and not (q).by_token_kind and (q).model is null then
     return query select * from tollgate.sum_usage_by_user(q);
-  elsif not (q).by_user and (q).user_id is null and tollgate.may_read_organization((q).organization_id) then
+  elsif not (q).by_user and (q).user_id is null and is_whole then
     return query select * from tollgate.sum_usage_by_model(q);
   else
     return query select * from tollgate.sum_usage_by_model_and_user(q);

@@ -1,2 +1,3 @@
 -- What each service may touch of the rollup that reports read.
-select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert", "update"]}');

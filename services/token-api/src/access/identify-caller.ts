@@ -13,6 +13,7 @@ export type Caller =
   | { readonly kind: 'key'; readonly key: ServiceKey; readonly actor: string }
   | {
       readonly kind: 'user'
+      readonly userId: string
       readonly role: Role
       readonly organizationId: string | null
       readonly actor: string
@@ -42,7 +43,7 @@ export async function identifyCaller(authorization: string | undefined, access: 
   const userId = await requireUser(authorization, access.verifySupabase)
   const member = await access.findMember(userId)
   if (member === undefined) throw new ProblemError('forbidden', 'The user has no profile.')
-  return { kind: 'user', role: member.role, organizationId: member.organization_id, actor: `user:${userId}` }
+  return { kind: 'user', userId, role: member.role, organizationId: member.organization_id, actor: `user:${userId}` }
 }
 
 /** How far a right reaches: everywhere, or to one organization. */

@@ -148,6 +148,18 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     scope: 'webhooks:write',
     audited: 'webhook.replayed',
   },
+  'GET /v1/organizations/{id}/usage': {
+    ...members,
+    credential: 'supabase',
+    scope: 'usage:read',
+    note: 'users see the own usage alone',
+  },
+  'GET /v1/organizations/{id}/sessions': {
+    ...members,
+    credential: 'supabase',
+    scope: 'usage:read',
+    note: 'chat sessions; users see the own alone',
+  },
 
   'GET /v1/keys': { ...admins, scope: 'keys:write' },
   'POST /v1/keys': {

@@ -155,6 +155,12 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'POST /v1/organizations/{id}/webhooks/{webhook}/deliveries/{delivery}/replay': async (target) => ({
     path: `${await deliveryOf(target)}/replay`,
   }),
+  'GET /v1/organizations/{id}/usage': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/usage?start=2026-01-01&end=2026-02-01`,
+  }),
+  'GET /v1/organizations/{id}/sessions': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/sessions?start=2026-01-01&end=2026-02-01`,
+  }),
   'GET /v1/keys': ({ organizationId }) => ({ path: `/v1/keys?organization_id=${organizationId}` }),
   'POST /v1/keys': ({ organizationId }) => ({
     path: '/v1/keys',

@@ -7,6 +7,7 @@ import type { KeyFunctions } from './key-functions.ts'
 import type { LoginFunctions } from './login-functions.ts'
 import type { ProxyFunctions } from './proxy-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
+import type { ReportFunctions } from './report-functions.ts'
 import type { ReservationFunctions } from './reservation-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
 import type { WebhookFunctions } from './webhook-functions.ts'
@@ -28,6 +29,7 @@ export type RpcFunctions = {
   IdempotencyFunctions &
   ProxyFunctions &
   QuotaFunctions &
+  ReportFunctions &
   ReservationFunctions &
   WebhookFunctions
 
