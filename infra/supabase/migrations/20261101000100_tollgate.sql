@@ -17,6 +17,15 @@ begin
 end
 $$;
 
+-- For BI tools: reads what 50-policies/readers.sql opens, of all organizations. Not one of the services.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'tollgate_reader') then
+    create role tollgate_reader nologin;
+  end if;
+end
+$$;
+
 create schema if not exists tollgate;
 grant usage on schema tollgate, public to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 grant usage on schema tollgate to authenticated; -- for the policy functions; no table of it is readable
@@ -6944,6 +6953,18 @@ create view public.usage_daily_by_user with (security_invoker = true) as
 
 revoke all on public.usage_daily_by_model, public.usage_daily_by_user from public, anon;
 grant select on public.usage_daily_by_model, public.usage_daily_by_user to authenticated, service_role;
+
+-- schemas/50-policies/readers.sql
+-- What a BI tool may read: the rollups of all organizations, through the views or as they are, and whom they belong to.
+-- Neither the ledger, nor users' names, nor what an organization has configured.
+grant usage on schema tollgate, public to tollgate_reader;
+grant select on public.usage_metrics, tollgate.usage_by_model, tollgate.usage_by_organization_model,
+  public.usage_daily_by_model, public.usage_daily_by_user to tollgate_reader;
+grant select (organization_id, name, domain, plan_type) on tollgate.directory_organizations to tollgate_reader;
+
+create policy tollgate_reader_select on public.usage_metrics for select to tollgate_reader using (true);
+create policy tollgate_reader_select on tollgate.usage_by_model for select to tollgate_reader using (true);
+create policy tollgate_reader_select on tollgate.usage_by_organization_model for select to tollgate_reader using (true);
 
 -- schemas/50-policies/services-accounts.sql
 -- What each service may touch: the tables that its functions need (they run with the caller's rights), and no other.
