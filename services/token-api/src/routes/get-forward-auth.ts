@@ -29,7 +29,12 @@ const headersOf = ({ userId, organizationId, role, loginSessionId }: Visitor) =>
  */
 export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }: GetForwardAuth): void {
   const check = ({ headers: { cookie, authorization } }: FastifyRequest) => checkVisitor({ cookie, authorization })
-  const passed = { 200: z.literal('').describe('May pass: X-Tenant-Id and X-Tollgate-* say who it is') }
+  const passed = {
+    200: {
+      description: 'May pass: X-Tenant-Id and X-Tollgate-* say who it is',
+      content: { 'text/plain': { schema: z.literal('') } },
+    },
+  }
   const schema = {
     summary: 'Whether a request may pass the proxy (nginx auth_request)',
     security: bearer,
