@@ -6,8 +6,8 @@ import { postLogout } from './routes/post-logout.ts'
 import { postRefresh } from './routes/post-refresh.ts'
 import { postTokens } from './routes/post-tokens.ts'
 import type { App } from './routes/typed-app.ts'
+import { createEndableReader } from './sessions/read-endable-token.ts'
 import { refreshLogin } from './sessions/refresh-login.ts'
-import { readEndableToken } from './sessions/refresh-token.ts'
 import { shareFlights } from './sessions/share-flights.ts'
 import { issueAccessToken } from './tokens/issue-access-token.ts'
 import { issueHandoff } from './tokens/issue-handoff.ts'
@@ -49,5 +49,6 @@ export function addLoginRoutes(
   postRefresh(app, { refreshLogin: refresh, issueToken, origins })
   postTokens(app, { authenticateKey, findMember: store.findMember, startLogin: start, issueToken })
   getJwks(app, keys.access.published)
-  postLogout(app, { readToken: (token) => readEndableToken(token, keys.refresh), revoke: sessions.revoke, origins })
+  const readToken = createEndableReader(keys.refresh, { listLogins: store.listLogins, now })
+  postLogout(app, { readToken, revoke: sessions.revoke, origins })
 }

@@ -6,6 +6,7 @@ import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
 import { createStoreCheck } from './ingest/require-store.ts'
 import { answerOnce } from './manners/answer-once.ts'
+import type { ProvedCallers } from './manners/prove-callers.ts'
 import { createAnswerSeal } from './manners/seal-answer.ts'
 import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
 import { createNamedAdmission } from './reservations/admit-named.ts'
@@ -26,10 +27,10 @@ import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
 import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
 
 /** Adds the routes, each with what it needs and no more. */
-export function addRoutes(app: App, dependencies: RouteDependencies): void {
+export function addRoutes(app: App, dependencies: RouteDependencies, callers: ProvedCallers): void {
   const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
   const verify = createAccessTokenVerifier(keys.access, now)
-  const checks: Checks = {
+  const plain: Checks = {
     verify,
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
     authenticateKey: serviceKeys.authenticate,
@@ -40,6 +41,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
+  const checks = callers.watch(plain)
   answerOnce(app, {
     access: { ...checks, findMember: store.findMember },
     store,
@@ -47,8 +49,9 @@ export function addRoutes(app: App, dependencies: RouteDependencies): void {
   })
   addLoginRoutes(app, dependencies, checks)
   addSessionRoutes(app, dependencies, checks)
-  getVerify(app, checks.check, dependencies.positions.show)
-  addProxyRoutes(app, { ...dependencies, check: checks.check, verifyAccess: verify })
+  // What is asked at each request of somebody else's is not limited, and need not note who asked.
+  getVerify(app, plain.check, dependencies.positions.show)
+  addProxyRoutes(app, { ...dependencies, check: plain.check, verifyAccess: verify })
   addEventRoutes(app, dependencies, checks)
   addQuotaRoutes(app, dependencies, checks)
   addKeyRoutes(app, dependencies, checks)

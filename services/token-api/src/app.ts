@@ -6,6 +6,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { addRoutes } from './add-routes.ts'
 import type { Config } from './config.ts'
 import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
+import { proveCallers } from './manners/prove-callers.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
@@ -54,9 +55,10 @@ export function buildApp(dependencies: AppDependencies): App {
   markAnswers(app)
   logAnswers(app)
   secure(app, config.CORS_ORIGINS)
-  if (rates !== undefined) limitRates(app, rates)
+  const callers = proveCallers()
+  if (rates !== undefined) limitRates(app, rates, callers)
   documentRoutes(app)
-  app.register(async (scope: App) => addRoutes(scope, dependencies))
+  app.register(async (scope: App) => addRoutes(scope, dependencies, callers))
   app.register(opsRoutes, { checks, metrics, ...(stopping ? { stopping } : {}) })
   return app
 }

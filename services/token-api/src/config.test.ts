@@ -54,6 +54,15 @@ describe('a service with a weak key does not start', () => {
     expect(faultsOf({ [name]: SECRET })).toEqual(['LIBRECHAT_JWT_SECRET'])
     expect(faultsOf({ [name]: OTHER_SECRET })).toEqual(['JWT_REFRESH_SECRET'])
   })
+  test.each(['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY'])('that was in force before and equals %s', (name) => {
+    const supabase = `${SECRET}supabase`
+    const previous = `${SECRET}older,${supabase}`
+    expect(faultsOf({ [name]: supabase, JWT_PREVIOUS_SECRETS: previous })).toEqual(['JWT_PREVIOUS_SECRETS'])
+    expect(faultsOf({ [name]: supabase, JWT_PREVIOUS_SECRETS: `${SECRET}older` })).toEqual([])
+  })
+  test('that was in force before and is that of refresh tokens', () => {
+    expect(faultsOf({ JWT_PREVIOUS_SECRETS: `${SECRET}older,${OTHER_SECRET}` })).toEqual(['JWT_PREVIOUS_SECRETS'])
+  })
   test('one for two purposes', () => {
     expect(faultsOf({ JWT_REFRESH_SECRET: SECRET })).toEqual(['JWT_REFRESH_SECRET'])
   })

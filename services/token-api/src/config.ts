@@ -97,6 +97,12 @@ const schema = serviceEnv({
     if (env[name] !== env[other]) continue
     context.addIssue({ code: 'custom', path: [name], message: `must differ from ${other}` })
   }
+  // A secret that is still believed is as good as the one in force.
+  for (const other of ['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY', 'JWT_REFRESH_SECRET'] as const) {
+    const secret = env[other]
+    if (secret === undefined || !env.JWT_PREVIOUS_SECRETS.includes(secret)) continue
+    context.addIssue({ code: 'custom', path: ['JWT_PREVIOUS_SECRETS'], message: `must not hold ${other}` })
+  }
 })
 
 /** The settings of the token API, checked. */

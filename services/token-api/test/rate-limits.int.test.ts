@@ -12,7 +12,7 @@ let second: TestApi
 let organization: string
 
 beforeAll(async () => {
-  bench = await openBench({ env: { RATE_LIMITS: LIMITS } })
+  bench = await openBench({ env: { RATE_LIMITS: LIMITS, TRUST_PROXY: 'true' } })
   second = await startApi(bench.env)
   organization = await addOrganization(bench.db)
 })
@@ -80,6 +80,40 @@ test('made-up credentials share one allowance, and leave the good ones alone', a
   const guess = () => quota(`tg_${String(tries++).padStart(32, '0')}`)
   expect(await countUntilLimited(guess, 100)).toBeLessThan(30)
   expect((await quota(good)).status).toBe(200)
+})
+
+// Each test below comes from an address of its own.
+test('no spelling of a credential, and no other token of its owner, gives a new allowance', async () => {
+  const user = await addUser(bench.db, organization)
+  const one = await signSupabaseToken(user, bench.secrets.supabase)
+  const other = await signSupabaseToken(user, bench.secrets.supabase, { session_id: randomUUID() })
+  const spellings = [`Bearer ${one}`, `bearer ${one}`, `BEARER   ${one}`, `Bearer ${other}`]
+  let tries = 0
+  const ask = () => {
+    const headers = { authorization: spellings[tries % 4] ?? '', cookie: `junk=${tries++}` }
+    return call(bench.api.url, '/v1/sessions', { headers: { ...headers, 'x-forwarded-for': '192.0.2.1' } })
+  }
+  // Two tokens are unknown at first.
+  expect(await countUntilLimited(ask, 60)).toBe(12)
+})
+
+// Routes whose answer says nothing of the Authorization header.
+test.each([
+  ['/v1/handoff', { type: 'application/x-www-form-urlencoded', json: 'token=none&org=none' }, '192.0.2.2'],
+  [
+    '/api/librechat/logout',
+    { headers: { cookie: '__Secure-tollgate-refresh=x', origin: 'https://a.example' } },
+    '192.0.2.3',
+  ],
+])('made-up credentials gain nothing on %s', async (path, request, address) => {
+  let tries = 0
+  const guess = () => {
+    const own = { authorization: `Bearer tg_made_up_${tries++ >> 2}`, 'x-forwarded-for': address }
+    const headers = 'headers' in request ? { ...request.headers, ...own } : own
+    return call(bench.api.url, path, { method: 'POST', ...request, headers })
+  }
+  expect((await guess()).status).toBe(403)
+  expect(await countUntilLimited(guess, 100)).toBe(29)
 })
 
 test('verify and operations routes are not limited, and carry no RateLimit fields', async () => {

@@ -159,6 +159,34 @@ describe('a logout', () => {
     ])
   })
 
+  test('of all is refused to a token that is good no more: it ends its own login session alone', async () => {
+    const [used, ended] = [await logIn(bench), await logIn(bench)]
+    const [phone, laptop] = [await logIn(bench, used), await logIn(bench, ended)]
+    await refresh(bench.api.url, used.refreshToken)
+    const answer = await logout({ refresh_token: used.refreshToken, all: true })
+    expect(answer).toMatchObject({ status: 200, body: { ended: 1, all: false } })
+    await logout({ refresh_token: ended.refreshToken })
+    expect((await logout({ refresh_token: ended.refreshToken, all: true })).body).toEqual({ ended: 0, all: false })
+    expect([await verify(used.token), await verify(phone.token), await verify(laptop.token)]).toEqual([401, 200, 200])
+  })
+
+  test('that failed leaves the cookie, and can be repeated', async () => {
+    const login = await logIn(bench)
+    const leave = () =>
+      call(bench.api.url, '/api/librechat/logout', {
+        method: 'POST',
+        headers: { cookie: `__Secure-tollgate-refresh=${login.refreshToken}` },
+      })
+    const rename = (from: string, to: string) => bench.db.query(`alter function public.${from} rename to ${to}`)
+    await rename('revoke_logins', 'revoke_logins_away')
+    const failed = await leave().finally(() => rename('revoke_logins_away', 'revoke_logins'))
+    expect(failed.status).toBeGreaterThanOrEqual(500)
+    expect(failed.headers.get('set-cookie')).toBeNull()
+    const repeated = await leave()
+    expect(repeated).toMatchObject({ status: 200, body: { ended: 1 } })
+    expect(repeated.headers.get('set-cookie')).toContain('Max-Age=0')
+  })
+
   test('survives a restart and a wiped Redis', async () => {
     const login = await logIn(bench)
     await logout({ refresh_token: login.refreshToken })
@@ -190,6 +218,14 @@ describe('the cookie', () => {
     expect((await withCookie(login.refreshToken, { origin: 'null' })).status).toBe(403)
     expect((await withCookie(login.refreshToken, { origin: 'https://app.example' })).status).toBe(200)
     expect((await withCookie(login.refreshToken, { origin: bench.api.url })).status).toBe(200)
+  })
+
+  test('counts for the whole origin of this host, and only once', async () => {
+    const login = await logIn(bench)
+    const otherScheme = bench.api.url.replace('http:', 'https:')
+    expect((await withCookie(login.refreshToken, { origin: otherScheme })).body.reason).toBe('origin_not_allowed')
+    const twice = `${login.refreshToken}; __Secure-tollgate-refresh=${login.refreshToken}`
+    expect(await withCookie(twice, {})).toMatchObject({ status: 401, body: { reason: 'malformed' } })
   })
 
   test('or a body is needed', async () => {

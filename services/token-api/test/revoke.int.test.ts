@@ -176,7 +176,9 @@ describe('the device list', () => {
     const [login, stranger] = [await logIn(bench), await logIn(bench)]
     const token = await signSupabaseToken(login.user, bench.secrets.supabase)
     const end = (sid: string) => call(second.url, `/v1/sessions/${sid}`, { method: 'DELETE', token })
-    expect((await end(stranger.sid)).status).toBe(403)
+    const [foreign, unknown] = [await end(stranger.sid), await end(crypto.randomUUID())]
+    expect(foreign).toMatchObject({ status: 404, body: { title: unknown.body.title, detail: unknown.body.detail } })
+    expect(unknown.status).toBe(404)
     expect(await end(login.sid)).toMatchObject({ status: 200, body: { ended: 1 } })
     expect([(await verify(login.token)).status, (await verify(login.token, second.url)).status]).toEqual([401, 401])
     expect((await verify(stranger.token)).status).toBe(200)

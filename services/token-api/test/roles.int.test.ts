@@ -76,6 +76,12 @@ function judge(status: number, body: Record<string, unknown>): Outcome {
 const newestAct = async () =>
   (await bench.db.query('select id, action, actor from tollgate.audit_log order by id desc limit 1')).rows[0]
 
+async function actorOf(column: Column, token = ''): Promise<string> {
+  if (isPerson(column)) return `user:${userIds[column]}`
+  const found = await bench.db.query('select id from tollgate.service_keys where key_hash = sha256($1)', [token])
+  return `key:${found.rows[0].id}`
+}
+
 /** Whether an example names an organization, so that there is another one to be refused. */
 const hasTarget = (rights: RouteRights): boolean => Object.values(rights).includes('all')
 
@@ -96,8 +102,10 @@ describe.each(Object.entries(ROLES))('%s', (route, rights) => {
     expect(own.outcome, own.detail).toBe(reach === 'no' ? 'refused' : 'allowed')
     const after = await newestAct()
     // An administrative act leaves its entry; a refused one leaves none.
-    if (rights.audited && reach !== 'no') expect(after).toMatchObject({ action: rights.audited })
-    else expect(after).toEqual(before)
+    if (rights.audited && reach !== 'no') {
+      expect(after).toMatchObject({ action: rights.audited, actor: await actorOf(column, token) })
+      expect(after.id).not.toBe(before?.id)
+    } else expect(after).toEqual(before)
     if (!hasTarget(rights)) return
     const foreign = await attempt(route, column, token, other)
     expect(foreign.outcome, foreign.detail).toBe(reach === 'all' ? 'allowed' : 'refused')

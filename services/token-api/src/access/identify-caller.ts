@@ -53,7 +53,7 @@ type Reach = 'all' | { readonly organizationId: string }
  * How far a caller's right on something reaches: everything (super_admins and keys of the operator), one organization
  * (its admins and its keys), or nothing.
  */
-function reachOf(caller: Caller, scope: string): Reach | undefined {
+export function reachOf(caller: Caller, scope: string): Reach | undefined {
   if (caller.kind === 'key') {
     if (!caller.key.scopes.includes(scope)) return undefined
     return caller.key.organization_id === null ? 'all' : { organizationId: caller.key.organization_id }

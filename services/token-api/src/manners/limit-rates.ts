@@ -1,12 +1,11 @@
-import { hash } from 'node:crypto'
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import { ProblemError } from '@tollgate/shared/contracts'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { App } from '../routes/typed-app.ts'
-import { setBounded } from '../set-bounded.ts'
 import { type SharedCounts, WINDOW_MS } from './count-together.ts'
+import type { ProvedCallers } from './prove-callers.ts'
 import type { RateLimits, RatePolicy } from './read-rate-limits.ts'
-import { isOpenRoute, isUnlimitedRoute } from './route-manners.ts'
+import { isUnlimitedRoute } from './route-manners.ts'
 
 /** What limiting stands on. */
 export interface LimitOptions {
@@ -17,23 +16,19 @@ export interface LimitOptions {
 
 // What a server does for each model call.
 const METERING = /^\/(?:v1\/(?:events|reservations|tokens)|oauth\/)/
-const MAX_PROVED = 10_000
 
 /**
- * Limits each caller's requests a minute. A caller is its credential once that was good here; until then it shares its
- * address's limit with whoever else tries, so that a new made-up credential gives no new allowance.
+ * Limits each caller's requests a minute. A caller is who a credential that was good here belongs to; until it was, it
+ * shares its address's limit with whoever else tries, so that a new made-up credential gives no new allowance.
  */
-export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions): void {
-  const proved = new Map<string, true>()
-  const keyOf = (request: FastifyRequest): string => {
-    const credential = digestOf(request)
-    if (credential === undefined || !proved.has(credential)) return `anonymous:${normalizeIP(request.ip)}`
-    return `${policyOf(request)}:${credential}`
-  }
+export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions, callers: ProvedCallers): void {
   app.register(rateLimit, {
     global: false,
     timeWindow: WINDOW_MS,
-    keyGenerator: keyOf,
+    keyGenerator: ({ headers, ip, routeOptions }) => {
+      const caller = callers.find(headers.authorization)
+      return caller === undefined ? `anonymous:${normalizeIP(ip)}` : `${policyOf(caller, routeOptions.url)}:${caller}`
+    },
     max: (_request, key) => limits[policyIn(key)],
     store: storeOver(counts),
   })
@@ -50,15 +45,6 @@ export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions
       const detail = `More than ${verdict.max} requests a minute; go on in ${verdict.ttlInSeconds} s.`
       throw new ProblemError('too-many-requests', detail, { retryAfterSeconds: verdict.ttlInSeconds })
     })
-    app.addHook('onResponse', async (request, reply) => {
-      const { url } = request.routeOptions
-      if (isUnlimitedRoute(url) || isOpenRoute(request.method, url)) return
-      const credential = digestOf(request)
-      if (credential === undefined) return
-      // 403 is said to somebody known; other refusals may have come before anybody looked at the credential.
-      if (reply.statusCode < 400 || reply.statusCode === 403) setBounded(proved, MAX_PROVED, credential, true)
-      else if (reply.statusCode === 401) proved.delete(credential)
-    })
   })
 }
 
@@ -72,14 +58,9 @@ function sayLimit(
   reply.header('ratelimit', `"${policy}";r=${verdict.remaining};t=${verdict.ttlInSeconds}`)
 }
 
-function digestOf({ headers }: FastifyRequest): string | undefined {
-  const credential = headers.authorization ?? headers.cookie
-  return credential === undefined ? undefined : hash('sha256', credential, 'base64url')
-}
-
-function policyOf({ headers, routeOptions }: FastifyRequest): RatePolicy {
-  if (!/^bearer +tg_/i.test(headers.authorization ?? '')) return 'people'
-  return METERING.test(routeOptions.url ?? '') ? 'metering' : 'servers'
+function policyOf(caller: string, url = ''): RatePolicy {
+  if (caller.startsWith('user:')) return 'people'
+  return METERING.test(url) ? 'metering' : 'servers'
 }
 
 const policyIn = (key: string): RatePolicy => {

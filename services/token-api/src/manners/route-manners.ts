@@ -15,11 +15,6 @@ export function isUnlimitedRoute(url: string | undefined): boolean {
   return url !== undefined && UNLIMITED.has(url)
 }
 
-/** Whether a route answers without a credential, so that an answer says nothing of one. */
-export function isOpenRoute(method: string, url: string | undefined): boolean {
-  return url === undefined || ROLES[nameOf(method, url)]?.credential === 'none'
-}
-
 /**
  * Whether a write happens once per `Idempotency-Key`: those that would otherwise happen again with each repetition.
  * Events have ids of their own, and a hold remembers the key that it was made with.

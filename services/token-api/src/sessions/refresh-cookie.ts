@@ -20,7 +20,7 @@ export function clearRefreshCookie(reply: FastifyReply): void {
 
 /**
  * The refresh token of a request: from its body, else from the cookie. A browser sends the cookie by itself, so that it
- * counts only for pages of the allowed origins and of this host.
+ * counts only for pages of the allowed origins and of this service's own.
  * @throws ProblemError `unauthenticated` without one, `forbidden` from another origin
  */
 export function readRefreshToken(
@@ -32,7 +32,7 @@ export function readRefreshToken(
   const token = readCookie(request.headers.cookie)
   if (token === undefined) throw refuseRefresh('missing')
   const { origin } = request.headers
-  if (origin !== undefined && !origins.includes(origin) && !isOwnHost(origin, request.host)) {
+  if (origin !== undefined && !origins.includes(origin) && !isOwn(origin, request)) {
     throw new ProblemError('forbidden', 'Pages of this origin may not use the refresh cookie; see CORS_ORIGINS.', {
       extensions: { reason: 'origin_not_allowed' },
     })
@@ -40,12 +40,18 @@ export function readRefreshToken(
   return token
 }
 
-function readCookie(header: string | undefined): string | undefined {
+// Two of that name are one too many: somebody else has set the other.
+function readCookie(header = ''): string | undefined {
   const prefix = `${REFRESH_COOKIE}=`
-  const pair = header?.split(';').find((part) => part.trim().startsWith(prefix))
-  return pair?.trim().slice(prefix.length) || undefined
+  const pairs = header
+    .split(';')
+    .map((part) => part.trim())
+    .filter((part) => part.startsWith(prefix))
+  if (pairs.length > 1) throw refuseRefresh('malformed')
+  return pairs[0]?.slice(prefix.length) || undefined
 }
 
-function isOwnHost(origin: string, host: string): boolean {
-  return URL.canParse(origin) && new URL(origin).host === host
+function isOwn(origin: string, { protocol, host }: FastifyRequest): boolean {
+  const own = `${protocol}://${host}`
+  return URL.canParse(own) && new URL(own).origin === origin
 }

@@ -2,7 +2,6 @@ import { hash, type webcrypto } from 'node:crypto'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { z } from 'zod'
 import { REFRESH_TOKEN } from '../tokens/token-profile.ts'
-import { refuseRefresh } from './refuse-refresh.ts'
 
 /**
  * What a refresh token says. `gen` counts the rotations of its login session, `end` is when the session ends whatever
@@ -65,15 +64,4 @@ export async function verifyRefreshToken(
 /** What is kept of a refresh token: SHA-256, 64 hex digits. */
 export function hashToken(token: string): string {
   return hash('sha256', token)
-}
-
-/**
- * The claims of a refresh token that asks for its own end. Whether it has expired or was used before does not matter:
- * ending is always safe. @throws ProblemError `unauthenticated`
- */
-export async function readEndableToken(token: string, key: webcrypto.CryptoKey): Promise<RefreshClaims> {
-  // A token is not expired at the time of its epoch.
-  const verdict = await verifyRefreshToken(token, key, 0)
-  if ('claims' in verdict) return verdict.claims
-  throw refuseRefresh(verdict.reason)
 }
