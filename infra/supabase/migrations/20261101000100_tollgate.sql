@@ -2110,9 +2110,9 @@ grant execute on function public.commit_reservations to tollgate_token_api, serv
 -- Purpose: go on with a login session: rotate its refresh token, or (without one) renew for a holder whom the token API
 --   itself vouches for, such as the proxy's cookie.
 -- Parameters: attempt = { session_id, access_expires_at, refresh?: { hash, next_hash (64 hex digits each), issued_at,
---   expires_at, grace_seconds } }.
+--   expires_at, grace_seconds }, observe? (refuse nobody for an enforcement state) }.
 -- Returns: one row: outcome; login (a row of find_login, where the outcome is one of the first three); generation,
---   refresh_issued_at and refresh_expires_at of the refresh token that now holds, ends_at; revoked as of end_logins.
+--   refresh_issued_at and refresh_expires_at of the refresh token that now holds, ends_at; revoked and deaf_ms as of revoke_logins.
 --   continued: rotated or renewed. repeated: the predecessor came once more within the grace: the same successor holds.
 --   organization_revoked: nothing was changed, it may be tried again later.
 --   reused: an older token came; the session has ended. ended, expired: it is over. unknown: never was.
@@ -2121,7 +2121,8 @@ grant execute on function public.commit_reservations to tollgate_token_api, serv
 create function public.continue_login(attempt jsonb)
 returns table (
   outcome text, login jsonb, user_id uuid, generation integer, refresh_issued_at timestamptz,
-  refresh_expires_at timestamptz, ends_at timestamptz, revoked jsonb)
+  refresh_expires_at timestamptz, ends_at timestamptz, revoked jsonb,
+  deaf_ms integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -2157,7 +2158,8 @@ begin
       revoked := tollgate.end_logins(array[held.id], fault);
     else
       select to_jsonb(f) into login from public.find_login(held.user_id) f;
-      outcome := case when login ->> 'state' = 'revoked' then 'organization_revoked'
+      outcome := case when login ->> 'state' = 'revoked' and not coalesce((asked ->> 'observe')::boolean, false)
+        then 'organization_revoked'
         when is_repeat then 'repeated' else 'continued' end;
     end if;
   end if;
@@ -2181,6 +2183,8 @@ begin
   end if;
   generation := held.generation; refresh_issued_at := held.refresh_issued_at;
   refresh_expires_at := held.refresh_expires_at; ends_at := held.ends_at;
+  select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms
+  from tollgate.deaf_gates g where g.leased_until > clock_timestamp();
   return next;
 end
 $$;
@@ -5534,11 +5538,11 @@ $$;
 grant execute on function tollgate.roll_up_sessions to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/rotate_service_key.sql
--- Purpose: replace a key by a new one of the same name, scopes and organization; the old one stays good for the overlap, so
---   that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
+-- Purpose: replace a key by a new one of the same name, scopes, organization and expiry; the old one stays good for the
+--   overlap, so that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
 --   overlap_seconds (0: the old key ends now), actor }.
 -- Returns: no row for a key that is unknown, revoked, expired or replaced already, else one: the new key.
--- Locks: the old key's row. Invariant: a rotation never makes the old key good for longer than it was.
+-- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was.
 create function public.rotate_service_key(change jsonb) returns setof tollgate.service_key_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -5551,9 +5555,9 @@ begin
     id uuid, new_id uuid, key_prefix text, key_sha256 text, overlap_seconds integer, actor text);
   select k.* into old from tollgate.service_keys k where k.id = asked.id for update;
   if old.id is null or old.revoked_at is not null or old.replaced_by is not null or old.expires_at <= now() then return; end if;
-  insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, created_by)
+  insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, expires_at, created_by)
   values (asked.new_id, old.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), old.scopes, old.organization_id,
-    asked.actor);
+    old.expires_at, asked.actor);
   update tollgate.service_keys k set replaced_by = asked.new_id,
     expires_at = least(k.expires_at, now() + make_interval(secs => asked.overlap_seconds))
   where k.id = old.id returning k.* into old;
@@ -6077,7 +6081,8 @@ grant execute on function tollgate.standing_entries to tollgate_usage_worker, se
 -- schemas/40-functions/start_logins.sql
 -- Purpose: start login sessions, each with all that its tokens say of the user.
 -- Parameters: batch = { "logins": [{ session_id, user_id, kind, supabase_session_id?, user_agent?, issued_at,
---   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at? }] }; ids differ.
+--   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at?, observe? (refuse nobody for an
+--   enforcement state), actor? (a key that the token is issued to: goes into the audit trail) }] }; ids differ.
 -- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
 --   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
 -- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
@@ -6094,7 +6099,8 @@ begin
       tollgate.supabase_session_is_gone(l.supabase_session_id, l.user_id) as gone
     from jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (
       session_id uuid, user_id uuid, kind text, supabase_session_id uuid, user_agent text, issued_at timestamptz,
-      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz)
+      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz,
+      observe boolean)
     cross join lateral public.find_login(l.user_id) f
   ), written as (
     insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
@@ -6102,7 +6108,7 @@ begin
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
       f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
-    from found f where not f.gone and f.state <> 'revoked'
+    from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
   )
   select f.session_id, f.login, f.gone from found f;
@@ -6110,6 +6116,11 @@ begin
   select array_agg(s) into started from tollgate.login_sessions s
   where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
   perform tollgate.announce_logins(started, 'login.started');
+  perform tollgate.record_audit(l.actor, 'access_token.issued', 'user:' || s.user_id,
+    jsonb_build_object('session_id', s.id, 'expires_at', s.access_expires_at), s.organization_id)
+  from unnest(started) s
+  join jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (session_id uuid, actor text) on l.session_id = s.id
+  where l.actor is not null;
 end
 $$;
 

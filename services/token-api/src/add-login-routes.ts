@@ -26,7 +26,8 @@ export function addLoginRoutes(
     refresh: config.JWT_REFRESH_TOKEN_EXPIRY,
     session: config.SESSION_MAX_AGE,
   }
-  const shared = { refreshKey: keys.refresh, lifetimes, now, newId }
+  const observe = config.ENFORCEMENT_MODE === 'observe'
+  const shared = { refreshKey: keys.refresh, lifetimes, observe, now, newId }
   const start = async (request: LoginRequest) => {
     const login = await startLogin(request, { ...shared, startLogin: sessions.start })
     meters.logins.inc()

@@ -32,6 +32,7 @@ export interface RouteDependencies {
     | 'URL_TOKEN'
     | 'LIBRECHAT_JWT_SECRET'
     | 'CHAT_EMBEDDING'
+    | 'ENFORCEMENT_MODE'
     | 'SUPPORT_CONTACT'
     | 'WEBHOOKS_ALLOW_PRIVATE'
   >

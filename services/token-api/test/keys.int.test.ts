@@ -83,6 +83,22 @@ describe('a key', () => {
     expect([await uses(fresh.key), await uses(next.key)]).toEqual([401, 200])
   })
 
+  test('that expires is replaced by one that expires no later, and makes none that outlives it', async () => {
+    const inMinutes = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString()
+    const hour = inMinutes(60)
+    const scopes = ['keys:write', 'quota:read']
+    const { body: old } = await create(operator, { scopes, expires_at: hour })
+    for (const expires_at of [null, inMinutes(61)]) {
+      expect((await create(old.key, { expires_at })).status, String(expires_at)).toBe(403)
+    }
+    expect((await create(old.key, { expires_at: inMinutes(59) })).status).toBe(201)
+    const { body: perpetual } = await create(operator)
+    expect((await rotate(old.key, perpetual.id)).status).toBe(403)
+    const { status, body: fresh } = await rotate(old.key, old.id)
+    expect(status).toBe(201)
+    expect(Date.parse(fresh.expires_at ?? '')).toBe(Date.parse(hour))
+  })
+
   test('says when it was used last', async () => {
     const { body } = await create(operator)
     await uses(body.key)

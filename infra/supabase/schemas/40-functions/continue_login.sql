@@ -1,9 +1,9 @@
 -- Purpose: go on with a login session: rotate its refresh token, or (without one) renew for a holder whom the token API
 --   itself vouches for, such as the proxy's cookie.
 -- Parameters: attempt = { session_id, access_expires_at, refresh?: { hash, next_hash (64 hex digits each), issued_at,
---   expires_at, grace_seconds } }.
+--   expires_at, grace_seconds }, observe? (refuse nobody for an enforcement state) }.
 -- Returns: one row: outcome; login (a row of find_login, where the outcome is one of the first three); generation,
---   refresh_issued_at and refresh_expires_at of the refresh token that now holds, ends_at; revoked as of end_logins.
+--   refresh_issued_at and refresh_expires_at of the refresh token that now holds, ends_at; revoked and deaf_ms as of revoke_logins.
 --   continued: rotated or renewed. repeated: the predecessor came once more within the grace: the same successor holds.
 --   organization_revoked: nothing was changed, it may be tried again later.
 --   reused: an older token came; the session has ended. ended, expired: it is over. unknown: never was.
@@ -12,7 +12,8 @@
 create function public.continue_login(attempt jsonb)
 returns table (
   outcome text, login jsonb, user_id uuid, generation integer, refresh_issued_at timestamptz,
-  refresh_expires_at timestamptz, ends_at timestamptz, revoked jsonb)
+  refresh_expires_at timestamptz, ends_at timestamptz, revoked jsonb,
+  deaf_ms integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -48,7 +49,8 @@ begin
       revoked := tollgate.end_logins(array[held.id], fault);
     else
       select to_jsonb(f) into login from public.find_login(held.user_id) f;
-      outcome := case when login ->> 'state' = 'revoked' then 'organization_revoked'
+      outcome := case when login ->> 'state' = 'revoked' and not coalesce((asked ->> 'observe')::boolean, false)
+        then 'organization_revoked'
         when is_repeat then 'repeated' else 'continued' end;
     end if;
   end if;
@@ -72,6 +74,8 @@ begin
   end if;
   generation := held.generation; refresh_issued_at := held.refresh_issued_at;
   refresh_expires_at := held.refresh_expires_at; ends_at := held.ends_at;
+  select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer into deaf_ms
+  from tollgate.deaf_gates g where g.leased_until > clock_timestamp();
   return next;
 end
 $$;

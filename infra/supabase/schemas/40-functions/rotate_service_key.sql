@@ -1,8 +1,8 @@
--- Purpose: replace a key by a new one of the same name, scopes and organization; the old one stays good for the overlap, so
---   that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
+-- Purpose: replace a key by a new one of the same name, scopes, organization and expiry; the old one stays good for the
+--   overlap, so that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
 --   overlap_seconds (0: the old key ends now), actor }.
 -- Returns: no row for a key that is unknown, revoked, expired or replaced already, else one: the new key.
--- Locks: the old key's row. Invariant: a rotation never makes the old key good for longer than it was.
+-- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was.
 create function public.rotate_service_key(change jsonb) returns setof tollgate.service_key_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -15,9 +15,9 @@ begin
     id uuid, new_id uuid, key_prefix text, key_sha256 text, overlap_seconds integer, actor text);
   select k.* into old from tollgate.service_keys k where k.id = asked.id for update;
   if old.id is null or old.revoked_at is not null or old.replaced_by is not null or old.expires_at <= now() then return; end if;
-  insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, created_by)
+  insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, expires_at, created_by)
   values (asked.new_id, old.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), old.scopes, old.organization_id,
-    asked.actor);
+    old.expires_at, asked.actor);
   update tollgate.service_keys k set replaced_by = asked.new_id,
     expires_at = least(k.expires_at, now() + make_interval(secs => asked.overlap_seconds))
   where k.id = old.id returning k.* into old;

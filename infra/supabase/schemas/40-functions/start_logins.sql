@@ -1,6 +1,7 @@
 -- Purpose: start login sessions, each with all that its tokens say of the user.
 -- Parameters: batch = { "logins": [{ session_id, user_id, kind, supabase_session_id?, user_agent?, issued_at,
---   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at? }] }; ids differ.
+--   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at?, observe? (refuse nobody for an
+--   enforcement state), actor? (a key that the token is issued to: goes into the audit trail) }] }; ids differ.
 -- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
 --   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
 -- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
@@ -17,7 +18,8 @@ begin
       tollgate.supabase_session_is_gone(l.supabase_session_id, l.user_id) as gone
     from jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (
       session_id uuid, user_id uuid, kind text, supabase_session_id uuid, user_agent text, issued_at timestamptz,
-      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz)
+      access_expires_at timestamptz, ends_at timestamptz, refresh_hash text, refresh_expires_at timestamptz,
+      observe boolean)
     cross join lateral public.find_login(l.user_id) f
   ), written as (
     insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
@@ -25,7 +27,7 @@ begin
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
       f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
-    from found f where not f.gone and f.state <> 'revoked'
+    from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
   )
   select f.session_id, f.login, f.gone from found f;
@@ -33,6 +35,11 @@ begin
   select array_agg(s) into started from tollgate.login_sessions s
   where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
   perform tollgate.announce_logins(started, 'login.started');
+  perform tollgate.record_audit(l.actor, 'access_token.issued', 'user:' || s.user_id,
+    jsonb_build_object('session_id', s.id, 'expires_at', s.access_expires_at), s.organization_id)
+  from unnest(started) s
+  join jsonb_to_recordset(tollgate.unwrap(batch) -> 'logins') as l (session_id uuid, actor text) on l.session_id = s.id
+  where l.actor is not null;
 end
 $$;
 

@@ -75,8 +75,6 @@ export type ReducedConfig = z.infer<typeof reducedConfig>
 /** Narrows a config: lists are intersected and features only ever switched off, so a reduction can grant nothing. */
 export function reduceConfig(config: LibreChatConfig, reduced: ReducedConfig | null): LibreChatConfig {
   if (!reduced) return config
-  const narrow = (have: string[], keep: string[] | undefined): string[] =>
-    keep ? have.filter((name) => keep.includes(name)) : have
   const off = reduced.features ?? {}
   return {
     ...config,
@@ -89,4 +87,41 @@ export function reduceConfig(config: LibreChatConfig, reduced: ReducedConfig | n
       code_interpreter: config.features.code_interpreter && off.code_interpreter !== false,
     },
   }
+}
+
+const limit = names.optional().catch(undefined)
+const allowance = z.boolean().optional().catch(undefined)
+const planLimits = z.object({
+  enabled_models: limit,
+  knowledge_bases: limit,
+  mcp_servers: limit,
+  allowed_endpoints: limit,
+  features: z
+    .object({
+      file_upload: allowance,
+      image_generation: allowance,
+      voice_chat: allowance,
+      code_interpreter: allowance,
+    })
+    .catch({}),
+})
+
+/**
+ * Cuts a config to its plan as stored: lists are intersected and features switched off. What the plan does not state, or
+ * states unreadably, limits nothing.
+ */
+export function limitToPlan(config: LibreChatConfig, plan: unknown): LibreChatConfig {
+  const read = planLimits.safeParse(isRecord(plan) ? { features: {}, ...plan } : { features: {} })
+  if (!read.success) return config
+  const { knowledge_bases, mcp_servers, ...reduction } = read.data
+  const cut = reduceConfig(config, reduction)
+  return {
+    ...cut,
+    knowledge_bases: narrow(cut.knowledge_bases, knowledge_bases),
+    mcp_servers: narrow(cut.mcp_servers, mcp_servers),
+  }
+}
+
+function narrow(have: string[], keep: string[] | undefined): string[] {
+  return keep ? have.filter((name) => keep.includes(name)) : have
 }

@@ -62,6 +62,8 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     scope: 'tokens:issue',
     organization_key: 'own',
     operator_key: 'all',
+    audited: 'access_token.issued',
+    note: "an organization's key gets none of a super_admin",
   },
   'POST /oauth/introspect': {
     ...nobody,
@@ -166,7 +168,7 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     ...admins,
     scope: 'keys:write',
     audited: 'key.created',
-    note: "nobody gives scopes beyond the own; an organization's admin those that read",
+    note: "nobody gives scopes beyond the own; an organization's admin those that read; no key one that outlives it",
   },
   'POST /v1/keys/{id}/rotate': { ...admins, scope: 'keys:write', audited: 'key.rotated', note: 'as for a new key' },
   'DELETE /v1/keys/{id}': { ...admins, scope: 'keys:write', audited: 'key.revoked' },

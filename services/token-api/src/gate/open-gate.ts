@@ -26,19 +26,26 @@ export interface GateOptions extends Omit<FollowOptions, 'copy' | 'lease' | 'lea
 
 const LEASE_MS = 2_000
 
-/** Opens a gate: closed at first, until enforcement and revocations have been read. */
+/** Opens a gate: closed at first in either fail mode, until enforcement and revocations have been read. */
 export function openGate(options: GateOptions): Gate {
   const copy = createEnforcementCopy()
   const revoked = createRevocationCopy()
   const lease = createLease(LEASE_MS, options.monotonicNow)
   const announcer = createAnnouncer({ ...options, copy: revoked, leaseMs: LEASE_MS })
   const revocations = followRevocations({ ...options, copy: revoked, announcer })
-  const follower = followEnforcement({ ...options, copy, revocations, lease, leaseMs: LEASE_MS })
+  let isLoaded = false
+  const onReload: GateOptions['onReload'] = (source) => {
+    isLoaded = true
+    options.onReload(source)
+  }
+  const follower = followEnforcement({ ...options, onReload, copy, revocations, lease, leaseMs: LEASE_MS })
   return {
     judge: (claims) => {
       // A revocation that is known holds with or without a lease.
       const reason = revoked.refusalOf(claims)
       if (reason !== undefined) return { accepted: false, reason }
+      // Fail open goes on with what was known last; an instance that never loaded anything knows nothing to go on with.
+      if (!isLoaded) return { accepted: false, reason: 'gate_unavailable' }
       return judge(claims, copy.get(claims.organization.id, claims.sub), lease.isHeld(), options)
     },
     announce: announcer.announce,

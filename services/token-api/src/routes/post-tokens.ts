@@ -1,8 +1,8 @@
-import { ProblemError, uuid } from '@tollgate/shared/contracts'
+import { ProblemError, type Role, uuid } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import { requireKey } from '../access/require-key.ts'
 import type { Store } from '../bind-store.ts'
-import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
+import type { AuthenticateServiceKey, ServiceKey } from '../ingest/authenticate-service-key.ts'
 import type { IssueAccessToken } from '../tokens/issue-access-token.ts'
 import type { Login, LoginRequest } from '../tokens/start-login.ts'
 import { answerLogin, loginAnswer } from './login-answer.ts'
@@ -28,14 +28,25 @@ export function postTokens(app: App, { authenticateKey, findMember, startLogin, 
     const key = await requireKey(request.headers.authorization, 'tokens:issue', authenticateKey)
     const userId = request.body.user_id
     const member = await findMember(userId)
-    const isInReach = key.organization_id === null || key.organization_id === member?.organization_id
     // The same answer for a user who does not exist: nobody can try out ids.
-    if (member === undefined || !isInReach) {
-      throw new ProblemError('forbidden', 'The key issues tokens for no such user.', {
-        extensions: { reason: 'user_out_of_reach' },
-      })
-    }
-    const login = await startLogin({ userId, kind: 'server', userAgent: request.headers['user-agent'] })
+    if (member === undefined || !isInReach(key, member)) throw outOfReach()
+    const userAgent = request.headers['user-agent']
+    const login = await startLogin({ userId, kind: 'server', userAgent, actor: `key:${key.id}` })
+    // What the token says was read later than the profile.
+    const { role, organization } = login.claims
+    if (!isInReach(key, { role, organization_id: organization.id })) throw outOfReach()
     return reply.code(201).send(await answerLogin(login, issueToken, reply))
+  })
+}
+
+// A super_admin may do everything everywhere, also one whose profile is in the organization: no token of an organization's key.
+function isInReach(key: ServiceKey, member: { organization_id: string | null; role: Role }): boolean {
+  if (key.organization_id === null) return true
+  return key.organization_id === member.organization_id && member.role !== 'super_admin'
+}
+
+function outOfReach(): ProblemError {
+  return new ProblemError('forbidden', 'The key issues tokens for no such user.', {
+    extensions: { reason: 'user_out_of_reach' },
   })
 }

@@ -13,9 +13,11 @@ export interface RefreshDependencies {
   /** @throws StoreError */
   readonly continueLogin: (attempt: RpcArgs<'continue_login'>['attempt']) => Promise<Continued>
   /** Tells every gate. @throws ProblemError `unavailable` */
-  readonly announce: (revoked: Continued['revoked']) => Promise<void>
+  readonly announce: (revoked: Continued['revoked'], deafMs: number) => Promise<void>
   readonly refreshKey: webcrypto.CryptoKey
   readonly lifetimes: Lifetimes
+  /** Refuse nobody for an enforcement state. */
+  readonly observe: boolean
   readonly now: () => number
   readonly newId: () => string
   readonly onOutcome: (outcome: Continued['outcome'] | 'refused') => void
@@ -42,6 +44,7 @@ export async function refreshLogin(token: string, dependencies: RefreshDependenc
   const row = await continueLogin({
     session_id: held.sid,
     access_expires_at: toIsoTime(Math.min(iat + lifetimes.access, held.end)),
+    observe: dependencies.observe,
     refresh: {
       hash: hashToken(token),
       next_hash: hashToken(await signRefreshToken(next, refreshKey)),
@@ -51,7 +54,7 @@ export async function refreshLogin(token: string, dependencies: RefreshDependenc
     },
   })
   onOutcome(row.outcome)
-  if (row.revoked.length > 0) await announce(row.revoked)
+  if (row.revoked.length > 0) await announce(row.revoked, row.deaf_ms)
   return answer(row, held, iat, dependencies)
 }
 

@@ -35,6 +35,36 @@ test('fills what the organization leaves open from its plan, field by field', ()
   })
 })
 
+test('an organization has no more than its plan, whatever its own config says', () => {
+  const librechat_config = {
+    enabled_models: ['gpt-5', 'gpt-4o-mini'],
+    allowed_endpoints: ['openAI', 'google'],
+    knowledge_bases: ['docs'],
+    mcp_servers: ['github', 'linear'],
+    features: { file_upload: true, voice_chat: true, code_interpreter: true },
+  }
+  const plan_config = {
+    enabled_models: ['gpt-4o', 'gpt-4o-mini'],
+    allowed_endpoints: ['openAI'],
+    mcp_servers: ['linear'],
+    features: { file_upload: false, voice_chat: true },
+  }
+  expect(configOf({ plan_config, librechat_config })).toMatchObject({
+    enabled_models: ['gpt-4o-mini'],
+    allowed_endpoints: ['openAI'],
+    knowledge_bases: ['docs'],
+    mcp_servers: ['linear'],
+    features: { file_upload: false, voice_chat: true, code_interpreter: true },
+  })
+})
+
+test('a plan that is missing or says nothing limits nothing', () => {
+  const librechat_config = { enabled_models: ['gpt-5'], features: { voice_chat: true } }
+  for (const plan_config of [null, {}, { features: 'all', enabled_models: 5 }]) {
+    expect(configOf({ plan_config, librechat_config })).toMatchObject(librechat_config)
+  }
+})
+
 test('the limit is the one that the quota enforces, whatever the stored config says', () => {
   expect(configOf({ librechat_config: { max_tokens: 5 }, limit_tokens: '100000' }).max_tokens).toBe(100_000)
   expect(configOf({ librechat_config: { max_tokens: 5 }, limit_tokens: null }).max_tokens).toBeNull()

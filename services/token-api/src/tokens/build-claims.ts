@@ -2,6 +2,7 @@ import {
   type AccessTokenClaims,
   DEFAULT_LIBRECHAT_CONFIG,
   type LibreChatConfig,
+  limitToPlan,
   readLibreChatConfig,
   reduceConfig,
   reducedConfig,
@@ -42,12 +43,13 @@ export function buildClaims(row: RpcRow<'find_login'>, login: LoginFacts): Acces
 }
 
 /**
- * The stored config, its gaps filled from the plan, with the limit that the quota really is, narrowed by enforcement.
+ * The stored config, its gaps filled from the plan, cut to the plan, with the limit that the quota really is, narrowed by
+ * enforcement.
  * @throws ZodError for a reduction that cannot be read: ignoring it would grant what was taken away
  */
 function effectiveConfig(row: RpcRow<'find_login'>): LibreChatConfig {
   const planConfig = readLibreChatConfig(row.plan_config, DEFAULT_LIBRECHAT_CONFIG)
-  const config = readLibreChatConfig(row.librechat_config, planConfig)
+  const config = limitToPlan(readLibreChatConfig(row.librechat_config, planConfig), row.plan_config)
   const limited = { ...config, max_tokens: row.limit_tokens === null ? null : Number(row.limit_tokens) }
   const reduced = reduceConfig(limited, reducedConfig.nullable().parse(row.reduced_config))
   return reduceConfig(reduced, reducedConfig.nullable().parse(row.user_reduced_config))

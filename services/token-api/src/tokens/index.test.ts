@@ -33,6 +33,7 @@ beforeEach(async () => {
     lifetimes: { access: 3_600, refresh: 7_200, session: 86_400 },
     now: () => NOW_MS + 999,
     newId: () => 'id-1',
+    observe: false,
   }
   tokens = createTokens(login, keys, check)
 })

@@ -22,6 +22,8 @@ export interface LoginDependencies {
   readonly startLogin: (login: LoginStart) => Promise<RpcRow<'start_logins'> | undefined>
   readonly refreshKey: webcrypto.CryptoKey
   readonly lifetimes: Lifetimes
+  /** Refuse nobody for an enforcement state. */
+  readonly observe: boolean
   readonly now: () => number
   readonly newId: () => string
 }
@@ -32,6 +34,8 @@ export interface LoginRequest {
   readonly kind: LoginStart['kind']
   readonly supabaseSessionId?: string | undefined
   readonly userAgent?: string | undefined
+  /** The key that asks for somebody else's token, for the record. */
+  readonly actor?: string | undefined
 }
 
 /** What a login gives out. */
@@ -65,9 +69,11 @@ export async function startLogin(request: LoginRequest, dependencies: LoginDepen
     issued_at: toIsoTime(issuedAt),
     access_expires_at: toIsoTime(Math.min(issuedAt + lifetimes.access, end)),
     ends_at: toIsoTime(end),
+    observe: dependencies.observe,
+    actor: request.actor,
     ...(refresh ? { refresh_hash: hashToken(refresh.token), refresh_expires_at: toIsoTime(refresh.expiresAt) } : {}),
   })
-  const login = requireLogin(row)
+  const login = requireLogin(row, dependencies.observe)
   const ttlSeconds = Math.min(lifetimes.access, end - issuedAt)
   const claims = buildClaims(login, { issuedAt, ttlSeconds, tokenId: newId(), loginSessionId: sid })
   return refresh ? { claims, refresh } : { claims }
@@ -79,7 +85,7 @@ async function firstRefresh(sub: string, sid: string, iat: number, end: number, 
   return { token, expiresAt: exp }
 }
 
-function requireLogin(row: RpcRow<'start_logins'> | undefined) {
+function requireLogin(row: RpcRow<'start_logins'> | undefined, observe: boolean) {
   if (row === undefined) {
     throw new ProblemError('forbidden', 'The user belongs to no organization.', {
       extensions: { reason: 'no_organization' },
@@ -90,7 +96,7 @@ function requireLogin(row: RpcRow<'start_logins'> | undefined) {
       extensions: { reason: 'signed_out' },
     })
   }
-  if (row.login.state === 'revoked') throw explainRevocation(row.login)
+  if (row.login.state === 'revoked' && !observe) throw explainRevocation(row.login)
   return row.login
 }
 

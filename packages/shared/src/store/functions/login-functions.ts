@@ -13,6 +13,10 @@ export interface LoginStart {
   ends_at: string
   refresh_hash?: string | undefined // absent: no refresh token is issued
   refresh_expires_at?: string | undefined
+  /** Refuse nobody for an enforcement state. */
+  observe?: boolean
+  /** The key that the token is issued to, for the audit trail. */
+  actor?: string | undefined
 }
 
 /** What a gate must refuse until `expires_at` (seconds since the epoch): one token, or all of a login session. */
@@ -27,6 +31,8 @@ export interface LoginAttempt {
   session_id: string
   access_expires_at: string
   refresh?: { hash: string; next_hash: string; issued_at: string; expires_at: string; grace_seconds: number }
+  /** Refuse nobody for an enforcement state. */
+  observe?: boolean
 }
 
 /** What became of a login session that was to go on. */
@@ -84,6 +90,7 @@ export type LoginFunctions = {
       refresh_expires_at: string | null
       ends_at: string | null
       revoked: Revocation[]
+      deaf_ms: number
     }
   }
   revoke_logins: {

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { call } from './support/http.ts'
+import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
+import { type Bench, openBench, startApi } from './support/start-api.ts'
+
+let bench: Bench
+let organization: string
+let own: string
+let operator: string
+beforeAll(async () => {
+  bench = await openBench()
+  organization = await addOrganization(bench.db)
+  own = await addKey(bench.db, ['tokens:issue'], organization)
+  operator = await addKey(bench.db, ['tokens:issue'])
+})
+afterAll(() => bench.stop())
+
+const issue = (token: string, user_id: string) =>
+  call<{ token: string }>(bench.api.url, '/v1/tokens', { method: 'POST', token, json: { user_id } })
+
+describe('a token that a server asks for', () => {
+  test("an organization's key gets none of a super_admin, though the profile is in the organization", async () => {
+    const staff = await addUser(bench.db, organization, 'super_admin')
+    expect(await issue(own, staff)).toMatchObject({ status: 403, body: { reason: 'user_out_of_reach' } })
+    expect((await issue(own, await addUser(bench.db, organization, 'admin'))).status).toBe(201)
+    expect((await issue(operator, staff)).status).toBe(201)
+  })
+
+  test('is on record, with the key as the actor', async () => {
+    const user = await addUser(bench.db, organization)
+    const { body } = await issue(own, user)
+    const { rows } = await bench.db.query(
+      `select a.actor, a.organization_id, a.details ->> 'session_id' as sid, k.organization_id as of
+       from tollgate.audit_log a join tollgate.service_keys k on a.actor = 'key:' || k.id
+       where a.action = 'access_token.issued' and a.target = 'user:' || $1`,
+      [user],
+    )
+    expect(rows).toMatchObject([{ sid: decodeJwt(body.token).sid, organization_id: organization, of: organization }])
+    await issue(own, randomUUID())
+    await call(bench.api.url, '/api/librechat/auth', {
+      method: 'POST',
+      token: await signSupabaseToken(user, bench.secrets.supabase),
+    })
+    const trail = await bench.db.query(`select from tollgate.audit_log where target = 'user:' || $1`, [user])
+    expect(trail.rowCount).toBe(1)
+  })
+})
+
+test('with ENFORCEMENT_MODE=observe a revoked organization signs in and refreshes, without it neither', async () => {
+  const observing = await startApi({ ...bench.env, ENFORCEMENT_MODE: 'observe' })
+  try {
+    const revoked = await addOrganization(bench.db)
+    const token = await signSupabaseToken(await addUser(bench.db, revoked), bench.secrets.supabase)
+    await bench.db.query(
+      `insert into tollgate.enforcement_states (organization_id, state, version, period_start, period_end, inputs_key)
+       values ($1, 'revoked', 1, '2026-11-01', '2026-12-01', 'x')`,
+      [revoked],
+    )
+    const login = (url: string) =>
+      call<{ token: string; refresh_token: string }>(url, '/api/librechat/auth', { method: 'POST', token })
+    const refresh = (url: string, refresh_token: string) =>
+      call<{ refresh_token: string }>(url, '/api/librechat/refresh', { method: 'POST', json: { refresh_token } })
+    const { status, body } = await login(observing.url)
+    expect(status).toBe(200)
+    await vi.waitFor(async () => {
+      expect((await call(observing.url, '/api/auth/verify', { token: body.token })).status).toBe(200)
+    })
+    expect((await login(bench.api.url)).status).toBe(403)
+    expect((await refresh(bench.api.url, body.refresh_token)).status).toBe(403)
+    expect((await refresh(observing.url, body.refresh_token)).status).toBe(200)
+  } finally {
+    await observing.stop()
+  }
+})
+
+test('GATE_FAIL_MODE=open opens no gate that never loaded anything', async () => {
+  const token = (await issue(operator, await addUser(bench.db, organization))).body.token
+  const blind = await startApi({
+    ...bench.env,
+    GATE_FAIL_MODE: 'open',
+    DATABASE_URL: 'postgres://nobody:nothing@127.0.0.1:9/none',
+    REDIS_URL: 'redis://127.0.0.1:9',
+  })
+  try {
+    const answer = await call(blind.url, '/api/auth/verify', { token })
+    expect(answer).toMatchObject({ status: 503, body: { reason: 'gate_unavailable' } })
+  } finally {
+    await blind.stop()
+  }
+})
