@@ -44,6 +44,7 @@ test('a token is made for a user by id, and its login is on record first', async
   expect(recorded).toEqual([
     {
       session_id: 'id-1',
+      observe: false,
       user_id: 'user-1',
       kind: 'server',
       supabase_session_id: undefined,
