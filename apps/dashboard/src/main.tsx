@@ -13,6 +13,9 @@ export interface PageConfig {
 const root = document.getElementById('app')
 if (root) {
   const config: PageConfig = await (await fetch('/config.json')).json()
-  const client = createClient(new URL(config.supabaseUrl, location.href).href, config.publishableKey)
+  // A session in the address would sign whoever follows a link in as whoever made it.
+  const client = createClient(new URL(config.supabaseUrl, location.href).href, config.publishableKey, {
+    auth: { detectSessionInUrl: false },
+  })
   render(<App client={client} tokenApiUrl={config.tokenApiUrl} />, root)
 }

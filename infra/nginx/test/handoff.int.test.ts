@@ -110,6 +110,36 @@ describe('a second use', () => {
   })
 })
 
+describe("a stranger's link", () => {
+  const follow = (url: string, cookie: string, site = 'cross-site') =>
+    fetch(url, { redirect: 'manual', headers: { accept: 'text/html', cookie, 'sec-fetch-site': site } })
+
+  test('takes nobody out of the own session, from wherever it comes', async () => {
+    const own = await gate.letIn(await gate.addPerson())
+    for (const site of ['cross-site', 'none']) {
+      const answer = await follow(await gate.askForUrl(person), own, site)
+      expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
+      expect(await answer.text()).toContain('other_session')
+    }
+    expect(await passes(own)).toBe(true)
+  })
+
+  test('nor out of one that the gate refuses at present, from another site', async () => {
+    const victim = await gate.addPerson()
+    const own = await gate.letIn(victim)
+    await gate.enforce(victim.organizationId, { state: 'revoked', version: 1 })
+    await vi.waitFor(async () => expect(await passes(own)).toBe(false), { timeout: 10_000 })
+    expect((await follow(await gate.askForUrl(person), own)).status).toBe(403)
+    expect((await follow(await gate.askForUrl(person), own, 'same-site')).status).toBe(303)
+  })
+
+  test("the company's own page on another site lets in who has no session, and the same user again", async () => {
+    const first = await follow(address, 'theme=dark')
+    expect(first.status).toBe(303)
+    expect((await follow(await gate.askForUrl(person), cookieOf(first))).status).toBe(303)
+  })
+})
+
 describe('no session is opened', () => {
   const refusals = async (url: string) => {
     const answer = await go(url, undefined, 'application/json')

@@ -73,6 +73,20 @@ test('a revoked organization gets a page with reason, decision and whom to ask, 
   await untilStatus(200)
 })
 
+test('a revoked user gets a page of the own, with reason, decision and whom to ask', async () => {
+  expect((await visit()).status).toBe(200)
+  await gate.enforce(person.organizationId, {
+    user_id: person.userId,
+    state: 'revoked',
+    version: 1,
+    decision_id: DECISION,
+  })
+  const page = await (await untilStatus(403)).text()
+  for (const text of ['user_revoked', DECISION, 'You have no access', 'raise your limit', 'help@platform']) {
+    expect(page).toContain(text)
+  }
+})
+
 test('a downgrade supersedes access tokens, and lets a session pass without asking anybody', async () => {
   const authorization = `Bearer ${await accessToken(person)}`
   expect((await visit()).status).toBe(200)

@@ -51,6 +51,7 @@ export function addProxyRoutes(app: App, dependencies: ProxyDependencies): void 
     verifyUrlToken:
       config.URL_TOKEN === 'access' ? alsoTakeAccessTokens(verifyHandoff, verifyAccess, newId) : verifyHandoff,
     checkVisitor,
+    findSession: memory.find,
     judge,
     openSession: store.openProxySession,
     endLogin: async (loginSessionId: string) => {

@@ -15,6 +15,7 @@ main{max-width:34rem;padding:2rem}h1{font-size:1.35rem}dl{font-size:.875rem;colo
 
 const HEADINGS: Partial<Record<ProblemError['code'], string>> = {
   'organization-revoked': 'Your organization has no access to the chat at present',
+  'user-revoked': 'You have no access to the chat at present',
   'token-refused': 'You are not signed in to the chat',
   'handoff-refused': 'This link does not lead into the chat',
 }
@@ -59,6 +60,8 @@ function renderPage(problem: ProblemError, contact: string | undefined): string 
 function whatToDo({ code }: ProblemError, contact: string | undefined): string {
   const whom = contact === undefined ? '' : ` Or ask ${contact}.`
   switch (code) {
+    case 'user-revoked':
+      return `Ask an administrator of your organization to raise your limit, and name the decision below.${whom}`
     case 'organization-revoked':
       return `Ask an administrator of your organization, and name the decision below.${whom}`
     case 'unavailable':

@@ -5,7 +5,7 @@ import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import { toIsoTime } from '../tokens/start-login.ts'
 import type { UrlTokenClaims, UrlTokenVerdict, VerifyUrlToken } from '../tokens/verify-handoff.ts'
 import type { CheckVisitor } from './check-visitor.ts'
-import { CURRENT_VERSION } from './remember-sessions.ts'
+import { CURRENT_VERSION, type SessionMemory } from './remember-sessions.ts'
 import { newSessionValue, readSessionCookie, sessionDigest } from './session-cookie.ts'
 
 /** What came of a handoff; each outcome is counted. */
@@ -19,12 +19,15 @@ export interface Traveller {
   readonly token: string
   readonly org: string
   readonly cookie: string | undefined
+  /** Another site's page has sent the browser here. */
+  readonly isCrossSite: boolean
 }
 
 /** What using a handoff needs. */
 export interface HandoffDependencies {
   readonly verifyUrlToken: VerifyUrlToken
   readonly checkVisitor: CheckVisitor
+  readonly findSession: SessionMemory['find']
   readonly judge: (claims: GatedClaims) => GateVerdict
   /** @throws StoreError */
   readonly openSession: (
@@ -39,7 +42,8 @@ export interface HandoffDependencies {
 
 /**
  * Uses a handoff, once: opens a session for it. A second use by the browser that has the session changes nothing; by
- * anybody else it ends that session, since the link has been seen by others (RFC 9700 4.3.2).
+ * anybody else it ends that session, since the link has been seen by others (RFC 9700 4.3.2). A browser in which somebody
+ * else is signed in keeps that session and gets none: a stranger's link must not make people write in the stranger's name.
  */
 export async function useHandoff(traveller: Traveller, dependencies: HandoffDependencies): Promise<Arrival> {
   const verdict = await dependencies.verifyUrlToken(traveller.token)
@@ -68,6 +72,7 @@ async function refuseUnverified(
 async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: HandoffDependencies): Promise<Arrival> {
   const { openSession, endLogin, sessionKey, sessionSeconds, now } = dependencies
   const presented = readSessionCookie(traveller.cookie)
+  const isTaken = await isSomebodyElses(claims.userId, traveller, dependencies)
   const value = newSessionValue(sessionKey)
   // From the login on, as an access token that was issued with it would live: revocations are kept for that long.
   const endsAt = claims.issuedAt + sessionSeconds
@@ -83,6 +88,8 @@ async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: 
   })
   switch (row?.outcome) {
     case 'opened':
+      // Used up all the same, and nobody has the session: who used the link before is told from a first use by Postgres alone.
+      if (isTaken) return { outcome: 'refused', problem: refusal('other_session') }
       return { outcome: 'opened', value, maxAgeSeconds: endsAt - Math.floor(now() / 1_000) }
     case 'repeated':
       return { outcome: 'repeated' }
@@ -94,6 +101,23 @@ async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: 
     default:
       throw new Error('open_proxy_session gave no outcome')
   }
+}
+
+/**
+ * Whether another user's session stands in the way: a good one always, one that the gate refuses at present only where
+ * another site's page leads here. One that has ended is nobody's.
+ */
+async function isSomebodyElses(
+  userId: string,
+  { cookie, isCrossSite }: Traveller,
+  { findSession, judge }: HandoffDependencies,
+): Promise<boolean> {
+  const presented = readSessionCookie(cookie)
+  if (!('value' in presented)) return false
+  const session = await findSession(presented.value)
+  if ('reason' in session || session.claims.sub === userId) return false
+  const verdict = judge(session.claims)
+  return verdict.accepted || (isCrossSite && verdict.reason !== 'session_ended' && verdict.reason !== 'revoked')
 }
 
 function toGated({ userId, organizationId, loginSessionId, handoffId }: UrlTokenClaims): GatedClaims {
@@ -113,6 +137,8 @@ const SENTENCES = {
   used_before:
     'The link into the chat was used before, so that everybody who came with it is signed out. Open it anew.',
   session_ended: 'The sign-in that the link belongs to has ended. Open the chat again.',
+  other_session:
+    'Somebody else is signed in to the chat in this browser. Sign out there first, then open the chat again.',
   wrong_organization: 'The link into the chat belongs to another organization.',
 } as const
 

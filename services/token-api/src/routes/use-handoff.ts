@@ -27,12 +27,15 @@ const response = {
 
 /**
  * `GET /v1/handoff?token=…&org=…` and the same as a form by `POST`: what the proxy does with a browser that comes from a
- * front end. The token leaves the address at once, and no page of ours is ever shown under an address that has it.
+ * front end. Whom it lets in the token leaves the address at once; a refusal is shown under
+ * the address that was asked for, and sends no referrer.
  */
 export function useHandoffRoutes(app: App, dependencies: UseHandoffRoutes): void {
   const { libreChatUrl, embedding, contact } = dependencies
   const answer = async (sent: z.output<typeof handoff>, request: FastifyRequest, reply: FastifyReply) => {
-    const arrival = await dependencies.useHandoff({ ...sent, cookie: request.headers.cookie })
+    const isCrossSite =
+      embedding === 'same-site' && request.method === 'GET' && request.headers['sec-fetch-site'] === 'cross-site'
+    const arrival = await dependencies.useHandoff({ ...sent, cookie: request.headers.cookie, isCrossSite })
     dependencies.onOutcome(arrival.outcome)
     reply.header('referrer-policy', 'no-referrer')
     if ('problem' in arrival) return sendRefusal(arrival.problem, request, reply, contact)
