@@ -1298,7 +1298,8 @@ begin
     select h from unnest(highest) h
     where not exists (select from tollgate.usage_event_identities i
       where i.organization_id = h.organization_id and i.digest = h.digest));
-  taken := tollgate.hold_corrections(waiting) || array(select distinct e.ordinal from unnest(entries) e);
+  taken := tollgate.hold_corrections(waiting) || array(
+    select distinct e.ordinal from unnest(entries) e where e.ordinal is not null); -- null: one that waited
   delete from tollgate.pending_corrections p
   using unnest(fresh) f where f.organization_id = p.organization_id and f.digest = p.digest;
 end
@@ -1900,7 +1901,7 @@ grant execute on function tollgate.claim_identities, tollgate.pick_events to tol
 -- Purpose: close an organization's period: freeze its statement. Parameters: request = { organization_id, at (any instant of
 --   the period), closed_by }.
 -- Returns: one row: outcome (closed, already_closed, not_over, no_usage) and the statement's figures as text.
--- Locks: the periods, against ingestion under way, for as long as one row is read and one written; then the statement.
+-- Locks: the periods, against ingestion under way, for as long as the total is proved and frozen; then total and statement.
 -- Invariant: the statement is the period's total, proved by the ledger right before, and never changes.
 create function public.close_period(request jsonb)
 returns table (outcome text, organization_id uuid, period_start timestamptz, period_end timestamptz, used_tokens text,
@@ -1915,7 +1916,8 @@ begin
   select r.* into asked from jsonb_to_record(tollgate.unwrap(request)) as r (
     organization_id uuid, at timestamptz, closed_by text);
   select p.* into period from tollgate.organization_period(asked.organization_id, asked.at) p;
-  if period.period_end > now() then
+  -- A minute's grace: a transaction that began before the end takes the period for the present one, which is never closed.
+  if period.period_end > now() - interval '1 minute' then
     outcome := 'not_over';
   elsif exists (select from tollgate.period_statements s
       where s.organization_id = asked.organization_id and s.period_start = period.period_start) then
@@ -1925,8 +1927,8 @@ begin
     outcome := 'no_usage';
   else
     outcome := 'closed';
+    perform pg_advisory_xact_lock(hashtext('tollgate.periods')); -- before any row, as ingest_usage
     perform tollgate.check_slice('periods', asked.organization_id, period.period_start::text, true);
-    perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
     insert into tollgate.period_statements (organization_id, period_start, period_end, time_zone, closed_by, used_tokens,
       cost_usd, charge_usd, event_count, unpriced_events)
     select t.organization_id, t.period_start, period.period_end, period.time_zone, asked.closed_by, t.used_tokens,
@@ -2008,6 +2010,9 @@ as $$
     from tollgate.login_sessions l
     join public.chat_sessions s on s.organization_id = l.organization_id and s.user_id = l.user_id
     where l.ended_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= l.ended_at
+      -- Looked at before the limit: a session that another login keeps open must not take the place of others.
+      and (select x.at <= now() from tollgate.session_closing(
+        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
     limit max_rows
     for update of s skip locked
   ), revoked as materialized (
@@ -2016,6 +2021,8 @@ as $$
     join public.chat_sessions s on s.organization_id = d.organization_id
     where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
       and s.last_activity_at <= d.decided_at
+      and (select x.at <= now() from tollgate.session_closing(
+        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
     limit max_rows
     for update of s skip locked
   ), held as materialized (
@@ -2644,7 +2651,8 @@ grant execute on function public.ensure_usage_partitions to tollgate_usage_worke
 -- Purpose: take a person out of the books and keep every figure: a new random id in place of the user's, made-up session and
 --   event ids, no metadata. Parameters: request = { user_id, actor }.
 -- Returns: one row: pseudonym (null when there was nothing), entries, days, sessions, logins (rows changed).
--- Locks: the books against reconcile; then the user's rows in the order of ingest_usage.
+-- Locks: the books against reconcile, the periods against ingestion under way; then the user's rows in the order of
+--   ingest_usage.
 -- Invariant: no total changes, since only keys do, in ledger, rollups and closing figures alike. Nobody can tell afterwards
 --   who the pseudonym was; an event that is sent again is still a duplicate.
 create function public.erase_user(request jsonb)
@@ -2656,6 +2664,7 @@ declare
   new_id uuid := gen_random_uuid();
 begin
   perform pg_advisory_xact_lock(hashtext('tollgate.books'));
+  perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
   perform from tollgate.usage_event_identities i
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
@@ -2687,10 +2696,9 @@ begin
   update tollgate.proxy_sessions x set user_id = new_id, ended_at = coalesce(x.ended_at, now()),
     end_reason = coalesce(x.end_reason, 'erased')
   where x.user_id = person;
-  -- An open hold still belongs to a call under way; it ends by itself.
   update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
     idempotency_key = null
-  where r.user_id = person and r.state not in ('held', 'committing');
+  where r.user_id = person;
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
@@ -2701,6 +2709,13 @@ begin
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
   where s.user_id = person;
+  -- What is still to be counted counts for the pseudonym; its own source and id stay, so that a repeat is a duplicate.
+  update tollgate.event_inbox x set events = (
+    select jsonb_agg(case when e.event ->> 'user_id' is distinct from person::text then e.event
+      else (e.event - 'message_id') || jsonb_strip_nulls(jsonb_build_object('user_id', new_id,
+        'session_id', tollgate.erased_session(new_id, e.event ->> 'session_id'))) end order by e.position)
+    from jsonb_array_elements(x.events) with ordinality e (event, position))
+  where strpos(x.events::text, person::text) > 0;
   update tollgate.dead_letters d set payload = replace(d.payload, person::text, new_id::text)
   where strpos(d.payload, person::text) > 0;
   if entries + days + sessions + logins > 0 then
@@ -3284,13 +3299,19 @@ begin
   select coalesce(jsonb_agg(e.event order by e.position), '[]') into events
   from jsonb_array_elements(events) with ordinality e (event, position)
   where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = e.position - 1);
+  -- Those that are known already, before ingest_usage locks anything else. Its own are marked as it inserts them.
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
+  perform from tollgate.usage_event_identities i
+  join unnest(judged) j on j.organization_id = i.organization_id and j.digest = i.digest
+  order by i.organization_id, i.digest
+  for update of i;
+  update tollgate.usage_event_identities i set imported = true
+  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
   select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
   select count(*), count(*) filter (where (o ->> 'conflict')::boolean) into duplicates, conflicts
   from jsonb_array_elements(outcome.outcomes) o where o ->> 'outcome' = 'duplicate';
   recorded := jsonb_array_length(events) - jsonb_array_length(outcome.outcomes);
   unpriced := outcome.unpriced;
-  update tollgate.usage_event_identities i set imported = true
-  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
   return next;
 end
 $$;
@@ -3856,16 +3877,19 @@ revoke execute on function public.load_quota_position from public, anon, authent
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/load_user_positions.sql
--- Purpose: the users whose own limit must be looked at. Parameters: at. Returns: a row a user: organization_id, user_id.
+-- Purpose: the users whose own limit must be looked at. Parameters: at, only_organization (null: all).
+-- Returns: a row a user: organization_id, user_id.
 -- Invariant: who needs no evaluation is not listed. Reads only, with the caller's rights.
-create function tollgate.list_due_users(at timestamptz) returns table (organization_id uuid, user_id uuid)
+create function tollgate.list_due_users(at timestamptz, only_organization uuid default null)
+returns table (organization_id uuid, user_id uuid)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.user_id
   from tollgate.user_inputs_at(at) i
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
-  where i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
-    or (s.user_id is null and i.limit_tokens = 0)
+  where (only_organization is null or i.organization_id = only_organization)
+    and (i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
+      or (s.user_id is null and i.limit_tokens = 0))
 $$;
 
 -- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
@@ -3882,7 +3906,7 @@ as $$
     i.reduced_configs, i.mode, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
     coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), i.from_date::text, i.to_date::text, at
   from tollgate.user_inputs_at(at) i
-  join tollgate.list_due_users(at) d on d.organization_id = i.organization_id and d.user_id = i.user_id
+  join tollgate.list_due_users(at, for_organization) d on d.organization_id = i.organization_id and d.user_id = i.user_id
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
   where i.organization_id = for_organization
   order by i.user_id
@@ -5098,7 +5122,7 @@ grant execute on function tollgate.rerate_entries to service_role;
 -- Purpose: re-rate one day of an organization, or a share of it: show the difference, or post it.
 -- Parameters: request = { organization_id, date, bucket, buckets, model? (null: all), dry_run }.
 -- Returns: a row a model: model, events, newly_priced, cost_difference and charge_difference (as text).
--- Locks: re-rates of the organization one after the other; identities of the events against corrections; then as
+-- Locks: re-rates of the organization one after the other; a share of the periods; identities of the events against corrections; then as
 --   ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model, period_totals, each sorted.
 -- Invariant: repeatable: what is posted is the difference to what is in the ledger.
 create function public.rerate_usage(request jsonb)
@@ -5114,6 +5138,7 @@ begin
     organization_id uuid, date date, bucket integer, buckets integer, model text, dry_run boolean);
   if not asked.dry_run then
     perform pg_advisory_xact_lock(hashtext('tollgate.rerate'), hashtext(asked.organization_id::text));
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
     perform from tollgate.usage_event_identities i
     where i.organization_id = asked.organization_id and i.digest in (
       select e.digest from tollgate.usage_events e
@@ -6875,7 +6900,8 @@ as $$
   from tollgate.usage_events e
   where e.organization_id = (q).organization_id and e.usage_date >= (q).start_date and e.usage_date < (q).end_date
     -- A day of any time zone lies within these: only the months concerned are looked at.
-    and e.time >= (q).start_date - interval '14 hours' and e.time < (q).end_date + interval '12 hours'
+    and e.time >= ((q).start_date::timestamp at time zone 'UTC') - interval '14 hours'
+    and e.time < ((q).end_date::timestamp at time zone 'UTC') + interval '12 hours'
     and ((q).user_id is null or e.user_id = (q).user_id) and ((q).model is null or e.model = (q).model)
   group by 1, 2, 3
 $$;

@@ -196,4 +196,28 @@ describe('a chat session', () => {
     for (const minutes of [111, 105, 90, 55, 40, 25, 10]) found.push(await open(minutes))
     expect(found).toEqual([0, 1, 2, 3, 2, 1, 0])
   })
+
+  it('that another login keeps open never takes the place of one that can be closed', async () => {
+    const start = (user: string, ended: number | null) =>
+      admin.query(
+        `insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, ended_at, end_reason)
+         values ($1, $2, $3, $4, $5, $6, $7)`,
+        [
+          randomUUID(),
+          organization_id,
+          user,
+          before(60),
+          before(-600),
+          ...(ended ? [before(ended), 'logout'] : [null, null]),
+        ],
+      )
+    const other = '00000000-0000-4000-8000-0000000000ff'
+    await ingest(...['a', 'b', 'c'].map((id) => usage(5, id)))
+    await ingest({ ...usage(5, 'd'), user_id: other })
+    await start(user_id, 2)
+    await start(user_id, null)
+    await start(other, 1)
+    expect(await close(worker, 1)).toEqual({ logout: 1 })
+    expect(await session('d')).toMatchObject({ status: 'ended', end_reason: 'logout' })
+  })
 })

@@ -38,7 +38,8 @@ begin
     select h from unnest(highest) h
     where not exists (select from tollgate.usage_event_identities i
       where i.organization_id = h.organization_id and i.digest = h.digest));
-  taken := tollgate.hold_corrections(waiting) || array(select distinct e.ordinal from unnest(entries) e);
+  taken := tollgate.hold_corrections(waiting) || array(
+    select distinct e.ordinal from unnest(entries) e where e.ordinal is not null); -- null: one that waited
   delete from tollgate.pending_corrections p
   using unnest(fresh) f where f.organization_id = p.organization_id and f.digest = p.digest;
 end

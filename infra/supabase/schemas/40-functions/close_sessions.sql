@@ -18,6 +18,9 @@ as $$
     from tollgate.login_sessions l
     join public.chat_sessions s on s.organization_id = l.organization_id and s.user_id = l.user_id
     where l.ended_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= l.ended_at
+      -- Looked at before the limit: a session that another login keeps open must not take the place of others.
+      and (select x.at <= now() from tollgate.session_closing(
+        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
     limit max_rows
     for update of s skip locked
   ), revoked as materialized (
@@ -26,6 +29,8 @@ as $$
     join public.chat_sessions s on s.organization_id = d.organization_id
     where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
       and s.last_activity_at <= d.decided_at
+      and (select x.at <= now() from tollgate.session_closing(
+        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
     limit max_rows
     for update of s skip locked
   ), held as materialized (

@@ -1,7 +1,8 @@
 -- Purpose: take a person out of the books and keep every figure: a new random id in place of the user's, made-up session and
 --   event ids, no metadata. Parameters: request = { user_id, actor }.
 -- Returns: one row: pseudonym (null when there was nothing), entries, days, sessions, logins (rows changed).
--- Locks: the books against reconcile; then the user's rows in the order of ingest_usage.
+-- Locks: the books against reconcile, the periods against ingestion under way; then the user's rows in the order of
+--   ingest_usage.
 -- Invariant: no total changes, since only keys do, in ledger, rollups and closing figures alike. Nobody can tell afterwards
 --   who the pseudonym was; an event that is sent again is still a duplicate.
 create function public.erase_user(request jsonb)
@@ -13,6 +14,7 @@ declare
   new_id uuid := gen_random_uuid();
 begin
   perform pg_advisory_xact_lock(hashtext('tollgate.books'));
+  perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
   perform from tollgate.usage_event_identities i
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
@@ -44,10 +46,9 @@ begin
   update tollgate.proxy_sessions x set user_id = new_id, ended_at = coalesce(x.ended_at, now()),
     end_reason = coalesce(x.end_reason, 'erased')
   where x.user_id = person;
-  -- An open hold still belongs to a call under way; it ends by itself.
   update tollgate.reservations r set user_id = new_id, session_id = tollgate.erased_session(new_id, r.session_id),
     idempotency_key = null
-  where r.user_id = person and r.state not in ('held', 'committing');
+  where r.user_id = person;
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
@@ -58,6 +59,13 @@ begin
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
   where s.user_id = person;
+  -- What is still to be counted counts for the pseudonym; its own source and id stay, so that a repeat is a duplicate.
+  update tollgate.event_inbox x set events = (
+    select jsonb_agg(case when e.event ->> 'user_id' is distinct from person::text then e.event
+      else (e.event - 'message_id') || jsonb_strip_nulls(jsonb_build_object('user_id', new_id,
+        'session_id', tollgate.erased_session(new_id, e.event ->> 'session_id'))) end order by e.position)
+    from jsonb_array_elements(x.events) with ordinality e (event, position))
+  where strpos(x.events::text, person::text) > 0;
   update tollgate.dead_letters d set payload = replace(d.payload, person::text, new_id::text)
   where strpos(d.payload, person::text) > 0;
   if entries + days + sessions + logins > 0 then

@@ -39,13 +39,19 @@ begin
   select coalesce(jsonb_agg(e.event order by e.position), '[]') into events
   from jsonb_array_elements(events) with ordinality e (event, position)
   where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = e.position - 1);
+  -- Those that are known already, before ingest_usage locks anything else. Its own are marked as it inserts them.
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
+  perform from tollgate.usage_event_identities i
+  join unnest(judged) j on j.organization_id = i.organization_id and j.digest = i.digest
+  order by i.organization_id, i.digest
+  for update of i;
+  update tollgate.usage_event_identities i set imported = true
+  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
   select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
   select count(*), count(*) filter (where (o ->> 'conflict')::boolean) into duplicates, conflicts
   from jsonb_array_elements(outcome.outcomes) o where o ->> 'outcome' = 'duplicate';
   recorded := jsonb_array_length(events) - jsonb_array_length(outcome.outcomes);
   unpriced := outcome.unpriced;
-  update tollgate.usage_event_identities i set imported = true
-  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
   return next;
 end
 $$;

@@ -18,7 +18,8 @@ as $$
   from tollgate.usage_events e
   where e.organization_id = (q).organization_id and e.usage_date >= (q).start_date and e.usage_date < (q).end_date
     -- A day of any time zone lies within these: only the months concerned are looked at.
-    and e.time >= (q).start_date - interval '14 hours' and e.time < (q).end_date + interval '12 hours'
+    and e.time >= ((q).start_date::timestamp at time zone 'UTC') - interval '14 hours'
+    and e.time < ((q).end_date::timestamp at time zone 'UTC') + interval '12 hours'
     and ((q).user_id is null or e.user_id = (q).user_id) and ((q).model is null or e.model = (q).model)
   group by 1, 2, 3
 $$;

@@ -53,6 +53,19 @@ test('a bad event never fails its neighbours', () => {
 })
 
 describe('what does not count', () => {
+  test('usage and corrections under the source of opening balances', () => {
+    const { user_id, session_id, model, ...counts } = data
+    const correction = {
+      ...usage({ type: 'tollgate.usage.corrected.v1' }),
+      data: { ...counts, corrects: { source: 'tollgate', id: 'opening-balance:x' }, revision: 1 },
+    }
+    for (const event of [usage({ source: 'tollgate' }), correction]) {
+      expect(rejectionOf(event)).toMatchObject({ reason: 'invalid_event', detail: 'source: tollgate is reserved' })
+    }
+    const other = { ...correction, data: { ...correction.data, corrects: { source: 'librechat', id: 'event-1' } } }
+    expect(parse([other]).events).toHaveLength(1)
+  })
+
   const COUNTS: unknown[] = [-1, 0.5, 1e21, 1_000_000_001, 2 ** 53, '374', '', null, true, [374], { value: 374 }]
   test.each(COUNTS)('%j as a count', (count) => {
     expect(rejectionOf(usage({}, { input_tokens: count }))).toMatchObject({ reason: 'invalid_event' })

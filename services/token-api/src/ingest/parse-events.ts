@@ -36,6 +36,8 @@ export interface ParsedBatch {
 }
 
 const KNOWN_TYPES: ReadonlySet<unknown> = new Set(publicEvent.options.map((option) => option.shape.type.value))
+// Opening balances of the ledger bear it: what was there before Tollgate is neither reported nor corrected.
+const RESERVED_SOURCE = 'tollgate'
 const MAX_DETAIL = 300
 const MAX_ID = 256
 
@@ -82,12 +84,18 @@ function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | 
   const parsed = publicEvent.safeParse(filled.item)
   if (!parsed.success) return rejection('invalid_event', describe(parsed.error))
   const event = parsed.data
+  if (speaksOfOpeningBalance(event)) return rejection('invalid_event', `source: ${RESERVED_SOURCE} is reserved`)
   const timeMs = event.time === undefined ? nowMs : Date.parse(event.time)
   // What a correction may reach back to is its original's matter.
   const isLate = nowMs - timeMs > MAX_LATE_MS && event.type !== 'tollgate.usage.corrected.v1'
   if (isLate) return rejection('too_late', 'time lies more than 35 days in the past')
   if (timeMs - nowMs > MAX_EARLY_MS) return rejection('too_early', 'time lies more than 5 minutes in the future')
   return { index, event, time: new Date(timeMs).toISOString() }
+}
+
+function speaksOfOpeningBalance(event: PublicEvent): boolean {
+  if (event.type === 'tollgate.usage.corrected.v1') return event.data.corrects.source === RESERVED_SOURCE
+  return event.type === 'tollgate.usage.recorded.v1' && event.source === RESERVED_SOURCE
 }
 
 function describe(error: z.ZodError): string {
