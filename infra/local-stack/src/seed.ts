@@ -17,9 +17,10 @@ export type SeedTarget = {
 /** A demo user who can sign in. */
 export type SeededUser = DemoUser & { id: string; password: string }
 
+// The operator may do everything that a key can be allowed to.
 const operatorScopes = [
-  ...['quota:read', 'quota:write', 'usage:read', 'events:write', 'reservations:write'],
-  ...['tokens:issue', 'tokens:introspect'],
+  ...['quota:read', 'quota:write', 'usage:read', 'events:write', 'reservations:write', 'enforcement:write'],
+  ...['tokens:issue', 'tokens:introspect', 'tokens:revoke', 'webhooks:write', 'keys:write', 'audit:read'],
 ]
 
 const findUsers = async (client: pg.Client): Promise<Map<string, string>> => {

@@ -18,7 +18,7 @@ export function countExpected(answers: readonly BatchAnswer[], before: ReadonlyS
 
 async function countRecorded({ pool }: DemoContext, { organizationIds, source }: DrainTarget): Promise<number> {
   const { rows } = await pool.query<{ recorded: number }>(
-    'select count(*)::int as recorded from tollgate.usage_events where organization_id = any($1::uuid[]) and source = $2',
+    'select coalesce(sum(event_count), 0)::int as recorded from tollgate.usage_events where organization_id = any($1::uuid[]) and source = $2',
     [organizationIds, source],
   )
   return rows[0]?.recorded ?? 0

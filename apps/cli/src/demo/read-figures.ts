@@ -50,11 +50,16 @@ export interface EventSelection {
 const OF_REPLAY = `from tollgate.usage_events
   where organization_id = any($1::uuid[]) and source = $2 and event_id = any($3::text[])`
 
-const MODELS = `select model, count(*)::text as events, coalesce(sum(input_tokens), 0)::text as input,
-  coalesce(sum(output_tokens), 0)::text as output, coalesce(sum(total_tokens), 0)::text as total,
-  trim_scale(sum(cost_usd))::text as cost, count(*) filter (where cost_usd is null)::text as unpriced_events,
-  coalesce(sum(total_tokens) filter (where cost_usd is null), 0)::text as unpriced_tokens
-  ${OF_REPLAY} group by grouping sets ((model), ()) order by model`
+// What holds of an event is the sum of its entries: a re-rate or a correction adds some.
+const MODELS = `with event as (
+    select model, sum(event_count) as events, sum(input_tokens) as input, sum(output_tokens) as output,
+      sum(total_tokens) as total, sum(cost_usd) as cost, sum(unpriced_events) as unpriced
+    ${OF_REPLAY} group by organization_id, digest, model)
+  select model, coalesce(sum(events), 0)::text as events, coalesce(sum(input), 0)::text as input,
+    coalesce(sum(output), 0)::text as output, coalesce(sum(total), 0)::text as total,
+    trim_scale(sum(cost))::text as cost, coalesce(sum(unpriced), 0)::text as unpriced_events,
+    coalesce(sum(total) filter (where unpriced > 0), 0)::text as unpriced_tokens
+  from event group by grouping sets ((model), ()) order by model`
 
 const bookOf = (book: Book, table: string, input: string, output: string, total: string): string =>
   `select '${book}' as book, organization_id::text, ${input}::text as input, ${output}::text as output,

@@ -20,7 +20,10 @@ export async function openOutput(file: string | undefined, { stdout }: CommandIo
   }
   return {
     write: async (text) => {
-      if (!stream.write(text)) await once(stream, 'drain')
+      if (stream.write(text)) return
+      await once(stream, 'drain').catch((error: unknown) => {
+        throw new CliError(error instanceof Error ? error.message : String(error))
+      })
     },
     close: async () => {
       if (file === undefined) return

@@ -43,8 +43,14 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
       </p>
       <form onSubmit={onLimit}>
         <label>
-          New monthly limit in LLM tokens (empty: no limit){' '}
-          <input name="limit" inputMode="numeric" pattern="[0-9]{0,15}" value={position.limit_tokens ?? ''} />
+          New monthly limit in LLM tokens{self.role === 'super_admin' && ' (empty: no limit)'}{' '}
+          <input
+            name="limit"
+            inputMode="numeric"
+            pattern="[0-9]{1,15}"
+            required={self.role !== 'super_admin'}
+            value={position.limit_tokens ?? ''}
+          />
         </label>
         <button type="submit">Set limit</button>
       </form>

@@ -23,11 +23,13 @@ interface Counts {
 }
 type Rule = [(data: Counts) => boolean, { message: string; path: string[] }]
 const cachedWithinInput: Rule = [
-  (data) => data.cache_read_input_tokens + data.cache_creation_input_tokens <= data.input_tokens,
+  // A count that is none was told of already.
+  (data) =>
+    data.input_tokens < 0 || data.cache_read_input_tokens + data.cache_creation_input_tokens <= data.input_tokens,
   { message: 'input_tokens includes the cached ones: the sub-counts exceed it', path: ['input_tokens'] },
 ]
 const reasoningWithinOutput: Rule = [
-  (data) => data.reasoning_output_tokens <= data.output_tokens,
+  (data) => data.output_tokens < 0 || data.reasoning_output_tokens <= data.output_tokens,
   { message: 'output_tokens includes reasoning: the sub-count exceeds it', path: ['output_tokens'] },
 ]
 
