@@ -9,6 +9,7 @@ import { addImportCommand } from './commands/import.ts'
 import { addKeysCommand } from './commands/keys.ts'
 import { addPeriodCommand } from './commands/period.ts'
 import { addPricesCommand } from './commands/prices.ts'
+import { addQuotaCommand } from './commands/quota.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
 import { addRerateCommand } from './commands/rerate.ts'
 
@@ -29,5 +30,6 @@ export function createProgram(io: CommandIo): Command {
   addExportCommand(program, io)
   addEraseUserCommand(program, io)
   addEnforcementCommand(program, io)
+  addQuotaCommand(program, io)
   return program
 }

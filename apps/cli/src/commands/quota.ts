@@ -1,0 +1,145 @@
+import { readFile } from 'node:fs/promises'
+import { type QuotaPolicy, quotaPolicy, reducedConfig } from '@tollgate/shared/contracts'
+import type { Rpc } from '@tollgate/shared/store'
+import { type Command, InvalidArgumentError } from 'commander'
+import { z } from 'zod'
+import type { CommandIo } from '../command-io.ts'
+import { formatCount, formatTable } from '../demo/format.ts'
+import { CliError, EXIT } from '../operator/cli-error.ts'
+import type { OperatorFlags } from '../operator/open-operator.ts'
+import { readDate, readUuid } from '../operator/read-option.ts'
+import { addOperatorOptions, type CommandResult, runOperator, throwIfStopped } from '../operator/run-operator.ts'
+import { createProgress } from '../operator/show-progress.ts'
+import { type Crossing, type PastUsage, replayUsage } from '../quota/replay-usage.ts'
+
+/** Wrapped, since commander takes a bare null for a missing value. */
+interface Limit {
+  readonly tokens: bigint | null
+}
+
+interface SimulateFlags extends OperatorFlags {
+  readonly policy: string
+  readonly from: string
+  readonly to: string
+  readonly organization?: string
+  readonly limit?: Limit
+}
+
+const DAY_MS = 86_400_000
+/** No period is longer: what was used in it before `--from` counts too. */
+const LONGEST_PERIOD_DAYS = 62
+const ROWS_AT_A_TIME = 5_000
+
+const ledgerLine = z.object({
+  period_start: z.string(),
+  time: z.string(),
+  total_tokens: z.string(),
+  cost_usd: z.string().nullable(),
+})
+
+async function readPolicyFile(path: string): Promise<QuotaPolicy> {
+  try {
+    return quotaPolicy.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error)
+    throw new CliError(`${path} is no policy: ${why}`, EXIT.misused)
+  }
+}
+
+async function readDay(rpc: Rpc, page: { organization_id: string; date: string }): Promise<PastUsage[]> {
+  const usage: PastUsage[] = []
+  let after: unknown = null
+  for (;;) {
+    const rows = await rpc('export_ledger', { page: { ...page, after, max_rows: ROWS_AT_A_TIME } })
+    for (const { line } of rows) {
+      const { period_start, time, total_tokens, cost_usd } = ledgerLine.parse(line)
+      const times = { periodStart: Date.parse(period_start), time: Date.parse(time) }
+      usage.push({ ...times, tokens: BigInt(total_tokens), costUsd: cost_usd })
+    }
+    if (rows.length < ROWS_AT_A_TIME) return usage
+    after = rows.at(-1)?.here
+  }
+}
+
+/** What the policy would have brought for one organization, on the asked days of its own calendar. */
+async function simulateOne(rpc: Rpc, flags: SimulateFlags, policy: QuotaPolicy, id: string, usage: PastUsage[]) {
+  const [position] = await rpc('load_quota_position', { for_organization: id })
+  const { base_limit_tokens: present = null, time_zone = 'UTC', reduced_configs } = position ?? {}
+  const { tokens: limit } = flags.limit ?? { tokens: present === null ? null : BigInt(present) }
+  const reducedConfigs = z.record(z.string(), reducedConfig).catch({}).parse(reduced_configs)
+  const localDay = new Intl.DateTimeFormat('en-CA', { timeZone: time_zone, dateStyle: 'short' })
+  const dayOf = ({ at }: Crossing) => localDay.format(new Date(at))
+  // To the end of the last day, wherever it ends last.
+  const until = Date.parse(`${flags.to}T00:00:00Z`) + 2 * DAY_MS
+  const crossings = replayUsage(usage, { limit, policy, reducedConfigs }, until).filter(
+    (crossing) => dayOf(crossing) >= flags.from && dayOf(crossing) <= flags.to,
+  )
+  return { organization_id: id, limit_tokens: limit === null ? null : String(limit), crossings }
+}
+
+async function simulate(flags: SimulateFlags, io: CommandIo): Promise<void> {
+  const policy = await readPolicyFile(flags.policy)
+  await runOperator(flags, io, async ({ rpc }): Promise<CommandResult> => {
+    const from_date = new Date(Date.parse(flags.from) - LONGEST_PERIOD_DAYS * DAY_MS).toISOString().slice(0, 10)
+    const range = { from_date, to_date: flags.to, only_organization: flags.organization }
+    const days = Map.groupBy(await rpc('list_usage_days', range), (day) => day.organization_id)
+    const progress = createProgress(io, 'organizations')
+    const organizations: Awaited<ReturnType<typeof simulateOne>>[] = []
+    try {
+      for (const [id, pages] of days) {
+        const usage: PastUsage[] = []
+        for (const page of pages) {
+          throwIfStopped(io, 'Nothing was changed.')
+          for (const entry of await readDay(rpc, page)) usage.push(entry)
+        }
+        organizations.push(await simulateOne(rpc, flags, policy, id, usage))
+        progress.show({ done: organizations.length, total: days.size, note: `${formatCount(usage.length)} entries` })
+      }
+    } finally {
+      progress.close()
+    }
+    return { document: { organizations }, text: describe(organizations) }
+  })
+}
+
+function describe(organizations: readonly Awaited<ReturnType<typeof simulateOne>>[]): string {
+  const lines = organizations.flatMap(({ organization_id, limit_tokens, crossings }) =>
+    crossings.map((crossing) => [
+      organization_id,
+      crossing.at,
+      crossing.observed === null ? crossing.state : `${crossing.state} (withheld: ${crossing.observed})`,
+      crossing.reason,
+      formatCount(BigInt(crossing.used_tokens)),
+      limit_tokens === null ? '–' : formatCount(BigInt(limit_tokens)),
+    ]),
+  )
+  const nobody = 'Nobody would have been warned, downgraded or revoked.'
+  const head = ['Organization', 'When', 'State', 'Reason', 'Used', 'Limit']
+  return [
+    ...(lines.length === 0 ? [nobody] : formatTable([head, ...lines], new Set([4, 5]))),
+    'Nothing was changed.',
+  ].join('\n')
+}
+
+function readLimit(text: string): Limit {
+  if (text === 'unlimited') return { tokens: null }
+  if (/^\d{1,15}$/.test(text)) return { tokens: BigInt(text) }
+  throw new InvalidArgumentError('a whole number of LLM tokens, or `unlimited`, is needed.')
+}
+
+/** Adds `tollgate quota simulate`. */
+export function addQuotaCommand(program: Command, io: CommandIo): void {
+  const group = program.command('quota').description('try out quota policies')
+  addOperatorOptions(group.command('simulate'))
+    .description('replay past usage against a policy: who would have been warned, downgraded, revoked, and when')
+    .requiredOption('--policy <file>', 'the ladder, as `PUT /v1/organizations/{id}/quota` takes it (JSON)')
+    .requiredOption('--from <date>', "first day, in each organization's time zone", readDate)
+    .requiredOption('--to <date>', 'last day', readDate)
+    .option('--organization <id>', 'only this one', readUuid)
+    .option(
+      '--limit <tokens>',
+      "LLM tokens a period, or `unlimited` (default: each organization's present limit)",
+      readLimit,
+    )
+    .action((flags: SimulateFlags) => simulate(flags, io))
+}
