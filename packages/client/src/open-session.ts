@@ -1,4 +1,12 @@
-import { type Call, createCall } from './request-json.ts'
+import {
+  endLogin,
+  type GetSupabaseToken,
+  isLoginOf,
+  type Login,
+  renewLogin,
+  requireSupabaseToken,
+} from './renew-login.ts'
+import { createCall } from './request-json.ts'
 import { sendEvents } from './send-events.ts'
 import { TollgateError } from './tollgate-error.ts'
 import type { ChatAddress, LoginUser, TollgateEvent } from './types.ts'
@@ -8,7 +16,7 @@ export interface SessionOptions {
   /** Address of the token API; its `CORS_ORIGINS` must name the page's origin. */
   readonly baseUrl: string
   /** The access token of the Supabase session, null when nobody is signed in: `supabase.auth.getSession()`. */
-  readonly getSupabaseToken: () => Promise<string | null>
+  readonly getSupabaseToken: GetSupabaseToken
   readonly fetch?: typeof fetch
   readonly now?: () => number
   readonly newId?: () => string
@@ -36,19 +44,12 @@ export interface Session {
   logout(options?: { readonly everywhere?: boolean }): Promise<void>
 }
 
-interface Login {
-  readonly token: string
-  readonly expires_at: string
-  readonly refresh_token?: string
-  readonly user: LoginUser
-}
-
 const RENEW_BEFORE_MS = 30_000
 const SOURCE = 'tollgate-client'
 
 /**
  * Opens the session of a page. Tokens are kept in memory alone; after a reload the HttpOnly cookie takes over.
- * Concurrent callers share one exchange.
+ * Concurrent callers share one exchange. When another user has signed in to Supabase, the login of the former is ended.
  */
 export function openSession(options: SessionOptions): Session {
   const { getSupabaseToken, now = Date.now, newId = () => crypto.randomUUID() } = options
@@ -57,7 +58,7 @@ export function openSession(options: SessionOptions): Session {
   let renewing: Promise<Login> | null = null
 
   const renew = (): Promise<Login> => {
-    renewing ??= refreshOrLogin(call, login?.refresh_token, getSupabaseToken)
+    renewing ??= renewLogin(call, login?.refresh_token, getSupabaseToken)
       .then((fresh) => {
         login = fresh
         return fresh
@@ -68,8 +69,12 @@ export function openSession(options: SessionOptions): Session {
     return renewing
   }
   const current = async (): Promise<Login> => {
-    const isGood = login !== null && Date.parse(login.expires_at) - now() > RENEW_BEFORE_MS
-    return isGood && login !== null ? login : renew()
+    const supabaseToken = await getSupabaseToken()
+    const isOurs = (held: Login) => isLoginOf(held, supabaseToken)
+    if (login !== null && Date.parse(login.expires_at) - now() > RENEW_BEFORE_MS && isOurs(login)) return login
+    const renewed = await renew()
+    // A renewal under way may have begun for the user before.
+    return isOurs(renewed) ? renewed : renew()
   }
   const send = async (make: (user: LoginUser) => TollgateEvent): Promise<void> => {
     const { user, token } = await current()
@@ -96,7 +101,7 @@ export function openSession(options: SessionOptions): Session {
     user: async () => (await current()).user,
     token: async () => (await current()).token,
     chatAddress: async () => {
-      const token = await requireSignIn(getSupabaseToken)
+      const token = requireSupabaseToken(await getSupabaseToken())
       return call<ChatAddress>({ method: 'GET', path: '/api/librechat/auth', token })
     },
     startChat: ({ metadata, ...chat }) =>
@@ -111,37 +116,15 @@ export function openSession(options: SessionOptions): Session {
         data: { ...subject(user), session_id, reason },
       })),
     logout: async ({ everywhere = false } = {}) => {
-      const body = { ...refreshBody(login?.refresh_token), all: everywhere }
+      // What is being renewed would be a login after the logout.
+      await renewing?.catch(() => null)
+      const ended = await endLogin(call, login?.refresh_token, everywhere)
+      // Not before: a logout that failed can be repeated.
       login = null
-      await call({ method: 'POST', path: '/api/librechat/logout', body, credentials: 'include' }).catch(ignoreNoLogin)
+      if (!everywhere || ended === null || ended.all) return
+      // The token was too old to speak for the user's other logins: a new one does.
+      await endLogin(call, (await renew()).refresh_token, true)
+      login = null
     },
   }
-}
-
-/** Rotates the refresh token; without a good one the Supabase session gives a new login. */
-async function refreshOrLogin(
-  call: Call,
-  refreshToken: string | undefined,
-  getSupabaseToken: SessionOptions['getSupabaseToken'],
-): Promise<Login> {
-  const body = refreshBody(refreshToken)
-  const request = { method: 'POST', path: '/api/librechat/refresh', body, credentials: 'include' } as const
-  const refreshed = await call<Login>(request).catch(ignoreNoLogin)
-  if (refreshed) return refreshed
-  const token = await requireSignIn(getSupabaseToken)
-  return call<Login>({ method: 'POST', path: '/api/librechat/auth', token, credentials: 'include' })
-}
-
-// From memory where it is known: browsers may withhold the cookie from a page of another site.
-const refreshBody = (token: string | undefined) => (token === undefined ? {} : { refresh_token: token })
-
-function ignoreNoLogin(error: unknown): null {
-  if (error instanceof TollgateError && error.status === 401) return null
-  throw error
-}
-
-async function requireSignIn(getSupabaseToken: SessionOptions['getSupabaseToken']): Promise<string> {
-  const token = await getSupabaseToken()
-  if (token !== null) return token
-  throw new TollgateError(401, { type: 'unauthenticated', title: 'Nobody is signed in to Supabase', reason: 'missing' })
 }

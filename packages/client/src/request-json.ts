@@ -17,7 +17,8 @@ export interface ApiRequest {
 /** Makes calls of one API. @throws TollgateError for every answer but success */
 export type Call = <Answer>(request: ApiRequest) => Promise<Answer>
 
-const TIMEOUT_MS = 15_000
+// Below the ten seconds in which a refresh may be repeated after a lost answer.
+const TIMEOUT_MS = 7_000
 
 /** Binds calls to an address and a `fetch`. */
 export function createCall(baseUrl: string, fetchHere: typeof fetch): Call {

@@ -3,11 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addKey, addOrganization, addUser, signSupabaseToken } from '../../../services/token-api/test/support/seed.ts'
 import { type Bench, openBench } from '../../../services/token-api/test/support/start-api.ts'
 import { connectServer, openSession, TollgateError, type TollgateEvent } from '../src/index.ts'
+import { openCookieJar } from './support/cookie-jar.ts'
 
 let bench: Bench
 let organization: string
 let user: string
 let requests: string[]
+let browser: typeof fetch
 
 beforeAll(async () => {
   bench = await openBench()
@@ -17,6 +19,7 @@ beforeEach(async () => {
   organization = await addOrganization(bench.db)
   user = await addUser(bench.db, organization)
   requests = []
+  browser = openCookieJar(watchedFetch).fetch
 })
 
 // The platform's own fetch, with what a test is about on top.
@@ -28,7 +31,7 @@ const sessionOf = (changes: Partial<Parameters<typeof openSession>[0]> = {}) =>
   openSession({
     baseUrl: bench.api.url,
     getSupabaseToken: () => signSupabaseToken(user, bench.secrets.supabase),
-    fetch: watchedFetch,
+    fetch: browser,
     ...changes,
   })
 const usage = (data: object = {}): TollgateEvent => ({
@@ -84,6 +87,100 @@ describe('a front end', () => {
     await other.logout()
     expect(await connectServer({ baseUrl: bench.api.url, key: 'tg_none' }).verifyToken(token)).toBeNull()
     expect(await other.token()).not.toBe(token)
+  })
+})
+
+const verify = (token: string) => connectServer({ baseUrl: bench.api.url, key: 'tg_none' }).verifyToken(token)
+const tomorrow = () => Date.now() + 86_400_000
+/** Makes a function of the store unknown for a while. */
+const without = async (name: string, act: () => Promise<unknown>) => {
+  const rename = (from: string, to: string) => bench.db.query(`alter function public.${from} rename to ${to}`)
+  await rename(name, `${name}_away`)
+  await act().finally(() => rename(`${name}_away`, name))
+}
+
+describe('the tabs of a browser', () => {
+  const ageRotations = () =>
+    bench.db.query(`update tollgate.login_sessions set rotated_at = rotated_at - interval '11 s' where user_id = $1`, [
+      user,
+    ])
+
+  test('go on with one login, whichever renewed it last', async () => {
+    const [here, there] = [sessionOf({ now: tomorrow }), sessionOf()]
+    await here.token()
+    const theirs = await there.token()
+    await ageRotations()
+    const ours = await here.token()
+    expect(requests.filter((request) => request === 'POST /api/librechat/auth')).toHaveLength(1)
+    expect([await verify(theirs), await verify(ours)]).toMatchObject([{ sub: user }, { sub: user }])
+  })
+
+  test('renew from memory where the browser withholds the cookie', async () => {
+    const session = sessionOf({ now: tomorrow, fetch: watchedFetch })
+    await session.token()
+    await session.token()
+    expect(requests.slice(-3)).toEqual([
+      'POST /api/librechat/auth',
+      'POST /api/librechat/refresh',
+      'POST /api/librechat/refresh',
+    ])
+  })
+
+  test('survive a lost answer to a renewal', async () => {
+    const first = await sessionOf().token()
+    let losses = 1
+    const lossy = openCookieJar(async (input, init) => {
+      const response = await watchedFetch(input, init)
+      if (!String(input).endsWith('/refresh') || !response.ok || losses-- <= 0) return response
+      throw new TypeError('fetch failed')
+    })
+    const session = sessionOf({ now: tomorrow, fetch: lossy.fetch })
+    await session.token()
+    await session.token()
+    expect(losses).toBeLessThan(1)
+    expect(requests.filter((request) => request === 'POST /api/librechat/auth')).toHaveLength(2)
+    expect(await verify(first)).toMatchObject({ sub: user })
+  })
+})
+
+describe('another user of the same browser', () => {
+  let signedIn: string
+  const shared = () => sessionOf({ getSupabaseToken: () => signSupabaseToken(signedIn, bench.secrets.supabase) })
+  beforeEach(() => {
+    signedIn = user
+  })
+
+  test.each(['in the same page', 'after a reload'])(
+    'has an own login, and that of the former is ended: %s',
+    async (when) => {
+      const page = shared()
+      const former = await page.token()
+      signedIn = await addUser(bench.db, organization)
+      const next = when === 'in the same page' ? page : shared()
+      const [token, seen] = await Promise.all([next.token(), next.user()])
+      expect(seen.id).toBe(signedIn)
+      expect([await verify(token), await verify(former)]).toMatchObject([{ sub: signedIn }, null])
+    },
+  )
+})
+
+describe('a logout', () => {
+  test.each(['with the cookie', 'without'])('that failed can be repeated: %s', async (how) => {
+    const session = sessionOf(how === 'without' ? { fetch: watchedFetch } : {})
+    const token = await session.token()
+    await without('revoke_logins', () => expect(session.logout()).rejects.toBeInstanceOf(TollgateError))
+    expect(await verify(token)).not.toBeNull()
+    await session.logout()
+    expect(await verify(token)).toBeNull()
+  })
+
+  test('everywhere ends the other logins too, also when the token at hand is too old for that', async () => {
+    const [elsewhere, session] = [sessionOf({ fetch: openCookieJar(watchedFetch).fetch }), sessionOf()]
+    const other = await elsewhere.token()
+    await session.token()
+    await bench.db.query(`update tollgate.login_sessions set refresh_hash = sha256('newer') where user_id = $1`, [user])
+    await session.logout({ everywhere: true })
+    expect(await verify(other)).toBeNull()
   })
 })
 
