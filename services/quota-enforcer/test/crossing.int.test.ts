@@ -79,7 +79,11 @@ test('usage that is announced reaches a state at once, long before a sweep would
 })
 
 test('raising the limit restores without a wake-up, and lowering it takes hold again', async () => {
-  const id = await revokedOrganization()
+  // Not by revokedOrganization: its wake-up may still be waiting, and would be the one that restores.
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  await world.use(id, 1_200)
+  await untilState(id, 'revoked')
   const { version } = await world.readPosition(id)
   await world.setLimit(id, 1_000_000)
   const restored = await untilState(id, 'active')
