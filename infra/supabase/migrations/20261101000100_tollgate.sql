@@ -6818,7 +6818,7 @@ as $$
 $$;
 
 revoke execute on function public.report_summary from public, anon;
-grant execute on function public.report_summary to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_summary to authenticated, service_role;
 
 -- schemas/45-reports/report_usage.sql
 -- Purpose: usage of an organization by time, model, user and kind of LLM token, as dashboards show it.

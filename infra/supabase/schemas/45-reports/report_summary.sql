@@ -42,4 +42,4 @@ as $$
 $$;
 
 revoke execute on function public.report_summary from public, anon;
-grant execute on function public.report_summary to authenticated, service_role, tollgate_token_api;
+grant execute on function public.report_summary to authenticated, service_role;
