@@ -533,6 +533,27 @@ create type tollgate.hold_budget as (
   period_end timestamptz
 );
 
+-- schemas/20-tables/statements.sql
+-- Closing figures of what a period's days do not tell: entries that posted to a later period than their own, and entries of
+-- a day that two periods share, as a change of time zone leaves one. Rollups by day and these together are a statement's
+-- lines, long after the ledger's partition is gone. Written in the transaction that drops it.
+create table tollgate.sealed_postings (
+  organization_id uuid not null,
+  period_start timestamptz not null,          -- the period that they posted to
+  original_period_start timestamptz not null, -- their own
+  date date not null,
+  model text not null,
+  user_id uuid not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  primary key (organization_id, period_start, original_period_start, date, model, user_id)
+);
+
 -- schemas/20-tables/usage.sql
 -- Identities: (organization, source, id) counts once. A table of its own, because the ledger is partitioned by time
 -- and could not carry this key across months. digest = first 16 bytes of SHA-256 over source, NUL, id.
@@ -2706,6 +2727,7 @@ begin
     payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))
   where w.payload #>> '{data,user_id}' = person::text;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
+  update tollgate.sealed_postings p set user_id = new_id where p.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
   where s.user_id = person;
@@ -5623,6 +5645,51 @@ $$;
 grant execute on function tollgate.schedules_of, tollgate.organization_period
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/seal_postings.sql
+-- Purpose: days that two periods of an organization share: where a change of time zone went west, the first days of the new
+--   schedule bear the dates of the old one's last. Parameters: for_organization. Returns: a row a day. Reads only.
+create function tollgate.shared_days(for_organization uuid) returns table (date date)
+language sql stable security invoker set search_path = ''
+as $$
+  select d::date
+  from tollgate.period_schedules o
+  join tollgate.period_schedules n on n.organization_id = o.organization_id and n.valid_from = o.valid_to
+  cross join lateral generate_series(date_trunc('day', n.valid_from at time zone n.time_zone),
+    date_trunc('day', n.valid_from at time zone o.time_zone) - interval '1 day', '1 day') d
+  where o.organization_id = for_organization and o.valid_to < 'infinity'
+$$;
+
+-- Purpose: add the sums of one partition's exceptional entries to sealed_postings. Parameters: partition (name of the table).
+-- Returns: nothing. Locks: rows of sealed_postings; the caller holds the lock of the books.
+-- Invariant: as write_closing_figures, which calls it: once for a partition, in the transaction that drops it.
+create function tollgate.seal_postings(partition text) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  execute format($sql$
+    insert into tollgate.sealed_postings as t (
+      organization_id, period_start, original_period_start, date, model, user_id, input_tokens, output_tokens, cost_usd,
+      charge_usd, message_count, event_count, unpriced_events)
+    select e.organization_id, e.period_start, coalesce(e.original_period_start, e.period_start), e.usage_date, e.model,
+      e.user_id, sum(e.input_tokens), sum(e.output_tokens), coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
+      sum(e.message_count), sum(e.event_count), sum(e.unpriced_events)
+    from tollgate.%I e
+    where e.original_period_start is not null or (e.organization_id, e.usage_date) in (
+      select o.organization_id, d.date
+      from (select distinct h.organization_id from tollgate.period_schedules h) o
+      cross join lateral tollgate.shared_days(o.organization_id) d)
+    group by 1, 2, 3, 4, 5, 6
+    on conflict (organization_id, period_start, original_period_start, date, model, user_id) do update set
+      input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens,
+      cost_usd = t.cost_usd + excluded.cost_usd,
+      charge_usd = t.charge_usd + excluded.charge_usd,
+      message_count = t.message_count + excluded.message_count,
+      event_count = t.event_count + excluded.event_count,
+      unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
+end
+$$;
+
 -- schemas/40-functions/seal_usage_partition.sql
 -- Purpose: retention. Seal the oldest month of the ledger that is past it: write the closing figures of its entries by day,
 --   session and period, then drop its partition. One month a call.
@@ -6292,9 +6359,9 @@ grant execute on function tollgate.unwrap
   to authenticated, tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/write_closing_figures.sql
--- Purpose: add the sums of one partition's entries to the closing figures by day, session and period.
+-- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and posting.
 -- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
--- Locks: rows of sealed_days, sealed_sessions, sealed_periods; the caller holds the lock of the books.
+-- Locks: rows of sealed_days, sealed_sessions, sealed_periods, sealed_postings; the caller holds the lock of the books.
 -- Invariant: called once for a partition, in the transaction that drops it. A day at a month's border may be sealed in parts.
 create function tollgate.write_closing_figures(partition text)
 returns table (entries bigint, total_tokens bigint, cost_usd numeric)
@@ -6357,6 +6424,7 @@ begin
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
+  perform tollgate.seal_postings(partition);
   return query execute format('select count(*), coalesce(sum(e.total_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0)
     from tollgate.%I e', partition);
 end
@@ -6456,6 +6524,75 @@ end
 $$;
 
 grant execute on function tollgate.dress_usage to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/fold_statement.sql
+-- Purpose: the entries that rollups by day cannot place in a period: postponed ones, and those of days that two periods
+--   share, from ledger and closing figures. Parameters: for_organization. Returns: sums by period, own period, day, model
+--   and user. Reads only, by the index of postponed entries and that of the shared days.
+create function tollgate.list_postings(for_organization uuid)
+returns setof tollgate.sealed_postings
+language sql stable security invoker set search_path = ''
+as $$
+  select e.organization_id, e.period_start, coalesce(e.original_period_start, e.period_start), e.usage_date, e.model,
+    e.user_id, sum(e.input_tokens)::bigint, sum(e.output_tokens)::bigint, coalesce(sum(e.cost_usd), 0),
+    coalesce(sum(e.charge_usd), 0), sum(e.message_count), sum(e.event_count), sum(e.unpriced_events)
+  from (
+    select u.* from tollgate.usage_events u
+    where u.organization_id = for_organization and u.original_period_start is not null
+    union all
+    select u.* from tollgate.usage_events u
+    where u.organization_id = for_organization and u.original_period_start is null
+      and u.usage_date in (select d.date from tollgate.shared_days(for_organization) d)
+  ) e
+  group by 1, 2, 3, 4, 5, 6
+  union all
+  select s.* from tollgate.sealed_postings s where s.organization_id = for_organization
+$$;
+
+-- Purpose: what a period's statement consists of, by own period, model and user. Parameters: for_organization, for_period
+--   (its start). Returns: a row each; own_period is the period itself, or the closed one that the entries came from.
+-- Invariant: the rows add up to the period's total, sealed or not; reads rollups, and of the ledger only what
+--   list_postings reads. Reads only.
+create function tollgate.fold_statement(for_organization uuid, for_period timestamptz)
+returns table (own_period timestamptz, model text, user_id uuid, input_tokens bigint, output_tokens bigint,
+  cost_usd numeric, charge_usd numeric, message_count bigint, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  with period as materialized (
+    select (p.period_start at time zone p.time_zone)::date as first_day, (p.period_end at time zone p.time_zone)::date as end_day
+    from tollgate.organization_period(for_organization, for_period) p
+  ), postings as materialized (
+    select * from tollgate.list_postings(for_organization)
+  ), shared as materialized (
+    select d.date from tollgate.shared_days(for_organization) d
+  ), parts as (
+    select for_period as own_period, m.model, m.user_id, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd,
+      m.message_count, m.event_count, m.unpriced_events
+    from tollgate.usage_by_model m
+    where m.organization_id = for_organization and m.date >= (select p.first_day from period p)
+      and m.date < (select p.end_day from period p) and m.date not in (select s.date from shared s)
+    union all
+    -- What posts to a later period is in the rollup of its day, and not in this statement.
+    select for_period, p.model, p.user_id, -p.input_tokens, -p.output_tokens, -p.cost_usd, -p.charge_usd,
+      -p.message_count, -p.event_count, -p.unpriced_events
+    from postings p
+    where p.original_period_start = for_period and p.period_start <> for_period
+      and p.date not in (select s.date from shared s)
+    union all
+    select p.original_period_start, p.model, p.user_id, p.input_tokens, p.output_tokens, p.cost_usd, p.charge_usd,
+      p.message_count, p.event_count, p.unpriced_events
+    from postings p
+    where p.period_start = for_period
+  )
+  select p.own_period, p.model, p.user_id, sum(p.input_tokens)::bigint, sum(p.output_tokens)::bigint, sum(p.cost_usd),
+    sum(p.charge_usd), sum(p.message_count)::bigint, sum(p.event_count)::bigint, sum(p.unpriced_events)::bigint
+  from parts p
+  group by 1, 2, 3
+  having (sum(p.input_tokens), sum(p.output_tokens), sum(p.cost_usd), sum(p.charge_usd), sum(p.message_count),
+    sum(p.event_count), sum(p.unpriced_events)) is distinct from (0, 0, 0, 0, 0, 0, 0)
+$$;
+
+grant execute on function tollgate.list_postings, tollgate.fold_statement to service_role;
 
 -- schemas/45-reports/list_chat_sessions.sql
 -- Purpose: report_sessions for the token API. Parameters: query as of report_sessions, and viewer_user_id (who asks and sees
@@ -6659,20 +6796,21 @@ revoke execute on function public.report_me from public, anon;
 grant execute on function public.report_me to authenticated;
 
 -- schemas/45-reports/report_organizations.sql
--- Purpose: every organization with its present period, by name. Parameters: query = { search? (part of name or domain),
---   limit? (1 to 500, default 100), after? (name of the last row of the page before) }.
+-- Purpose: every organization with its present period, by name and id. Parameters: query = { search? (part of name or domain),
+--   limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
 -- Returns: a row an organization; counts as text; cost null where nothing of the period is priced.
 -- Security definer: for super_admin alone, anybody else gets no row; organizations are the project's own table, whose
 --   policies need not know that role.
 create function public.report_organizations(query jsonb)
 returns table (
   organization_id uuid, name text, domain text, plan_type text, state text, used_tokens text, limit_tokens text,
-  cost_usd text, unpriced_events text)
+  cost_usd text, unpriced_events text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   asked jsonb := tollgate.unwrap(query);
+  seen jsonb := (asked ->> 'after')::jsonb;
   pattern text := '%' || regexp_replace(coalesce(asked ->> 'search', ''), '([\\%_])', '\\\1', 'g') || '%';
 begin
   if tollgate.my_role() is distinct from 'super_admin' then return; end if;
@@ -6680,15 +6818,16 @@ begin
     select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
       i.limit_tokens::text,
       case when t.unpriced_events = t.event_count and t.event_count > 0 then null else coalesce(t.cost_usd, 0) end::text,
-      coalesce(t.unpriced_events, 0)::text
+      coalesce(t.unpriced_events, 0)::text, jsonb_build_array(o.name, o.organization_id)::text
     from (
       select d.* from tollgate.directory_organizations d
-      where (d.name ilike pattern or d.domain ilike pattern) and (asked ->> 'after' is null or d.name > asked ->> 'after')
-      order by d.name limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)) o
+      where (d.name ilike pattern or d.domain ilike pattern)
+        and (seen is null or (d.name, d.organization_id) > (seen ->> 0, (seen ->> 1)::uuid))
+      order by d.name, d.organization_id limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)) o
     join tollgate.quota_inputs i on i.organization_id = o.organization_id
     left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
     left join tollgate.enforcement_states s on s.organization_id = i.organization_id
-    order by o.name;
+    order by o.name, o.organization_id;
 end
 $$;
 
@@ -6772,6 +6911,137 @@ $$;
 grant execute on function tollgate.select_sessions to authenticated, service_role, tollgate_token_api;
 revoke execute on function public.report_sessions from public, anon;
 grant execute on function public.report_sessions to authenticated, service_role;
+
+-- schemas/45-reports/report_statement.sql
+-- Purpose: one group of a statement's lines as JSON. Parameters: line (sums). Returns: an object; counts and money are text,
+--   money null where nothing of the line has a price.
+create function tollgate.dress_statement_line(
+  input_tokens numeric, output_tokens numeric, cost_usd numeric, charge_usd numeric, message_count numeric,
+  event_count numeric, unpriced_events numeric) returns jsonb
+language sql stable parallel safe
+return jsonb_build_object('tokens_used', (input_tokens + output_tokens)::text, 'input_tokens', input_tokens::text,
+  'output_tokens', output_tokens::text,
+  'cost_usd', case when unpriced_events < event_count or event_count = 0 then cost_usd::text end,
+  'charge_usd', case when unpriced_events < event_count or event_count = 0 then charge_usd::text end,
+  'message_count', message_count::text, 'event_count', event_count::text, 'unpriced_events', unpriced_events::text);
+
+-- Purpose: an organization's periods that have a total, newest first. Parameters: query = { organization_id }.
+-- Returns: a row a period: state is frozen (closed), over (ended, still taking late usage) or open; amounts as text.
+-- Security definer: as report_statement, which it lists.
+create function public.report_periods(query jsonb)
+returns table (period_start timestamptz, period_end timestamptz, first_day date, last_day date, state text,
+  used_tokens text, cost_usd text, charge_usd text, unpriced_events text)
+language sql stable security definer set search_path = ''
+as $$
+  select t.period_start, p.period_end, (t.period_start at time zone p.time_zone)::date,
+    (p.period_end at time zone p.time_zone)::date - 1,
+    case when s.closed_at is not null then 'frozen' when p.period_end <= now() then 'over' else 'open' end,
+    t.used_tokens::text, case when t.unpriced_events < t.event_count or t.event_count = 0 then t.cost_usd::text end,
+    case when t.unpriced_events < t.event_count or t.event_count = 0 then t.charge_usd::text end, t.unpriced_events::text
+  from (select (tollgate.unwrap(query) ->> 'organization_id')::uuid as organization_id) a
+  join tollgate.period_totals t on t.organization_id = a.organization_id
+  cross join lateral tollgate.organization_period(a.organization_id, t.period_start) p
+  left join tollgate.period_statements s on s.organization_id = t.organization_id and s.period_start = t.period_start
+  where (select tollgate.may_read_organization(a.organization_id))
+  order by t.period_start desc
+$$;
+
+-- Purpose: the statement of a period, as it is printed. Parameters: query = { organization_id, day? (an ISO day of the
+--   organization that lies in the period; the present day without it) }.
+-- Returns: one row, or none for whoever may not read the organization. total is the frozen one where the period is closed,
+--   else what it is up to now. models and users are lines of the period's own usage, earlier of what belongs to closed
+--   periods and posted here, by period and model; models and earlier together add up to the total, users and earlier too.
+--   later: what belongs to this period and posted to later ones. Counts and money are text, null money has no price.
+-- Security definer: statements and closing figures are no rows that a tenant may read; an organization's admin and
+--   super_admin see them.
+create function public.report_statement(query jsonb)
+returns table (organization_id uuid, name text, domain text, plan_type text, time_zone text, period_start timestamptz,
+  period_end timestamptz, first_day date, last_day date, state text, closed_at timestamptz, total jsonb, models jsonb,
+  users jsonb, earlier jsonb, later jsonb, as_of timestamptz)
+language plpgsql stable security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  day date := (asked ->> 'day')::date;
+  period record;
+begin
+  if not tollgate.may_read_organization(organization) then return; end if;
+  -- Noon of the organization's own clock lies on the day whatever daylight saving does.
+  select p.* into period
+  from tollgate.schedules_of(organization) h
+  cross join lateral (select case when day is null then now()
+    else (day + time '12:00') at time zone h.time_zone end as at) i
+  cross join lateral tollgate.organization_period(organization, i.at) p
+  where h.valid_from <= i.at and i.at < h.valid_to
+  order by h.valid_from desc limit 1;
+  return query
+    with lines as materialized (
+      select f.* from tollgate.fold_statement(organization, period.period_start) f
+    ), names as (
+      select v.user_id, v.user_name from tollgate.visible_members(organization) v
+    ), by_model as (
+      select l.model, sum(l.input_tokens + l.output_tokens) as tokens, tollgate.dress_statement_line(sum(l.input_tokens),
+        sum(l.output_tokens), sum(l.cost_usd), sum(l.charge_usd), sum(l.message_count), sum(l.event_count),
+        sum(l.unpriced_events)) as figures
+      from lines l where l.own_period = period.period_start group by l.model
+    ), by_user as (
+      select l.user_id, n.user_name, sum(l.input_tokens + l.output_tokens) as tokens, tollgate.dress_statement_line(
+        sum(l.input_tokens), sum(l.output_tokens), sum(l.cost_usd), sum(l.charge_usd), sum(l.message_count),
+        sum(l.event_count), sum(l.unpriced_events)) as figures
+      from lines l left join names n on n.user_id = l.user_id
+      where l.own_period = period.period_start group by l.user_id, n.user_name
+    ), by_period as (
+      select l.own_period, l.model, tollgate.dress_statement_line(sum(l.input_tokens), sum(l.output_tokens),
+        sum(l.cost_usd), sum(l.charge_usd), sum(l.message_count), sum(l.event_count), sum(l.unpriced_events)) as figures
+      from lines l where l.own_period <> period.period_start group by l.own_period, l.model
+    ), postponed as (
+      select p.period_start as posted_to, tollgate.dress_statement_line(sum(p.input_tokens), sum(p.output_tokens),
+        sum(p.cost_usd), sum(p.charge_usd), sum(p.message_count), sum(p.event_count), sum(p.unpriced_events)) as figures
+      from tollgate.list_postings(organization) p
+      where p.original_period_start = period.period_start and p.period_start <> period.period_start
+      group by p.period_start
+    )
+    select o.organization_id, o.name, o.domain, o.plan_type, period.time_zone, period.period_start, period.period_end,
+      (period.period_start at time zone period.time_zone)::date,
+      (period.period_end at time zone period.time_zone)::date - 1,
+      case when s.closed_at is not null then 'frozen' when period.period_end <= now() then 'over' else 'open' end, s.closed_at,
+      tollgate.statement_total(s, t),
+      (select coalesce(jsonb_agg(m.figures || jsonb_build_object('model', m.model) order by m.tokens desc, m.model), '[]')
+        from by_model m),
+      (select coalesce(jsonb_agg(u.figures || jsonb_build_object('user_id', u.user_id, 'user_name', u.user_name)
+        order by u.tokens desc, u.user_name, u.user_id), '[]') from by_user u),
+      (select coalesce(jsonb_agg(e.figures || jsonb_build_object('period_start', e.own_period, 'model', e.model)
+        order by e.own_period, e.model), '[]') from by_period e),
+      (select coalesce(jsonb_agg(l.figures || jsonb_build_object('period_start', l.posted_to) order by l.posted_to), '[]')
+        from postponed l),
+      now()
+    from tollgate.directory_organizations o
+    left join tollgate.period_totals t on t.organization_id = organization and t.period_start = period.period_start
+    left join tollgate.period_statements s on s.organization_id = organization and s.period_start = period.period_start
+    where o.organization_id = organization;
+end
+$$;
+
+-- Purpose: the total of a statement: the frozen one, else the present one. Parameters: frozen, present (either may be null).
+-- Returns: an object as the lines' are, without kinds of LLM tokens and messages, which totals do not keep.
+create function tollgate.statement_total(frozen tollgate.period_statements, present tollgate.period_totals) returns jsonb
+language sql stable parallel safe
+return (
+  select jsonb_build_object('tokens_used', f.used_tokens::text,
+    'cost_usd', case when f.unpriced_events < f.event_count or f.event_count = 0 then f.cost_usd::text end,
+    'charge_usd', case when f.unpriced_events < f.event_count or f.event_count = 0 then f.charge_usd::text end,
+    'event_count', f.event_count::text, 'unpriced_events', f.unpriced_events::text)
+  from (select
+    coalesce((frozen).used_tokens, (present).used_tokens, 0) as used_tokens,
+    coalesce((frozen).cost_usd, (present).cost_usd, 0) as cost_usd,
+    coalesce((frozen).charge_usd, (present).charge_usd, 0) as charge_usd,
+    coalesce((frozen).event_count, (present).event_count, 0) as event_count,
+    coalesce((frozen).unpriced_events, (present).unpriced_events, 0) as unpriced_events) f);
+
+revoke execute on function public.report_periods, public.report_statement from public, anon;
+grant execute on function public.report_periods, public.report_statement to authenticated, service_role;
 
 -- schemas/45-reports/report_summary.sql
 -- Purpose: the totals of a span and of the span before it, as tiles show them. Parameters: query = { organization_id,
@@ -7092,6 +7362,10 @@ select tollgate.open_table('tollgate.reservations', '{"tollgate_token_api": ["se
   "tollgate_usage_worker": ["select", "update"], "tollgate_quota_enforcer": ["select", "update", "delete"]}');
 select tollgate.open_table('tollgate.reserved_totals', '{"tollgate_token_api": ["select", "insert", "update"],
   "tollgate_usage_worker": ["select", "update"], "tollgate_quota_enforcer": ["select", "update"]}');
+
+-- schemas/50-policies/services-statements.sql
+-- What statements are read from is written by sealing alone, with its owner's rights.
+select tollgate.open_table('tollgate.sealed_postings', '{"tollgate_usage_worker": ["select"]}');
 
 -- schemas/50-policies/services-usage.sql
 -- What each service may touch of the usage tables and the price book.

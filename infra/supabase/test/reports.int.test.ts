@@ -1,99 +1,23 @@
-import { createClient, type SupabaseClient } from '@supabase/supabase-js'
-import {
-  createTestDatabase,
-  startTestSupabase,
-  type TestDatabase,
-  type TestSupabase,
-} from '@tollgate/local-stack/testing'
+import type { SupabaseClient } from '@supabase/supabase-js'
 import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { A, dayOf, openReports, type Person, type ReportsFixture, type Row, SPAN } from './reports-fixture.ts'
 
 // The report functions as the dashboard calls them: through supabase-js, with the signed-in user's own token.
-const A = '00000000-0000-4000-8000-00000000000a'
-const B = '00000000-0000-4000-8000-00000000000b'
-const PEOPLE = {
-  user: { organization: A, role: 'user' },
-  admin: { organization: A, role: 'admin' },
-  stranger: { organization: B, role: 'admin' },
-  superAdmin: { organization: B, role: 'super_admin' },
-} as const
-type Person = keyof typeof PEOPLE
-type Row = Record<string, string | null>
-
-const DAY_MS = 86_400_000
-const dayOf = (daysAgo: number): string => new Date(Date.now() - daysAgo * DAY_MS).toISOString().slice(0, 10)
-const SPAN = { start: dayOf(20), end: dayOf(-1) }
-
-let database: TestDatabase
-let supabase: TestSupabase
+let fixture: ReportsFixture
 let sql: pg.Client
 let anon: SupabaseClient
-const ids = {} as Record<Person, string>
-const clients = {} as Record<Person, SupabaseClient>
-
-const open = (): SupabaseClient =>
-  createClient(supabase.url, supabase.publishableKey, { auth: { persistSession: false, autoRefreshToken: false } })
-
-async function addPerson(person: Person): Promise<void> {
-  const client = open()
-  const { data, error } = await client.auth.signUp({
-    email: `${person}@example.com`,
-    password: 'correct horse battery',
-  })
-  if (error || !data.user) throw error ?? new Error('no user')
-  ids[person] = data.user.id
-  clients[person] = client
-  const { organization, role } = PEOPLE[person]
-  await sql.query(
-    'insert into public.profiles (id, organization_id, role, email, full_name) values ($1, $2, $3, $4, $5)',
-    [data.user.id, organization, role, `${person}@example.com`, person === 'admin' ? '' : `The ${person}`],
-  )
-}
-
-/** Usage of three weeks: two models with a price, one without, cached input and reasoning, two sessions a user. */
-async function addUsage(): Promise<void> {
-  const models = ['gpt-4o', 'gpt-4o-mini', 'model-without-a-price']
-  const events = Array.from({ length: 240 }, (_, n) => {
-    const person = (['user', 'admin', 'stranger'] as const)[n % 3] ?? 'user'
-    const time = new Date(Date.now() - (n % 20) * DAY_MS - n * 60_000).toISOString()
-    return {
-      ...{ type: 'usage.recorded', source: 'reports', id: `event-${n}`, time, received_at: new Date().toISOString() },
-      ...{
-        member: true,
-        organization_id: PEOPLE[person].organization,
-        user_id: ids[person],
-        model: models[(n % 7) % 3],
-      },
-      ...{ session_id: `session-${n % 2}`, input_tokens: 100 + n, output_tokens: 50, message_count: 1 },
-      ...{ cache_read_input_tokens: n % 10, cache_creation_input_tokens: 0, reasoning_output_tokens: n % 5 },
-    }
-  })
-  await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events })])
-}
+let ids: Record<Person, string>
+let clients: Record<Person, SupabaseClient>
 
 beforeAll(async () => {
-  database = await createTestDatabase()
-  supabase = await startTestSupabase(database.databaseUrl)
-  sql = new pg.Client(database.databaseUrl)
-  await sql.connect()
-  await sql.query(`insert into public.organizations (id, name, domain) values ($1, 'A', 'a'), ($2, 'B', 'b')`, [A, B])
-  anon = open()
-  for (const person of Object.keys(PEOPLE) as Person[]) await addPerson(person)
-  await addUsage()
+  fixture = await openReports()
+  ;({ sql, anon, ids, clients } = fixture)
 })
-afterAll(async () => {
-  await sql?.end()
-  await supabase?.stop()
-  await database?.drop()
-})
+afterAll(() => fixture?.close())
 
-async function report(person: Person, fn: string, query: object): Promise<Row[]> {
-  const { data, error } = await clients[person].rpc(fn, { query })
-  if (error) throw error
-  return data as Row[]
-}
-
+const report = (person: Person, fn: string, query: object): Promise<Row[]> => fixture.report(person, fn, query)
 const usage = (person: Person, query: object): Promise<Row[]> =>
   report(person, 'report_usage', { organization_id: A, ...SPAN, ...query })
 
@@ -253,6 +177,21 @@ describe('report_organizations', () => {
     expect(await names('superAdmin', 'b')).toEqual(['B'])
     expect(await names('superAdmin', '%')).toEqual([])
     expect(await names('admin', '')).toEqual([])
+  })
+
+  it('pages through organizations of one name, each once', async () => {
+    await sql.query(
+      `insert into public.organizations (name, domain) select 'Same', 'same-' || n from generate_series(1, 5) n`,
+    )
+    const domains: (string | null | undefined)[] = []
+    for (let after: string | null | undefined; domains.length < 10; ) {
+      const query = { search: 'Same', limit: 2, ...(after ? { after } : {}) }
+      const page = await report('superAdmin', 'report_organizations', query)
+      domains.push(...page.map((row) => row.domain))
+      after = page.at(-1)?.cursor
+      if (page.length < 2) break
+    }
+    expect(domains.toSorted()).toEqual([1, 2, 3, 4, 5].map((n) => `same-${n}`))
   })
 })
 

@@ -56,6 +56,7 @@ begin
     payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))
   where w.payload #>> '{data,user_id}' = person::text;
   update tollgate.sealed_days d set user_id = new_id where d.user_id = person;
+  update tollgate.sealed_postings p set user_id = new_id where p.user_id = person;
   update tollgate.sealed_sessions s set user_id = new_id,
     librechat_session_id = tollgate.erased_session(new_id, s.librechat_session_id)
   where s.user_id = person;

@@ -1,6 +1,6 @@
--- Purpose: add the sums of one partition's entries to the closing figures by day, session and period.
+-- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and posting.
 -- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
--- Locks: rows of sealed_days, sealed_sessions, sealed_periods; the caller holds the lock of the books.
+-- Locks: rows of sealed_days, sealed_sessions, sealed_periods, sealed_postings; the caller holds the lock of the books.
 -- Invariant: called once for a partition, in the transaction that drops it. A day at a month's border may be sealed in parts.
 create function tollgate.write_closing_figures(partition text)
 returns table (entries bigint, total_tokens bigint, cost_usd numeric)
@@ -63,6 +63,7 @@ begin
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,
       unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
+  perform tollgate.seal_postings(partition);
   return query execute format('select count(*), coalesce(sum(e.total_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0)
     from tollgate.%I e', partition);
 end
