@@ -2,7 +2,7 @@ import type { Enforcement } from '@tollgate/shared/contracts'
 import type { Check } from '@tollgate/shared/lifecycle'
 import type { Logger } from '@tollgate/shared/logging'
 import { type Backlog, type Consumer, createConsumer } from '@tollgate/shared/queues'
-import type { Rpc } from '@tollgate/shared/store'
+import { createLiveNotices, type Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import type { EnforcementMode } from './config.ts'
 import { createChecks } from './create-checks.ts'
@@ -70,11 +70,16 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     }
   }
   const positions = startKeepingPositions(dependencies)
+  const live = createLiveNotices({
+    ...{ rpc, now },
+    onError: (error) => logger.warn({ err: error }, 'open dashboards were not told; they ask by themselves'),
+  })
   const decide = createEvaluate({ rpc, announce, metrics, logger })
   // An evaluation may come of a new limit or period, which the published position says too.
   const evaluate: Evaluate = async (organizationId, trigger) => {
     const outcome = await decide(organizationId, trigger)
     positions.mark([organizationId])
+    live.tell([organizationId])
     return outcome
   }
   const sweeping = startSweeping(dependencies, evaluate)
@@ -98,7 +103,7 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     },
     stopSweeping: async () => {
       redis.off('ready', rebuilding.wake)
-      await Promise.all([sweeping.stop(), rebuilding.stop(), positions.stop(), delivering.stop()])
+      await Promise.all([sweeping.stop(), rebuilding.stop(), positions.stop(), delivering.stop(), live.stop()])
     },
   }
 }

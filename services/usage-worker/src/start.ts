@@ -12,7 +12,7 @@ import {
   type DeadLetter,
   disconnectAll,
 } from '@tollgate/shared/queues'
-import { openStore, type Rpc } from '@tollgate/shared/store'
+import { createLiveNotices, openStore, type Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { createAnnounce } from './announce.ts'
 import { defineBacklogGauges } from './backlog-gauges.ts'
@@ -58,7 +58,13 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   phases.add('close', 'store', 1_000, store.close)
 
   const producing = openProducerConnection(options, onError)
-  const announce = openAnnounce(options, producing, usage, onError)
+  const wake = openAnnounce(options, producing, usage, onError)
+  const live = createLiveNotices({ rpc: store.rpc, now, onError })
+  phases.add('drain', 'live notices', 1_000, live.stop)
+  const announce: typeof wake = (totals) => {
+    wake(totals)
+    live.tell(totals.map((total) => total.organization_id))
+  }
   const connection = createWorkerConnection(config.REDIS_URL, { onError, name: 'usage-worker' })
   phases.add('close', 'redis', 500, () => disconnectAll(connection))
   const commit = (jobs: UsageEventsJob[]) =>

@@ -3,6 +3,7 @@ export { createSupabaseRpc, type SupabaseRpcOptions } from './create-supabase-rp
 export type { BooksDrift, BooksScan } from './functions/books-functions.ts'
 export type { Rpc, RpcArgs, RpcFunctions, RpcName, RpcRow, RpcStore } from './functions/index.ts'
 export type { PositionRow } from './functions/reservation-functions.ts'
+export { createLiveNotices, type LiveNotices } from './live-notices.ts'
 export { makeKey, type NewKey } from './make-key.ts'
 export { openStore, type StoreUse } from './open-store.ts'
 export { isRetryableStoreError, StoreError, type StoreErrorCode, type StoreErrorDetails } from './store-error.ts'

@@ -4,6 +4,7 @@ import type { BooksFunctions } from './books-functions.ts'
 import type { IdempotencyFunctions } from './idempotency-functions.ts'
 import type { IntakeFunctions } from './intake-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
+import type { LiveFunctions } from './live-functions.ts'
 import type { LoginFunctions } from './login-functions.ts'
 import type { ProxyFunctions } from './proxy-functions.ts'
 import type { QuotaFunctions } from './quota-functions.ts'
@@ -22,6 +23,7 @@ export type RpcFunctions = {
 } & UsageFunctions &
   IntakeFunctions &
   AccountFunctions &
+  LiveFunctions &
   LoginFunctions &
   AuditFunctions &
   BooksFunctions &
