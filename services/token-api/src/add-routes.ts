@@ -8,7 +8,8 @@ import { createStoreCheck } from './ingest/require-store.ts'
 import { answerOnce } from './manners/answer-once.ts'
 import type { ProvedCallers } from './manners/prove-callers.ts'
 import { createAnswerSeal } from './manners/seal-answer.ts'
-import { addProxyRoutes } from './proxy/add-proxy-routes.ts'
+import { addProxyRoutes, openSessionMemory } from './proxy/add-proxy-routes.ts'
+import type { SessionMemory } from './proxy/remember-sessions.ts'
 import { createNamedAdmission } from './reservations/admit-named.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { deleteKey } from './routes/delete-key.ts'
@@ -23,14 +24,53 @@ import { postKeyRotation } from './routes/post-key-rotation.ts'
 import { postKeys } from './routes/post-keys.ts'
 import { postWebhooks } from './routes/post-webhooks.ts'
 import type { App } from './routes/typed-app.ts'
-import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
+import { type AccessTokenVerifier, openAccessTokenVerifier } from './tokens/verify-access-token.ts'
 import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
 
 /** Adds the routes, each with what it needs and no more. */
-export function addRoutes(app: App, dependencies: RouteDependencies, callers: ProvedCallers): void {
+export function addRoutes(
+  app: App,
+  dependencies: RouteDependencies,
+  { checks: plain, memory }: Memories,
+  callers: ProvedCallers,
+): void {
+  // A scope of their own: the hooks that writes need would cost these as much as their answer does. What is asked at
+  // each request of somebody else's is not limited, and need not note who asked.
+  app.register(async (scope: App) => {
+    getVerify(scope, plain.check, dependencies.positions.show)
+    addProxyRoutes(scope, { ...dependencies, memory, check: plain.check, verifyAccess: plain.verify })
+  })
+  app.register(async (scope: App) => {
+    const checks = callers.watch(plain)
+    const access = { ...checks, findMember: dependencies.store.findMember }
+    answerOnce(scope, {
+      access,
+      store: dependencies.store,
+      seal: createAnswerSeal(dependencies.config.LIBRECHAT_JWT_SECRET),
+    })
+    addLoginRoutes(scope, dependencies, checks)
+    addSessionRoutes(scope, dependencies, checks)
+    addEventRoutes(scope, dependencies, checks)
+    addQuotaRoutes(scope, dependencies, checks)
+    addKeyRoutes(scope, dependencies, checks)
+    addWebhookRoutes(scope, dependencies, checks)
+    addReportRoutes(scope, dependencies, checks)
+    addReservationRoutes(scope, { ...dependencies, ...checks })
+  })
+}
+
+/** What the routes share, and what of it answers by itself. */
+export interface Memories {
+  readonly checks: Checks
+  readonly recallToken: AccessTokenVerifier['recall']
+  readonly memory: SessionMemory
+}
+
+/** Opens the memories of tokens and sessions, and the checks over them. */
+export function openMemories(dependencies: RouteDependencies): Memories {
   const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
-  const verify = createAccessTokenVerifier(keys.access, now)
-  const plain: Checks = {
+  const { verify, recall } = openAccessTokenVerifier(keys.access, now)
+  const checks = {
     verify,
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
     authenticateKey: serviceKeys.authenticate,
@@ -41,23 +81,7 @@ export function addRoutes(app: App, dependencies: RouteDependencies, callers: Pr
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
-  const checks = callers.watch(plain)
-  answerOnce(app, {
-    access: { ...checks, findMember: store.findMember },
-    store,
-    seal: createAnswerSeal(config.LIBRECHAT_JWT_SECRET),
-  })
-  addLoginRoutes(app, dependencies, checks)
-  addSessionRoutes(app, dependencies, checks)
-  // What is asked at each request of somebody else's is not limited, and need not note who asked.
-  getVerify(app, plain.check, dependencies.positions.show)
-  addProxyRoutes(app, { ...dependencies, check: plain.check, verifyAccess: verify })
-  addEventRoutes(app, dependencies, checks)
-  addQuotaRoutes(app, dependencies, checks)
-  addKeyRoutes(app, dependencies, checks)
-  addWebhookRoutes(app, dependencies, checks)
-  addReportRoutes(app, dependencies, checks)
-  addReservationRoutes(app, { ...dependencies, ...checks })
+  return { checks, recallToken: recall, memory: openSessionMemory(dependencies) }
 }
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {

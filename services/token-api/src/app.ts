@@ -3,15 +3,16 @@ import type { Logger } from '@tollgate/shared/logging'
 import type { Metrics } from '@tollgate/shared/metrics'
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
-import { addRoutes } from './add-routes.ts'
+import { addRoutes, type Memories, openMemories } from './add-routes.ts'
 import type { Config } from './config.ts'
+import { answerFromMemory } from './gate/answer-from-memory.ts'
 import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { proveCallers } from './manners/prove-callers.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
-import { logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
-import { secure } from './plugins/security.ts'
+import { isLoggingAnswers, logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
+import { constantHeaders, secure } from './plugins/security.ts'
 import type { RouteDependencies } from './route-dependencies.ts'
 import type { App } from './routes/typed-app.ts'
 
@@ -36,6 +37,8 @@ export function buildApp(dependencies: AppDependencies): App {
     loggerInstance: logger as FastifyBaseLogger,
     // One line a request would cost more than most requests, and its URL may hold a token.
     logController: new LogController({ disableRequestLogging: true }),
+    // A child for each request costs as much as an answer from memory: a line names its request itself.
+    childLoggerFactory: (shared) => shared,
     // A HEAD of a login would start one.
     exposeHeadRoutes: false,
     genReqId: takeRequestId(newId),
@@ -58,7 +61,26 @@ export function buildApp(dependencies: AppDependencies): App {
   const callers = proveCallers()
   if (rates !== undefined) limitRates(app, rates, callers)
   documentRoutes(app)
-  app.register(async (scope: App) => addRoutes(scope, dependencies, callers))
+  const memories = openMemories(dependencies)
+  app.register(async (scope: App) => addRoutes(scope, dependencies, memories, callers))
   app.register(opsRoutes, { checks, metrics, ...(stopping ? { stopping } : {}) })
+  if (!isLoggingAnswers(app)) answerFirst(app, dependencies, memories)
   return app
+}
+
+/** Puts what memory can answer before everything that is done for a request. */
+function answerFirst(app: App, dependencies: AppDependencies, { recallToken, memory }: Memories): void {
+  const { config, judge, positions, newId, stopping } = dependencies
+  const answer = answerFromMemory({
+    recallToken,
+    recallSession: memory.recall,
+    judge,
+    showPosition: positions.show,
+    takeRequestId: takeRequestId(newId),
+    headersFor: constantHeaders(config.CORS_ORIGINS),
+    isStopping: () => stopping?.aborted ?? false,
+  })
+  app.server.removeAllListeners('request').on('request', (request, response) => {
+    if (!answer(request, response)) app.routing(request, response)
+  })
 }

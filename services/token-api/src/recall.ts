@@ -15,6 +15,8 @@ export interface RecallOptions<Answer> {
 /** A memory of answers. */
 export interface Recall<Answer> {
   recall(key: string): Promise<Answer>
+  /** The answer if it stands without a question. */
+  peek(key: string): Answer | undefined
   /** Whether the key was asked for before. */
   has(key: string): boolean
   /** Whatever `isGone` says goes, so that it is asked for anew. */
@@ -60,6 +62,11 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
         entry.askAgainAtMs = now() + RETRY_MS
         askOnce(key).catch(() => undefined)
       }
+      return entry.answer
+    },
+    peek: (key) => {
+      const entry = entries.get(key)
+      if (entry === undefined || now() >= entry.askAgainAtMs || now() - entry.askedAtMs >= staleMs) return undefined
       return entry.answer
     },
     has: (key) => entries.has(key),

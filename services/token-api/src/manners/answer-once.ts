@@ -54,7 +54,7 @@ export function answerOnce(app: App, options: AnswerOnceOptions): void {
     // The act is done: that its answer could not be kept must not turn it into a failure.
     const result = { ...identity, status: isFinal ? reply.statusCode : null, answer }
     await options.store.finishIdempotent(result).catch((error: unknown) => {
-      request.log.error({ err: error }, 'an answer could not be kept for repetitions')
+      request.log.error({ err: error, request_id: request.id }, 'an answer could not be kept for repetitions')
     })
     return payload
   })

@@ -34,8 +34,7 @@ export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions
   })
   app.after(() => {
     const check = app.createRateLimit()
-    app.addHook('onRequest', async (request, reply) => {
-      if (isUnlimitedRoute(request.routeOptions.url)) return
+    const limit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const verdict = await check(request)
       if (verdict.isAllowed) return
       const policy = policyIn(verdict.key)
@@ -44,6 +43,11 @@ export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions
       onLimited(policy)
       const detail = `More than ${verdict.max} requests a minute; go on in ${verdict.ttlInSeconds} s.`
       throw new ProblemError('too-many-requests', detail, { retryAfterSeconds: verdict.ttlInSeconds })
+    }
+    // Those without a limit wait for nothing.
+    app.addHook('onRequest', (request, reply, done) => {
+      if (isUnlimitedRoute(request.routeOptions.url)) return done()
+      limit(request, reply).then(() => done(), done)
     })
   })
 }

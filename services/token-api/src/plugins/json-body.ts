@@ -12,11 +12,11 @@ const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip'])
  * Must be called before the routes are added.
  */
 export function refuseOtherEncodings(app: App): void {
-  app.addHook('preParsing', async (request, reply) => {
+  app.addHook('preParsing', (request, reply, _payload, done) => {
     const encoding = encodingOf(request.headers)
-    if (encoding === 'identity' || GZIP.has(encoding)) return
+    if (encoding === 'identity' || GZIP.has(encoding)) return done()
     reply.header('accept-encoding', 'gzip, identity')
-    throw new ProblemError('unsupported-media-type', 'A body may be encoded with gzip, and with nothing else.')
+    done(new ProblemError('unsupported-media-type', 'A body may be encoded with gzip, and with nothing else.'))
   })
 }
 

@@ -17,7 +17,8 @@ export function answerProblems(app: App): void {
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error)
   const { status } = PROBLEMS[problem.code]
-  if (status >= 500) request.log.error({ err: error, route: request.routeOptions?.url }, problem.message)
+  if (status >= 500)
+    request.log.error({ err: error, route: request.routeOptions?.url, request_id: request.id }, problem.message)
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', challenge(problem))
   return reply.code(status).type('application/problem+json').send(JSON.stringify(problem.toProblem()))

@@ -13,15 +13,16 @@ export function takeRequestId(newId: () => string): (request: IncomingMessage) =
 
 /** Says the request's id in each answer, and forbids caches to keep what is about one caller. */
 export function markAnswers(app: App): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
+    done()
   })
 }
 
 /** One line a request, where the level is low enough to ask for it: its route and never its address, which may hold a token. */
 export function logAnswers(app: App): void {
-  if (!['debug', 'trace'].includes(app.log.level)) return
+  if (!isLoggingAnswers(app)) return
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, id } = request
     const ms = Math.round(reply.elapsedTime)
@@ -30,4 +31,9 @@ export function logAnswers(app: App): void {
       'answered',
     )
   })
+}
+
+/** Whether each answer has its line in the log. */
+export function isLoggingAnswers(app: App): boolean {
+  return ['debug', 'trace'].includes(app.log.level)
 }

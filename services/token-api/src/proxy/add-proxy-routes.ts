@@ -14,7 +14,7 @@ import type { VerifyAccessToken } from '../tokens/verify-access-token.ts'
 import { createHandoffVerifier } from '../tokens/verify-handoff.ts'
 import { alsoTakeAccessTokens } from '../tokens/verify-url-token.ts'
 import { createVisitorCheck } from './check-visitor.ts'
-import { rememberSessions } from './remember-sessions.ts'
+import { rememberSessions, type SessionMemory } from './remember-sessions.ts'
 import { useHandoff } from './use-handoff.ts'
 
 /** What the routes stand on. */
@@ -27,6 +27,7 @@ export interface ProxyDependencies {
   readonly store: Pick<Store, 'findProxySession' | 'openProxySession'>
   readonly sessions: Pick<Sessions, 'revoke'>
   readonly positions: Pick<Positions, 'show'>
+  readonly memory: SessionMemory
   readonly judge: (claims: GatedClaims) => GateVerdict
   /** Access tokens by themselves, and at the gate. */
   readonly verifyAccess: VerifyAccessToken
@@ -36,14 +37,23 @@ export interface ProxyDependencies {
   readonly newId: () => string
 }
 
-/** Adds what the proxy in front of LibreChat asks. */
-export function addProxyRoutes(app: App, dependencies: ProxyDependencies): void {
-  const { config, keys, store, sessions, judge, verifyAccess, check, meters, now, newId } = dependencies
+/** Opens the memory of sessions at the proxy. */
+export function openSessionMemory({
+  keys,
+  store,
+  meters,
+  now,
+}: Pick<ProxyDependencies, 'keys' | 'store' | 'meters' | 'now'>): SessionMemory {
   const findSession = async (sha256: string) => {
     meters.sessionLookups.inc()
     return store.findProxySession(sha256)
   }
-  const memory = rememberSessions({ key: keys.proxySession, findSession, now })
+  return rememberSessions({ key: keys.proxySession, findSession, now })
+}
+
+/** Adds what the proxy in front of LibreChat asks. */
+export function addProxyRoutes(app: App, dependencies: ProxyDependencies): void {
+  const { config, keys, store, sessions, memory, judge, verifyAccess, check, meters, now, newId } = dependencies
   const onRefusal = (reason: RefusalReason) => meters.refusals.inc({ reason })
   const checkVisitor = createVisitorCheck({ sessions: memory, judge, check, onRefusal })
   const verifyHandoff = createHandoffVerifier(keys.handoff, now)

@@ -4,12 +4,23 @@ import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import type { SessionMemory } from './remember-sessions.ts'
 import { readSessionCookie } from './session-cookie.ts'
 
-/** Who stands at the proxy. */
+/** Who stands at the proxy, in the words of an access token. */
 export interface Visitor {
-  readonly userId: string
-  readonly organizationId: string
+  readonly sub: string
+  readonly sid: string
   readonly role: Role
-  readonly loginSessionId: string
+  readonly organization: { readonly id: string }
+}
+
+/** What the proxy is told of a visitor. */
+export function visitorHeaders({ sub, sid, role, organization }: Visitor): Record<string, string> {
+  return {
+    'x-tenant-id': organization.id,
+    'x-tollgate-organization': organization.id,
+    'x-tollgate-user': sub,
+    'x-tollgate-role': role,
+    'x-tollgate-session': sid,
+  }
 }
 
 /** A visitor who may pass, or why not. */
@@ -47,21 +58,10 @@ export function createVisitorCheck({ sessions, judge, check, onRefusal }: CheckV
       const session = await sessions.find(presented.value)
       if ('reason' in session) return refuse(session)
       const verdict = judge(session.claims)
-      return verdict.accepted ? { visitor: toVisitor(session.claims) } : refuse(verdict)
+      return verdict.accepted ? { visitor: session.claims } : refuse(verdict)
     }
     if (presented.reason === 'malformed') return refuse(presented)
     const verdict = await check(authorization)
-    return 'claims' in verdict ? { visitor: toVisitor(verdict.claims) } : verdict
+    return 'claims' in verdict ? { visitor: verdict.claims } : verdict
   }
-}
-
-interface Identified {
-  readonly sub: string
-  readonly sid: string
-  readonly role: Role
-  readonly organization: { readonly id: string }
-}
-
-function toVisitor({ sub, sid, role, organization }: Identified): Visitor {
-  return { userId: sub, organizationId: organization.id, role, loginSessionId: sid }
 }

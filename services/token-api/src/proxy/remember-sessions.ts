@@ -20,6 +20,8 @@ export type KnownSession =
 export interface SessionMemory {
   /** Whose the session of a cookie is; asks Postgres at first sight alone. @throws StoreError at first sight */
   find(value: string): Promise<KnownSession>
+  /** The claims of a session that is known and needs no question; undefined says nothing. */
+  recall(value: string): SessionClaims | undefined
   /** Drops what is known of a login session. */
   forget(loginSessionId: string): void
 }
@@ -41,7 +43,7 @@ export const CURRENT_VERSION = Number.MAX_SAFE_INTEGER
 
 /** Makes an empty memory. */
 export function rememberSessions({ key, findSession, now }: SessionMemoryOptions): SessionMemory {
-  const { recall, has, forget } = createRecall({
+  const { recall, peek, has, forget } = createRecall({
     ask: async (digest) => toSession(await findSession(digest)),
     freshMs: FRESH_MS,
     staleMs: STALE_MS,
@@ -54,6 +56,12 @@ export function rememberSessions({ key, findSession, now }: SessionMemoryOptions
       if (!has(digest) && !isOurSessionValue(value, key)) return { reason: 'malformed' }
       const session = await recall(digest)
       return 'claims' in session && session.claims.exp * 1_000 <= now() ? { reason: 'expired' } : session
+    },
+    recall: (value) => {
+      const session = peek(sessionDigest(value))
+      return session !== undefined && 'claims' in session && session.claims.exp * 1_000 > now()
+        ? session.claims
+        : undefined
     },
     forget: (loginSessionId) => forget((session) => 'claims' in session && session.claims.sid === loginSessionId),
   }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { explainRefusal } from '../gate/explain-refusal.ts'
-import type { CheckVisitor, Visitor } from '../proxy/check-visitor.ts'
+import { type CheckVisitor, visitorHeaders } from '../proxy/check-visitor.ts'
 import { sendRefusal } from '../proxy/render-refusal.ts'
 import type { Positions } from '../quota/open-positions.ts'
 import { type App, bearer, problems } from './typed-app.ts'
@@ -13,14 +13,6 @@ export interface GetForwardAuth {
   /** Whom a refused user may ask, beside the own administrator. */
   readonly contact: string | undefined
 }
-
-const headersOf = ({ userId, organizationId, role, loginSessionId }: Visitor) => ({
-  'x-tenant-id': organizationId,
-  'x-tollgate-organization': organizationId,
-  'x-tollgate-user': userId,
-  'x-tollgate-role': role,
-  'x-tollgate-session': loginSessionId,
-})
 
 /**
  * `GET /v1/forward-auth`: whether a request may pass the proxy, as status and headers; and `GET /v1/forward-auth/page`,
@@ -43,8 +35,8 @@ export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }
   app.get('/v1/forward-auth', { schema }, async (request, reply) => {
     const verdict = await check(request)
     if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
-    showPosition(reply, verdict.visitor.organizationId)
-    return reply.headers(headersOf(verdict.visitor)).send('')
+    showPosition(reply, verdict.visitor.organization.id)
+    return reply.headers(visitorHeaders(verdict.visitor)).send('')
   })
 
   const pageSchema = { summary: 'Why a request may not pass the proxy, for people', response: problems(401, 403, 503) }

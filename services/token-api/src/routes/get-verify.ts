@@ -1,4 +1,4 @@
-import { accessTokenClaims } from '@tollgate/shared/contracts'
+import { type AccessTokenClaims, accessTokenClaims } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
 import { explainRefusal } from '../gate/explain-refusal.ts'
@@ -21,8 +21,16 @@ export function getVerify(app: App, check: CheckAccessToken, showPosition: Posit
   app.get('/api/auth/verify', { schema }, async (request, reply) => {
     const verdict = await check(request.headers.authorization)
     if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
-    const { sub, email, name, username, role, organization, exp, sid, ver } = verdict.claims
-    showPosition(reply, organization.id)
-    return { active: true as const, sub, email, name, username, role, organization, exp, sid, ver }
+    showPosition(reply, verdict.claims.organization.id)
+    return toAnswer(verdict.claims)
   })
+}
+
+/** The answer about good claims, as text. They have been through their schema, and nothing in it changes with time. */
+export function writeVerifyAnswer(claims: AccessTokenClaims): string {
+  return JSON.stringify(toAnswer(claims))
+}
+
+function toAnswer({ sub, email, name, username, role, organization, exp, sid, ver }: AccessTokenClaims) {
+  return { active: true as const, sub, email, name, username, role, organization, exp, sid, ver }
 }

@@ -1,7 +1,5 @@
-import { hash } from 'node:crypto'
 import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type ProtectedHeaderParameters } from 'jose'
-import { setBounded } from '../set-bounded.ts'
 import type { TokenKeys } from './keys.ts'
 import { ACCESS_TOKEN } from './token-profile.ts'
 
@@ -13,25 +11,56 @@ export type TokenVerdict =
 /** Verifies access tokens. An expected refusal is a value; it never throws for what a client sent. */
 export type VerifyAccessToken = (token: string) => Promise<TokenVerdict>
 
-const MAX_REMEMBERED = 2_000
+/** Verifies access tokens, and recalls those that it has verified. */
+export interface AccessTokenVerifier {
+  readonly verify: VerifyAccessToken
+  /** The claims of a token that was verified before and has not expired; undefined says nothing. */
+  recall(token: string): AccessTokenClaims | undefined
+}
+
+const MAX_REMEMBERED = 10_000
+const MAX_REMEMBERED_CHARACTERS = 32 * 1024 * 1024
 const MAX_TOKEN_LENGTH = 60_000
 
 /**
- * Makes a verifier for a set of keys. It remembers, by digest, tokens whose signature it has seen to be good; what changes
- * with time is looked at each time.
+ * Makes a verifier for a set of keys. It remembers tokens whose signature it has seen to be good; what changes with time
+ * is looked at each time.
  */
-export function createAccessTokenVerifier(keys: TokenKeys['access'], now: () => number): VerifyAccessToken {
+export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => number): AccessTokenVerifier {
+  // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
+  // hash, so that the time that it takes does not tell how much of a guess was right.
   const remembered = new Map<string, AccessTokenClaims>()
+  let characters = 0
 
-  return async (token) => {
-    if (token.length > MAX_TOKEN_LENGTH) return { reason: 'malformed' }
-    const digest = hash('sha256', token, 'base64')
-    const known = remembered.get(digest)
-    if (known !== undefined) return known.exp * 1_000 > now() ? { claims: known } : { reason: 'expired' }
-    const verdict = await verify(token, keys, now())
-    if ('claims' in verdict) setBounded(remembered, MAX_REMEMBERED, digest, verdict.claims)
-    return verdict
+  const remember = (token: string, claims: AccessTokenClaims): void => {
+    if (remembered.has(token)) return
+    remembered.set(token, claims)
+    characters += token.length
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
+      remembered.delete(oldest)
+      characters -= oldest.length
+    }
   }
+  return {
+    verify: async (token) => {
+      if (token.length > MAX_TOKEN_LENGTH) return { reason: 'malformed' }
+      const known = remembered.get(token)
+      if (known !== undefined) return known.exp * 1_000 > now() ? { claims: known } : { reason: 'expired' }
+      const verdict = await verify(token, keys, now())
+      if ('claims' in verdict) remember(token, verdict.claims)
+      return verdict
+    },
+    recall: (token) => {
+      const known = remembered.get(token)
+      return known !== undefined && known.exp * 1_000 > now() ? known : undefined
+    },
+  }
+}
+
+/** As `openAccessTokenVerifier`, for whoever does not recall. */
+export function createAccessTokenVerifier(keys: TokenKeys['access'], now: () => number): VerifyAccessToken {
+  return openAccessTokenVerifier(keys, now).verify
 }
 
 async function verify(token: string, keys: TokenKeys['access'], nowMs: number): Promise<TokenVerdict> {
