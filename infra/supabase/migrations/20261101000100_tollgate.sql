@@ -317,6 +317,7 @@ create table tollgate.login_sessions (
   end_reason text,
   kind text not null default 'browser' check (kind in ('browser', 'handoff', 'server')),
   supabase_session_id uuid,          -- null: the Supabase token named none
+  role text,                         -- the highest that one of its tokens names; null: not known
   user_agent text,
   last_used_at timestamptz,
   access_expires_at timestamptz,     -- when the last access token runs out
@@ -2250,6 +2251,8 @@ begin
   if outcome in ('continued', 'repeated') then
     update tollgate.login_sessions s set
       last_used_at = now(),
+      role = case when tollgate.role_rank(login ->> 'role') > tollgate.role_rank(s.role) then login ->> 'role'
+        else s.role end,
       access_expires_at = greatest(s.access_expires_at, (asked ->> 'access_expires_at')::timestamptz),
       generation = s.generation + case when refresh is null or is_repeat then 0 else 1 end
     where s.id = held.id returning s.* into held;
@@ -3080,7 +3083,7 @@ grant execute on function public.find_members to tollgate_token_api, service_rol
 -- schemas/40-functions/find_proxy_session.sql
 -- Purpose: whose a session at the proxy is. Parameters: session_sha256 = SHA-256 of the cookie's id, 64 hex digits.
 -- Returns: no row for an unknown session, else one; role is the present one; ended: it is over, or its login session is, or
---   the user was deleted, has left the organization or has signed out of Supabase.
+--   the user was deleted, has left the organization, has a lower role than before or has signed out of Supabase.
 -- Reads only.
 create function public.find_proxy_session(session_sha256 text)
 returns table (
@@ -4011,13 +4014,15 @@ grant execute on function tollgate.lock_holds
 
 -- schemas/40-functions/login_fault.sql
 -- Purpose: why a login session may not go on. Parameters: session. Returns: null when it may, else the reason for its end.
--- Reads only. Invariant: a user who was deleted, has left the organization or has signed out of Supabase gets nothing new.
+-- Reads only. Invariant: a user who was deleted, has left the organization, has a lower role than a token of the session
+--   names or has signed out of Supabase gets nothing new.
 create function tollgate.login_fault(session tollgate.login_sessions) returns text
 language sql stable security invoker set search_path = ''
 as $$
   select case
     when m.user_id is null then 'user_deleted'
     when m.organization_id is distinct from session.organization_id then 'organization_changed'
+    when tollgate.role_rank(m.role) < tollgate.role_rank(session.role) then 'role_reduced'
     when tollgate.supabase_session_is_gone(session.supabase_session_id, session.user_id) then 'signed_out'
   end
   from (select session.user_id as id) u left join tollgate.directory_members m on m.user_id = u.id
@@ -5465,6 +5470,17 @@ return (select range_agg(r.revoked) from tollgate.revocations r where r.organiza
 
 grant execute on function tollgate.revoked_times to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/role_rank.sql
+-- Purpose: compare roles. Parameters: role. Returns: the more a role may do, the higher; null for none and for an unknown one.
+-- Reads nothing.
+create function tollgate.role_rank(role text) returns integer
+language sql immutable parallel safe security invoker set search_path = ''
+as $$
+  select array_position(array['user', 'admin', 'super_admin'], role)
+$$;
+
+grant execute on function tollgate.role_rank to tollgate_token_api, service_role;
+
 -- schemas/40-functions/roll_up_days.sql
 -- Purpose: add ledger entries to usage_metrics and usage_by_model. Parameters: entries. Returns: nothing.
 -- Locks: rows of usage_metrics, then of usage_by_model, each in the order of its primary key.
@@ -6251,9 +6267,9 @@ begin
     cross join lateral public.find_login(l.user_id) f
   ), written as (
     insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
-      user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
+      role, user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
-      f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
+      f.kind, f.supabase_session_id, f.login ->> 'role', f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
     from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
@@ -6295,8 +6311,8 @@ revoke execute on function tollgate.supabase_session_is_gone from public;
 grant execute on function tollgate.supabase_session_is_gone to tollgate_token_api, service_role;
 
 -- schemas/40-functions/sweep_logins.sql
--- Purpose: end login sessions that ran out or whose user was deleted or has moved to another organization, and forget
---   revocations that can meet no token any more. Parameters: max_rows (of each kind).
+-- Purpose: end login sessions that ran out or whose user was deleted, has moved to another organization or was given a
+--   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind).
 -- Returns: one row: expired, strayed (sessions ended), forgotten, revoked as of revoke_logins, deaf_ms likewise.
 -- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
 create function public.sweep_logins(max_rows integer)
@@ -6325,11 +6341,14 @@ begin
   perform tollgate.announce_logins(over, 'login.ended');
 
   for stray in
-    select case when m.user_id is null then 'user_deleted' else 'organization_changed' end as reason,
+    select case when m.user_id is null then 'user_deleted'
+        when m.organization_id is distinct from s.organization_id then 'organization_changed'
+        else 'role_reduced' end as reason,
       array_agg(s.id order by s.id) as ids
     from (select t.* from tollgate.login_sessions t where t.ended_at is null and t.expires_at > now()) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
+      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

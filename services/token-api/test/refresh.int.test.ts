@@ -136,6 +136,42 @@ test('tokens of a user who moved or was deleted stop by themselves', async () =>
   expect(await session(deleted.sid)).toMatchObject({ end_reason: 'user_deleted' })
 })
 
+describe('a change of role', () => {
+  const setRole = (user: string, role: string) =>
+    bench.db.query('update public.profiles set role = $2 where id = $1', [user, role])
+  const roleOf = (token: string) => decodeJwt(token).role
+
+  test('to a lower one ends what names the higher one, and the next login names the new one', async () => {
+    const organization = await addOrganization(bench.db)
+    const user = await addUser(bench.db, organization)
+    await setRole(user, 'admin')
+    const [login, kept] = [await logIn(bench, { organization, user }), await logIn(bench)]
+    expect(roleOf(login.token)).toBe('admin')
+    await setRole(user, 'user')
+    for (const url of [bench.api.url, second.url]) {
+      await vi.waitFor(async () => expect(await verify(login.token, url)).toBe(401), { timeout: 10_000 })
+      expect(await verify(kept.token, url)).toBe(200)
+    }
+    expect(await session(login.sid)).toMatchObject({ end_reason: 'role_reduced' })
+    expect((await refresh(bench.api.url, login.refreshToken)).body.reason).toBe('session_ended')
+    const again = await logIn(bench, { organization, user })
+    expect(roleOf(again.token)).toBe('user')
+    await bench.db.query('select public.sweep_logins(1000)')
+    expect(await verify(again.token)).toBe(200)
+  })
+
+  test('to a higher one is in the next refresh, and counts from there', async () => {
+    const login = await logIn(bench)
+    await setRole(login.user, 'admin')
+    const { body } = await refresh(bench.api.url, login.refreshToken)
+    expect(roleOf(body.token)).toBe('admin')
+    expect(await verify(login.token)).toBe(200)
+    await setRole(login.user, 'user')
+    await vi.waitFor(async () => expect(await verify(body.token)).toBe(401), { timeout: 10_000 })
+    expect((await refresh(bench.api.url, body.refresh_token)).body.reason).toBe('session_ended')
+  })
+})
+
 describe('a logout', () => {
   const logout = (json: object, url = bench.api.url) => call(url, '/api/librechat/logout', { method: 'POST', json })
 

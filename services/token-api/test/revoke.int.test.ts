@@ -192,13 +192,3 @@ describe('the device list', () => {
     expect([(await verify(login.token)).status, (await verify(other.token, second.url)).status]).toEqual([401, 401])
   })
 })
-
-test('Redis away: the revocation is on record, the answer is 503, and a repetition completes it', async () => {
-  const { token } = await logIn(bench)
-  await bench.redis.client('PAUSE', 2_500, 'ALL')
-  const answer = await form('/oauth/revoke', token)
-  expect([200, 503]).toContain(answer.status)
-  if (answer.status === 503) expect(answer.headers.get('retry-after')).toBe('1')
-  await vi.waitFor(async () => expect((await form('/oauth/revoke', token)).status).toBe(200), { timeout: 10_000 })
-  expect([(await verify(token)).status, (await verify(token, second.url)).status]).toEqual([401, 401])
-}, 20_000)

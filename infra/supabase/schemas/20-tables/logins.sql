@@ -10,6 +10,7 @@ create table tollgate.login_sessions (
   end_reason text,
   kind text not null default 'browser' check (kind in ('browser', 'handoff', 'server')),
   supabase_session_id uuid,          -- null: the Supabase token named none
+  role text,                         -- the highest that one of its tokens names; null: not known
   user_agent text,
   last_used_at timestamptz,
   access_expires_at timestamptz,     -- when the last access token runs out

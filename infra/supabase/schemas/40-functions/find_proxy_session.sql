@@ -1,6 +1,6 @@
 -- Purpose: whose a session at the proxy is. Parameters: session_sha256 = SHA-256 of the cookie's id, 64 hex digits.
 -- Returns: no row for an unknown session, else one; role is the present one; ended: it is over, or its login session is, or
---   the user was deleted, has left the organization or has signed out of Supabase.
+--   the user was deleted, has left the organization, has a lower role than before or has signed out of Supabase.
 -- Reads only.
 create function public.find_proxy_session(session_sha256 text)
 returns table (

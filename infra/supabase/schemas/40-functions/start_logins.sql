@@ -23,9 +23,9 @@ begin
     cross join lateral public.find_login(l.user_id) f
   ), written as (
     insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
-      user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
+      role, user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
-      f.kind, f.supabase_session_id, f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
+      f.kind, f.supabase_session_id, f.login ->> 'role', f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
     from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id

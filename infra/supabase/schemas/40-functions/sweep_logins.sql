@@ -1,5 +1,5 @@
--- Purpose: end login sessions that ran out or whose user was deleted or has moved to another organization, and forget
---   revocations that can meet no token any more. Parameters: max_rows (of each kind).
+-- Purpose: end login sessions that ran out or whose user was deleted, has moved to another organization or was given a
+--   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind).
 -- Returns: one row: expired, strayed (sessions ended), forgotten, revoked as of revoke_logins, deaf_ms likewise.
 -- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
 create function public.sweep_logins(max_rows integer)
@@ -28,11 +28,14 @@ begin
   perform tollgate.announce_logins(over, 'login.ended');
 
   for stray in
-    select case when m.user_id is null then 'user_deleted' else 'organization_changed' end as reason,
+    select case when m.user_id is null then 'user_deleted'
+        when m.organization_id is distinct from s.organization_id then 'organization_changed'
+        else 'role_reduced' end as reason,
       array_agg(s.id order by s.id) as ids
     from (select t.* from tollgate.login_sessions t where t.ended_at is null and t.expires_at > now()) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
+      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

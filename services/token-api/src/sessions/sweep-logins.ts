@@ -18,8 +18,8 @@ const INTERVAL_MS = 1_000
 const MAX_ROWS = 1_000
 
 /**
- * Once a second ends the login sessions that ran out, and those of users who were deleted or moved to another
- * organization: Tollgate does not own these tables, so that nothing tells it. Of several instances one does it.
+ * Once a second ends the login sessions that ran out, and those of users who were deleted, moved to another organization
+ * or were given a lower role: Tollgate does not own these tables, so that nothing tells it. Of several instances one does it.
  */
 export async function keepLoginsSwept({ sweep, announce, stopping, onSwept, onError }: SweepOptions): Promise<void> {
   while (!stopping.aborted) {
