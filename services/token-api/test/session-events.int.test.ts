@@ -56,25 +56,28 @@ const sidOf = (token: string): string => String(decodeJwt(token).sid)
 const rowsOf = async (sids: string[]) =>
   (await db.query('select from tollgate.login_sessions where id = any($1)', [sids])).rowCount ?? 0
 
+/** Tokens that somebody holds after a process was killed while it issued them; with `redisAway`, Redis before it. */
+async function issueUnderKill(redisAway: boolean): Promise<string[]> {
+  const issued: string[] = []
+  const { child, url } = await startProcess()
+  if (redisAway) await servers.redis.kill()
+  // Each answer is a token that somebody holds; the kill comes while others are under way.
+  const logins = Array.from({ length: 20 }, async (_, i) => {
+    const login = { method: 'POST', token: signIn }
+    const answer = await call<{ token?: string }>(url, '/api/librechat/auth', login).catch(() => undefined)
+    if (answer?.body.token !== undefined) issued.push(sidOf(answer.body.token))
+    if (i === 10) child.kill('SIGKILL')
+  })
+  await Promise.all(logins)
+  child.kill('SIGKILL')
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  if (redisAway) await servers.redis.start()
+  return issued
+}
+
 test('a token that was issued has its login.started, though Redis was away and the process was killed at that moment', async () => {
   const issued: string[] = []
-  for (let round = 0; round < 3; round++) {
-    const { child, url } = await startProcess()
-    if (round > 0) await servers.redis.kill()
-    // Each answer is a token that somebody holds; the kill comes while others are under way.
-    const logins = Array.from({ length: 20 }, async (_, i) => {
-      const answer = await call<{ token?: string }>(url, '/api/librechat/auth', {
-        method: 'POST',
-        token: signIn,
-      }).catch(() => undefined)
-      if (answer?.body.token !== undefined) issued.push(sidOf(answer.body.token))
-      if (i === 10) child.kill('SIGKILL')
-    })
-    await Promise.all(logins)
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    if (round > 0) await servers.redis.start()
-  }
+  for (const redisAway of [false, true, true]) issued.push(...(await issueUnderKill(redisAway)))
   expect(issued.length).toBeGreaterThan(5)
   expect(await rowsOf(issued)).toBe(issued.length)
 
@@ -83,10 +86,30 @@ test('a token that was issued has its login.started, though Redis was away and t
   try {
     const started = () => new Set(worker.seen.flatMap((event) => (event.type === 'login.started' ? event.id : [])))
     await vi.waitFor(() => expect(issued.filter((sid) => !started().has(sid))).toEqual([]), { timeout: 30_000 })
-    // Sensitivity: an event that never entered the outbox is noticed by the same comparison.
-    expect(['missing', ...issued].filter((sid) => !started().has(sid))).toEqual(['missing'])
   } finally {
     await worker.stop()
     await survivor.stop()
   }
 }, 150_000)
+
+// Answers first and writes with the next call of the same connection, as a service that records behind its answers does.
+const RECORD_BEHIND = `
+  alter function public.start_logins(jsonb) rename to start_logins_now;
+  create function public.start_logins(batch jsonb) returns table (session_id uuid, login jsonb, signed_out boolean)
+  language plpgsql as $$
+  begin
+    if coalesce(current_setting('test.behind', true), '') <> '' then
+      perform public.start_logins_now(current_setting('test.behind')::jsonb);
+    end if;
+    perform set_config('test.behind', batch::text, false);
+    return query select (l ->> 'session_id')::uuid, to_jsonb(f), false
+      from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l
+      cross join lateral public.find_login((l ->> 'user_id')::uuid) f;
+  end $$`
+
+test('sensitivity: with a build that answers before it records, tokens without their login are found', async () => {
+  await db.query(RECORD_BEHIND)
+  const issued = await issueUnderKill(false)
+  expect(issued.length).toBeGreaterThan(0)
+  expect(await rowsOf(issued)).toBeLessThan(issued.length)
+}, 90_000)
