@@ -1,6 +1,6 @@
 import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import { ProblemError } from '@tollgate/shared/contracts'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../routes/typed-app.ts'
 import { type SharedCounts, WINDOW_MS } from './count-together.ts'
 import type { ProvedCallers } from './prove-callers.ts'
