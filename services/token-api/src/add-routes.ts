@@ -62,14 +62,14 @@ export function addRoutes(
 /** What the routes share, and what of it answers by itself. */
 export interface Memories {
   readonly checks: Checks
-  readonly recallToken: AccessTokenVerifier['recall']
+  readonly recognise: AccessTokenVerifier['recognise']
   readonly memory: SessionMemory
 }
 
 /** Opens the memories of tokens and sessions, and the checks over them. */
 export function openMemories(dependencies: RouteDependencies): Memories {
   const { config, keys, serviceKeys, store, judge, meters, now } = dependencies
-  const { verify, recall } = openAccessTokenVerifier(keys.access, now)
+  const { verify, recognise } = openAccessTokenVerifier(keys.access, now)
   const checks = {
     verify,
     verifySupabase: createSupabaseTokenVerifier(supabaseTokens(config, now)),
@@ -81,7 +81,7 @@ export function openMemories(dependencies: RouteDependencies): Memories {
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
-  return { checks, recallToken: recall, memory: openSessionMemory(dependencies) }
+  return { checks, recognise, memory: openSessionMemory(dependencies) }
 }
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {

@@ -5,7 +5,7 @@ import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { addRoutes, type Memories, openMemories } from './add-routes.ts'
 import type { Config } from './config.ts'
-import { answerFromMemory } from './gate/answer-from-memory.ts'
+import { answerAtOnce } from './gate/answer-at-once.ts'
 import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { proveCallers } from './manners/prove-callers.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
@@ -68,11 +68,11 @@ export function buildApp(dependencies: AppDependencies): App {
   return app
 }
 
-/** Puts what memory can answer before everything that is done for a request. */
-function answerFirst(app: App, dependencies: AppDependencies, { recallToken, memory }: Memories): void {
+/** Puts what can be answered at once before everything that is done for a request. */
+function answerFirst(app: App, dependencies: AppDependencies, { recognise, memory }: Memories): void {
   const { config, judge, positions, newId, stopping } = dependencies
-  const answer = answerFromMemory({
-    recallToken,
+  const answer = answerAtOnce({
+    recognise,
     recallSession: memory.recall,
     judge,
     showPosition: positions.show,
@@ -81,6 +81,12 @@ function answerFirst(app: App, dependencies: AppDependencies, { recallToken, mem
     isStopping: () => stopping?.aborted ?? false,
   })
   app.server.removeAllListeners('request').on('request', (request, response) => {
-    if (!answer(request, response)) app.routing(request, response)
+    try {
+      if (answer(request, response)) return
+    } catch (error) {
+      // Whatever is wrong here, the route answers for it.
+      app.log.error({ err: error }, 'a request could not be answered at once')
+    }
+    app.routing(request, response)
   })
 }

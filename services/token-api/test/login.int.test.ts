@@ -74,7 +74,10 @@ describe('a user signed in to Supabase', () => {
     const session = await recordedLogin(claims.sid)
     expect(session).toMatchObject({ organization_id: organization, user_id: userId, ended_at: null })
     expect(session.access_expires_at.toISOString()).toBe(body.expires_at)
-    expect(worker.seen.find(({ id }) => id === claims.sid)).toMatchObject({ source: 'tollgate/token-api' })
+    await vi.waitFor(
+      () => expect(worker.seen.find(({ id }) => id === claims.sid)).toMatchObject({ source: 'tollgate/token-api' }),
+      10_000,
+    )
   })
 
   test('who signs out of Supabase neither logs in nor refreshes here any more', async () => {

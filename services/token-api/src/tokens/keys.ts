@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { importHmac } from './import-hmac.ts'
 
 /** A key of access tokens under its `kid`, with the one algorithm that it is for. */
-export interface AccessKey {
-  readonly kid: string
-  readonly alg: 'HS256' | 'ES256'
-  readonly key: webcrypto.CryptoKey
-}
+export type AccessKey = { readonly kid: string; readonly key: webcrypto.CryptoKey } & (
+  | { readonly alg: 'ES256' }
+  // The bytes too, since WebCrypto's verification waits for another thread.
+  | { readonly alg: 'HS256'; readonly secret: Uint8Array }
+)
 
 /** One key signs; it and those that were in force before verify. */
 export interface AccessKeys {
@@ -74,7 +74,8 @@ function derive(secret: string, purpose: string, bytes: number): Uint8Array<Arra
 async function fromSecret(secret: string): Promise<KeyPair> {
   // Derived, so that the `kid` says nothing of the secret.
   const kid = Buffer.from(derive(secret, 'tollgate kid', 9)).toString('base64url')
-  const signer: AccessKey = { kid, alg: 'HS256', key: await importHmac(new TextEncoder().encode(secret)) }
+  const bytes = new TextEncoder().encode(secret)
+  const signer: AccessKey = { kid, alg: 'HS256', key: await importHmac(bytes), secret: bytes }
   return { signer, verifier: signer }
 }
 

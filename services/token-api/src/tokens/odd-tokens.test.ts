@@ -4,10 +4,16 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { NOW_MS, sampleClaims } from '../testing/claims.ts'
 import { issueAccessToken } from './issue-access-token.ts'
 import { importKeys, type TokenKeys } from './keys.ts'
+import { writeAccessHeader } from './token-profile.ts'
 import { createAccessTokenVerifier, type VerifyAccessToken } from './verify-access-token.ts'
 
 const SECRET = 'kT9vPq2LxZ7mWc4RbN8sJd5HfG3aYe6U'
-const HEADER = '{"alg":"HS256","typ":"at+jwt"}'
+// As we write it, and as somebody else may: the two go different ways.
+const HEADERS: [string, () => string][] = [
+  ['our header', () => JSON.stringify(writeAccessHeader('HS256', keys.access.signing.kid))],
+  ['a header without a kid', () => '{"alg":"HS256","typ":"at+jwt"}'],
+]
+let header: string
 
 let keys: TokenKeys
 let verify: VerifyAccessToken
@@ -17,8 +23,8 @@ beforeAll(async () => {
 })
 
 /** Signs texts with our own key, as nobody but us can: what stands in them is the only thing that is wrong. */
-function sign(payload: string, header = HEADER): string {
-  const input = [header, payload].map((text) => Buffer.from(text).toString('base64url')).join('.')
+function sign(payload: string, ownHeader = header): string {
+  const input = [ownHeader, payload].map((text) => Buffer.from(text).toString('base64url')).join('.')
   return `${input}.${createHmac('sha256', SECRET).update(input).digest('base64url')}`
 }
 
@@ -28,59 +34,65 @@ const twice = (name: string, value: unknown) => [
   claims.replace(/}$/, `,${JSON.stringify(name)}:${JSON.stringify(value)}}`),
 ]
 
-test('sensitivity: the same text without the fault is good', async () => {
-  expect(await verify(sign(claims))).toEqual({ claims: sampleClaims() })
-})
-
-describe('refused although the signature is good', () => {
-  test.each([
-    ['role', 'super_admin'],
-    ['sub', '5b1f5a5e-0000-4000-8000-00000000000f'],
-    ['exp', NOW_MS],
-    ['sid', '0b5d7f1c-0000-4000-8000-00000000000f'],
-    ['ver', 99],
-    ['organization', { ...sampleClaims().organization, id: 'ac3e0000-0000-4000-8000-00000000000f' }],
-  ])('the claim %s twice', async (name, value) => {
-    for (const payload of twice(name, value)) expect(await verify(sign(payload))).toEqual({ reason: 'malformed' })
+describe.each(HEADERS)('with %s', (_name, headerOf) => {
+  beforeAll(() => {
+    header = headerOf()
   })
 
-  test('a claim twice inside the organization, or under an escaped name', async () => {
-    const inside = claims.replace('"organization":{', '"organization":{"id":"ac3e0000-0000-4000-8000-00000000000f",')
-    const escaped = claims.replace('{', '{"r\\u006fle":"super_admin",')
-    for (const payload of [inside, escaped]) {
-      expect(payload).not.toBe(claims)
-      expect(await verify(sign(payload))).toEqual({ reason: 'malformed' })
-    }
+  test('sensitivity: the same text without the fault is good', async () => {
+    expect(await verify(sign(claims))).toEqual({ claims: sampleClaims() })
   })
 
-  test.each(['{"alg":"none","alg":"HS256","typ":"at+jwt"}', '{"alg":"HS256","typ":"JWT","typ":"at+jwt"}'])(
-    'the header %s',
-    async (header) => expect(await verify(sign(claims, header))).toEqual({ reason: 'malformed' }),
-  )
-})
+  describe('refused although the signature is good', () => {
+    test.each([
+      ['role', 'super_admin'],
+      ['sub', '5b1f5a5e-0000-4000-8000-00000000000f'],
+      ['exp', NOW_MS],
+      ['sid', '0b5d7f1c-0000-4000-8000-00000000000f'],
+      ['ver', 99],
+      ['organization', { ...sampleClaims().organization, id: 'ac3e0000-0000-4000-8000-00000000000f' }],
+    ])('the claim %s twice', async (name, value) => {
+      for (const payload of twice(name, value)) expect(await verify(sign(payload))).toEqual({ reason: 'malformed' })
+    })
 
-describe('nested and large ones end in a refusal', () => {
-  const nested = (depth: number, open: string, close: string) =>
-    claims.replace(/}$/, `,"x":${open.repeat(depth)}1${close.repeat(depth)}}`)
+    test('a claim twice inside the organization, or under an escaped name', async () => {
+      const inside = claims.replace('"organization":{', '"organization":{"id":"ac3e0000-0000-4000-8000-00000000000f",')
+      const escaped = claims.replace('{', '{"r\\u006fle":"super_admin",')
+      for (const payload of [inside, escaped]) {
+        expect(payload).not.toBe(claims)
+        expect(await verify(sign(payload))).toEqual({ reason: 'malformed' })
+      }
+    })
 
-  test.each([
-    ['arrays', nested(20_000, '[', ']')],
-    ['objects', nested(7_000, '{"a":', '}')],
-  ])('%s in one another, thousands deep', async (_name, payload) => {
-    const token = sign(payload)
-    expect(token.length).toBeLessThan(70_000)
-    // Signed by us it may be harmless; from anybody else it is refused before it is looked into.
-    const verdict = await verify(token)
-    if ('claims' in verdict) expect(verdict.claims).toEqual(sampleClaims())
-    expect(await verify(`${token.slice(0, -8)}AAAAAAAA`)).not.toHaveProperty('claims')
-    expect(
-      await verify(sign(claims, `{"alg":"HS256","typ":"at+jwt","x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)),
-    ).not.toHaveProperty('claims')
+    test.each(['{"alg":"none","alg":"HS256","typ":"at+jwt"}', '{"alg":"HS256","typ":"JWT","typ":"at+jwt"}'])(
+      'the header %s',
+      async (odd) => expect(await verify(sign(claims, odd))).toEqual({ reason: 'malformed' }),
+    )
   })
 
-  test('longer than any header that passes', async () => {
-    const long = JSON.stringify({ ...sampleClaims(), name: 'x'.repeat(60_000) })
-    expect(await verify(sign(long))).toEqual({ reason: 'malformed' })
+  describe('nested and large ones end in a refusal', () => {
+    const nested = (depth: number, open: string, close: string) =>
+      claims.replace(/}$/, `,"x":${open.repeat(depth)}1${close.repeat(depth)}}`)
+
+    test.each([
+      ['arrays', nested(20_000, '[', ']')],
+      ['objects', nested(7_000, '{"a":', '}')],
+    ])('%s in one another, thousands deep', async (_name, payload) => {
+      const token = sign(payload)
+      expect(token.length).toBeLessThan(70_000)
+      // Signed by us it may be harmless; from anybody else it is refused before it is looked into.
+      const verdict = await verify(token)
+      if ('claims' in verdict) expect(verdict.claims).toEqual(sampleClaims())
+      expect(await verify(`${token.slice(0, -8)}AAAAAAAA`)).not.toHaveProperty('claims')
+      expect(
+        await verify(sign(claims, `{"alg":"HS256","typ":"at+jwt","x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)),
+      ).not.toHaveProperty('claims')
+    })
+
+    test('longer than any header that passes', async () => {
+      const long = JSON.stringify({ ...sampleClaims(), name: 'x'.repeat(60_000) })
+      expect(await verify(sign(long))).toEqual({ reason: 'malformed' })
+    })
   })
 })
 

@@ -18,7 +18,8 @@ beforeAll(async () => {
 })
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-const GOOD_HEADER = { alg: 'HS256', typ: 'at+jwt' }
+// Once without a name for the key, as somebody else may write it, and once as we write it, which goes another way.
+let goodHeader: { alg: string; typ: string; kid?: string } = { alg: 'HS256', typ: 'at+jwt' }
 
 /** Signs anything with HMAC, also what no library would. */
 function forge(header: object, payload: unknown, secret = SECRET, digest = 'sha256'): string {
@@ -54,39 +55,39 @@ const FORGERIES: [name: string, token: () => string | Promise<string>][] = [
   ['alg none, two parts', () => `${encode({ alg: 'none', typ: 'at+jwt' })}.${encode(sampleClaims())}`],
   ['alg nOnE', () => `${encode({ alg: 'nOnE', typ: 'at+jwt' })}.${encode(sampleClaims())}.`],
   ['alg none with the good signature', async () => withPart(0, () => encode({ alg: 'none', typ: 'at+jwt' }))],
-  ['HS512 with our key', () => forge({ ...GOOD_HEADER, alg: 'HS512' }, sampleClaims(), SECRET, 'sha512')],
-  ['HS384 with our key', () => forge({ ...GOOD_HEADER, alg: 'HS384' }, sampleClaims(), SECRET, 'sha384')],
-  ['HS256 in the header, HMAC-SHA-512 in truth', () => forge(GOOD_HEADER, sampleClaims(), SECRET, 'sha512')],
+  ['HS512 with our key', () => forge({ ...goodHeader, alg: 'HS512' }, sampleClaims(), SECRET, 'sha512')],
+  ['HS384 with our key', () => forge({ ...goodHeader, alg: 'HS384' }, sampleClaims(), SECRET, 'sha384')],
+  ['HS256 in the header, HMAC-SHA-512 in truth', () => forge(goodHeader, sampleClaims(), SECRET, 'sha512')],
   ['ES256 with a key of its own', es256],
   ['no alg', () => forge({ typ: 'at+jwt' }, sampleClaims())],
-  ['another secret', () => forge(GOOD_HEADER, sampleClaims(), OTHER_SECRET)],
-  ['an empty secret', () => forge(GOOD_HEADER, sampleClaims(), '')],
-  ['a key in the header', () => forge({ ...GOOD_HEADER, jwk: { kty: 'oct', k: encode('x') } }, sampleClaims(), 'x')],
-  ['a critical extension', () => forge({ ...GOOD_HEADER, crit: ['b64'], b64: false }, sampleClaims())],
+  ['another secret', () => forge(goodHeader, sampleClaims(), OTHER_SECRET)],
+  ['an empty secret', () => forge(goodHeader, sampleClaims(), '')],
+  ['a key in the header', () => forge({ ...goodHeader, jwk: { kty: 'oct', k: encode('x') } }, sampleClaims(), 'x')],
+  ['a critical extension', () => forge({ ...goodHeader, crit: ['b64'], b64: false }, sampleClaims())],
   ['typ JWT', () => forge({ alg: 'HS256', typ: 'JWT' }, sampleClaims())],
   ['no typ', () => forge({ alg: 'HS256' }, sampleClaims())],
   ['typ of a handoff', () => forge({ alg: 'HS256', typ: 'handoff+jwt' }, sampleClaims())],
   ['a handoff', () => issueHandoff(sampleClaims(), keys.handoff)],
   ['a handoff signed with the access key', () => issueHandoff(sampleClaims(), keys.access.signing.key)],
-  ['an access token signed with the handoff key', () => sign(sampleClaims(), GOOD_HEADER, keys.handoff)],
-  ['another issuer', () => forge(GOOD_HEADER, { ...sampleClaims(), iss: 'https://evil.example' })],
-  ['no issuer', () => forge(GOOD_HEADER, without('iss'))],
-  ['another audience', () => forge(GOOD_HEADER, { ...sampleClaims(), aud: 'librechat-proxy' })],
-  ['no audience', () => forge(GOOD_HEADER, without('aud'))],
-  ['no exp', () => forge(GOOD_HEADER, without('exp'))],
-  ['exp as text', () => forge(GOOD_HEADER, { ...sampleClaims(), exp: '9999999999' })],
-  ['exp null', () => forge(GOOD_HEADER, { ...sampleClaims(), exp: null })],
-  ['not good yet', () => forge(GOOD_HEADER, { ...sampleClaims(), nbf: NOW_MS / 1_000 + 60 })],
-  ['no sub', () => forge(GOOD_HEADER, without('sub'))],
-  ['no sid', () => forge(GOOD_HEADER, without('sid'))],
-  ['no jti', () => forge(GOOD_HEADER, without('jti'))],
-  ['no ver', () => forge(GOOD_HEADER, without('ver'))],
-  ['ver negative', () => forge(GOOD_HEADER, { ...sampleClaims(), ver: -1 })],
-  ['ver as text', () => forge(GOOD_HEADER, { ...sampleClaims(), ver: '99' })],
-  ['a role that does not exist', () => forge(GOOD_HEADER, { ...sampleClaims(), role: 'service_role' })],
-  ['no organization', () => forge(GOOD_HEADER, without('organization'))],
-  ['claims that are an array', () => forge(GOOD_HEADER, [sampleClaims()])],
-  ['claims that are no JSON', () => forge(GOOD_HEADER, Buffer.from('{').toString('base64url'))],
+  ['an access token signed with the handoff key', () => sign(sampleClaims(), goodHeader, keys.handoff)],
+  ['another issuer', () => forge(goodHeader, { ...sampleClaims(), iss: 'https://evil.example' })],
+  ['no issuer', () => forge(goodHeader, without('iss'))],
+  ['another audience', () => forge(goodHeader, { ...sampleClaims(), aud: 'librechat-proxy' })],
+  ['no audience', () => forge(goodHeader, without('aud'))],
+  ['no exp', () => forge(goodHeader, without('exp'))],
+  ['exp as text', () => forge(goodHeader, { ...sampleClaims(), exp: '9999999999' })],
+  ['exp null', () => forge(goodHeader, { ...sampleClaims(), exp: null })],
+  ['not good yet', () => forge(goodHeader, { ...sampleClaims(), nbf: NOW_MS / 1_000 + 60 })],
+  ['no sub', () => forge(goodHeader, without('sub'))],
+  ['no sid', () => forge(goodHeader, without('sid'))],
+  ['no jti', () => forge(goodHeader, without('jti'))],
+  ['no ver', () => forge(goodHeader, without('ver'))],
+  ['ver negative', () => forge(goodHeader, { ...sampleClaims(), ver: -1 })],
+  ['ver as text', () => forge(goodHeader, { ...sampleClaims(), ver: '99' })],
+  ['a role that does not exist', () => forge(goodHeader, { ...sampleClaims(), role: 'service_role' })],
+  ['no organization', () => forge(goodHeader, without('organization'))],
+  ['claims that are an array', () => forge(goodHeader, [sampleClaims()])],
+  ['claims that are no JSON', () => forge(goodHeader, Buffer.from('{').toString('base64url'))],
   ['a payload with another role', async () => withPart(1, () => encode({ ...sampleClaims(), role: 'super_admin' }))],
   ['a payload of another spelling', async () => withPart(1, (part) => `${part}=`)],
   ['a signature cut short', async () => withPart(2, (part) => part.slice(0, -4))],
@@ -99,7 +100,16 @@ const FORGERIES: [name: string, token: () => string | Promise<string>][] = [
   ['a megabyte', () => 'a'.repeat(1_000_000)],
 ]
 
-describe('an access token that we did not issue is refused', () => {
+describe.each(['no kid', 'our kid'])('an access token that we did not issue is refused, %s in the header', (kind) => {
+  beforeAll(() => {
+    const { kid } = keys.access.signing
+    goodHeader = { alg: 'HS256', typ: 'at+jwt', ...(kind === 'our kid' ? { kid } : {}) }
+  })
+
+  test('sensitivity: with nothing else it is good', async () => {
+    expect(await verify(await forge(goodHeader, sampleClaims()))).toEqual({ claims: sampleClaims() })
+  })
+
   test.each(FORGERIES)('%s', async (_name, token) => {
     const verdict = await verify(await token())
     expect(verdict).not.toHaveProperty('claims')
@@ -149,8 +159,8 @@ test('a token expires at exp, also one that was seen before', async () => {
 
 test('a forged token is not called expired', async () => {
   const expired = { ...sampleClaims(), exp: NOW_MS / 1_000 - 60 }
-  expect(await verify(forge(GOOD_HEADER, expired))).toEqual({ reason: 'expired' })
-  expect(await verify(forge(GOOD_HEADER, expired, OTHER_SECRET))).toEqual({ reason: 'bad_signature' })
+  expect(await verify(forge(goodHeader, expired))).toEqual({ reason: 'expired' })
+  expect(await verify(forge(goodHeader, expired, OTHER_SECRET))).toEqual({ reason: 'bad_signature' })
 })
 
 test('a handoff says who and where, and no more', async () => {

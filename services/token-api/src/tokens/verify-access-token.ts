@@ -1,7 +1,9 @@
 import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type ProtectedHeaderParameters } from 'jose'
 import type { TokenKeys } from './keys.ts'
-import { ACCESS_TOKEN } from './token-profile.ts'
+import { isCanonical, isOwnSpelling } from './own-spelling.ts'
+import { ACCESS_TOKEN, REQUIRED_CLAIMS } from './token-profile.ts'
+import { createPromptVerifier } from './verify-at-once.ts'
 
 /** The claims of a good token, or why it is none. Whether its organization has access is the gate's to say. */
 export type TokenVerdict =
@@ -11,11 +13,11 @@ export type TokenVerdict =
 /** Verifies access tokens. An expected refusal is a value; it never throws for what a client sent. */
 export type VerifyAccessToken = (token: string) => Promise<TokenVerdict>
 
-/** Verifies access tokens, and recalls those that it has verified. */
+/** Verifies access tokens, some of them at once. */
 export interface AccessTokenVerifier {
   readonly verify: VerifyAccessToken
-  /** The claims of a token that was verified before and has not expired; undefined says nothing. */
-  recall(token: string): AccessTokenClaims | undefined
+  /** The claims of a token that is remembered or proves good at once, and has not expired; undefined says nothing. */
+  recognise(token: string): AccessTokenClaims | undefined
 }
 
 const MAX_REMEMBERED = 10_000
@@ -27,33 +29,50 @@ const MAX_TOKEN_LENGTH = 60_000
  * is looked at each time.
  */
 export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => number): AccessTokenVerifier {
-  // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
-  // hash, so that the time that it takes does not tell how much of a guess was right.
-  const remembered = new Map<string, AccessTokenClaims>()
-  let characters = 0
+  const memory = rememberTokens()
+  const verifyAtOnce = createPromptVerifier(keys.verification)
 
-  const remember = (token: string, claims: AccessTokenClaims): void => {
-    if (remembered.has(token)) return
-    remembered.set(token, claims)
-    characters += token.length
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
-      remembered.delete(oldest)
-      characters -= oldest.length
-    }
+  const find = (token: string): AccessTokenClaims | undefined => {
+    if (token.length > MAX_TOKEN_LENGTH) return undefined
+    const known = memory.get(token)
+    if (known !== undefined) return known
+    const claims = verifyAtOnce(token)
+    if (claims !== undefined) memory.set(token, claims)
+    return claims
   }
   return {
     verify: async (token) => {
       if (token.length > MAX_TOKEN_LENGTH) return { reason: 'malformed' }
-      const known = remembered.get(token)
-      if (known !== undefined) return known.exp * 1_000 > now() ? { claims: known } : { reason: 'expired' }
+      const found = find(token)
+      if (found !== undefined) return found.exp * 1_000 > now() ? { claims: found } : { reason: 'expired' }
       const verdict = await verify(token, keys, now())
-      if ('claims' in verdict) remember(token, verdict.claims)
+      if ('claims' in verdict) memory.set(token, verdict.claims)
       return verdict
     },
-    recall: (token) => {
-      const known = remembered.get(token)
-      return known !== undefined && known.exp * 1_000 > now() ? known : undefined
+    recognise: (token) => {
+      const found = find(token)
+      return found !== undefined && found.exp * 1_000 > now() ? found : undefined
+    },
+  }
+}
+
+/** A bounded memory of good tokens, the oldest of which go first. */
+function rememberTokens() {
+  // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
+  // hash, so that the time that it takes does not tell how much of a guess was right.
+  const remembered = new Map<string, AccessTokenClaims>()
+  let characters = 0
+  return {
+    get: (token: string) => remembered.get(token),
+    set: (token: string, claims: AccessTokenClaims): void => {
+      if (remembered.has(token)) return
+      remembered.set(token, claims)
+      characters += token.length
+      for (const oldest of remembered.keys()) {
+        if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
+        remembered.delete(oldest)
+        characters -= oldest.length
+      }
     },
   }
 }
@@ -64,19 +83,22 @@ export function createAccessTokenVerifier(keys: TokenKeys['access'], now: () => 
 }
 
 async function verify(token: string, keys: TokenKeys['access'], nowMs: number): Promise<TokenVerdict> {
-  if (!isCanonical(token)) return { reason: 'malformed' }
+  const parts = token.split('.')
+  if (!parts.every(isCanonical)) return { reason: 'malformed' }
   try {
     const held = findKey(decodeProtectedHeader(token), keys)
     if (held === undefined) return { reason: 'bad_signature' }
-    const { payload } = await jwtVerify(token, held.key, {
+    const { payload, protectedHeader } = await jwtVerify(token, held.key, {
       algorithms: [held.alg],
       typ: ACCESS_TOKEN.typ,
       issuer: ACCESS_TOKEN.iss,
       audience: ACCESS_TOKEN.aud,
-      requiredClaims: ['sub', 'iat', 'exp', 'jti', 'sid', 'ver'],
+      requiredClaims: [...REQUIRED_CLAIMS],
       currentDate: new Date(nowMs),
     })
-    if (!isOwnSpelling(token)) return { reason: 'malformed' }
+    // Looked at last, since only who holds the key comes this far.
+    const isOwn = isOwnSpelling(parts[0] ?? '', protectedHeader) && isOwnSpelling(parts[1] ?? '', payload)
+    if (!isOwn) return { reason: 'malformed' }
     const claims = accessTokenClaims.safeParse(payload)
     return claims.success ? { claims: claims.data } : { reason: 'malformed' }
   } catch (error) {
@@ -88,23 +110,6 @@ async function verify(token: string, keys: TokenKeys['access'], nowMs: number): 
 function findKey({ kid, alg }: ProtectedHeaderParameters, { verification }: TokenKeys['access']) {
   const held = kid === undefined ? verification[0] : verification.find((key) => key.kid === kid)
   return held?.alg === alg ? held : undefined
-}
-
-// One token would otherwise have several spellings: the last character of a part has bits that base64 ignores.
-function isCanonical(token: string): boolean {
-  return token.split('.').every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
-}
-
-// Of a claim that stands there twice one reader takes the first and another the last: what we sign has each once, in the
-// spelling of JSON.stringify. Looked at last, since only who holds the key comes this far.
-function isOwnSpelling(token: string): boolean {
-  return token
-    .split('.')
-    .slice(0, 2)
-    .every((part) => {
-      const text = Buffer.from(part, 'base64url').toString()
-      return JSON.stringify(JSON.parse(text)) === text
-    })
 }
 
 function reasonOf(error: unknown): 'malformed' | 'bad_signature' | 'expired' {

@@ -8,9 +8,9 @@ import { writeVerifyAnswer } from '../routes/get-verify.ts'
 import { readBearer } from '../tokens/read-bearer.ts'
 import type { GatedClaims, GateVerdict } from './gate.ts'
 
-/** What is known without asking anybody. */
-export interface MemoryOptions {
-  readonly recallToken: (token: string) => AccessTokenClaims | undefined
+/** What can be told without waiting for anybody. */
+export interface AtOnceOptions {
+  readonly recognise: (token: string) => AccessTokenClaims | undefined
   readonly recallSession: SessionMemory['recall']
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly showPosition: Positions['show']
@@ -21,22 +21,22 @@ export interface MemoryOptions {
 }
 
 /** Answers a request if it can; false leaves it, untouched, to the route. */
-export type AnswerFromMemory = (request: IncomingMessage, response: ServerResponse) => boolean
+export type AnswerAtOnce = (request: IncomingMessage, response: ServerResponse) => boolean
 
 /**
  * Makes the short way of the two questions that stand before each request of somebody else's. It says yes, and nothing
- * but yes: to tokens and sessions that were seen to be good and that the gate accepts at this moment. What is new,
- * refused, odd or has a body goes to the route, which answers the same.
+ * but yes: to tokens that prove good at once and sessions that are remembered, if the gate accepts them at this moment.
+ * What has to be asked for, is refused, odd or has a body goes to the route, which answers the same.
  */
-export function answerFromMemory(options: MemoryOptions): AnswerFromMemory {
-  const { recallToken, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
+export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
+  const { recognise, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
   const texts = new WeakMap<AccessTokenClaims, Buffer>()
 
   const accepted = <Claims extends GatedClaims>(claims: Claims | undefined): Claims | undefined =>
     claims !== undefined && judge(claims).accepted ? claims : undefined
   const tokenOf = (authorization: string | undefined): AccessTokenClaims | undefined => {
     const bearer = readBearer(authorization)
-    return 'token' in bearer ? accepted(recallToken(bearer.token)) : undefined
+    return 'token' in bearer ? accepted(recognise(bearer.token)) : undefined
   }
   const visitorOf = ({ cookie, authorization }: VisitorHeaders) => {
     const presented = readSessionCookie(cookie)
@@ -56,14 +56,14 @@ export function answerFromMemory(options: MemoryOptions): AnswerFromMemory {
     response.writeHead(200, headers).end(body)
     return true
   }
-  const verify: AnswerFromMemory = (request, response) => {
+  const verify: AnswerAtOnce = (request, response) => {
     const claims = tokenOf(request.headers.authorization)
     if (claims === undefined) return false
     const body = texts.get(claims) ?? Buffer.from(writeVerifyAnswer(claims))
     texts.set(claims, body)
     return send(request, response, claims.organization.id, JSON_BODY, body)
   }
-  const forwardAuth: AnswerFromMemory = (request, response) => {
+  const forwardAuth: AnswerAtOnce = (request, response) => {
     const claims = visitorOf(request.headers)
     if (claims === undefined) return false
     const own = Object.entries(visitorHeaders(claims)).flat()

@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { decodeJwt, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AppDependencies, buildApp } from '../app.ts'
 import { newSessionValue } from '../proxy/session-cookie.ts'
@@ -15,6 +16,7 @@ let verdict: GateVerdict
 let now: number
 let routed: number
 let stopping: AbortController
+let dependencies: AppDependencies
 let app: App
 let url: string
 let token: string
@@ -29,7 +31,7 @@ beforeEach(async () => {
   cookie = `__Host-tollgate=${newSessionValue(unreachable.keys.proxySession)}`
   const iat = Math.floor(now / 1_000)
   const claims = sampleClaims({ iat, exp: iat + 3_600 })
-  const dependencies: AppDependencies = {
+  dependencies = {
     ...unreachable,
     store: { ...unreachable.store, findProxySession: async () => sessionRow(claims) },
     positions: { ...unreachable.positions, show: (reply) => reply.header('ratelimit', '"monthly-tokens";r=1;t=2') },
@@ -79,7 +81,7 @@ function ask(path: string, headers: Record<string, string>, method = 'GET'): Pro
   return promise
 }
 
-describe('what memory answers is what the route answers', () => {
+describe('what is answered at once is what the route answers', () => {
   const credentials: [string, () => Record<string, string>][] = [
     ['a token', () => ({ authorization: `Bearer ${token}` })],
     ['a session', () => ({ cookie })],
@@ -93,28 +95,35 @@ describe('what memory answers is what the route answers', () => {
 
   test.each(cases)('$path for $name, $origin', async ({ path, credential, origin }) => {
     const headers = { ...credential(), ...origin, 'x-request-id': 'r-1' }
-    const first = await ask(path, headers)
-    const second = await ask(path, headers)
-    expect([first.status, first.isRouted, second.isRouted]).toEqual([200, true, false])
-    expect({ ...second, isRouted: true }).toEqual(first)
-    expect(Object.keys(second.headers)).toEqual(expect.arrayContaining(['x-request-id', 'cache-control', 'ratelimit']))
+    const routed = await ask(`${path}?`, headers)
+    const atOnce = await ask(path, headers)
+    expect([routed.status, routed.isRouted, atOnce.isRouted]).toEqual([200, true, false])
+    expect({ ...atOnce, isRouted: true }).toEqual(routed)
+    expect(Object.keys(atOnce.headers)).toEqual(expect.arrayContaining(['x-request-id', 'cache-control', 'ratelimit']))
   })
 })
 
+test('a token is told at once at first sight, and a header that we do not write only when it was seen', async () => {
+  for (const path of PATHS) expect(await ask(path, bearer())).toMatchObject({ status: 200, isRouted: false })
+  const { keys } = dependencies
+  token = await new SignJWT({ ...decodeJwt(token) })
+    .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
+    .sign(keys.access.signing.key)
+  expect(await ask('/api/auth/verify', bearer())).toMatchObject({ status: 200, isRouted: true })
+  expect(await ask('/api/auth/verify', bearer())).toMatchObject({ status: 200, isRouted: false })
+})
+
 test('each answer has an id of its own', async () => {
-  const [, ...later] = [
-    await ask('/api/auth/verify', bearer()),
-    await ask('/api/auth/verify', bearer()),
-    await ask('/api/auth/verify', bearer()),
-  ]
-  const ids = later.map(({ headers }) => headers['x-request-id'])
+  const answers = [await ask('/api/auth/verify', bearer()), await ask('/api/auth/verify', bearer())]
+  expect(answers.map(({ isRouted }) => isRouted)).toEqual([false, false])
+  const ids = answers.map(({ headers }) => headers['x-request-id'])
   expect(new Set(ids).size).toBe(2)
   for (const id of ids) expect(id).toMatch(/^[\da-f-]{36}$/)
 })
 
 const bearer = () => ({ authorization: `Bearer ${token}` })
 
-describe('memory never says yes', () => {
+describe('never is a yes said at once', () => {
   beforeEach(async () => {
     for (const path of PATHS) await ask(path, bearer())
     await ask('/v1/forward-auth', { cookie })
@@ -125,6 +134,12 @@ describe('memory never says yes', () => {
     verdict = { accepted: false, reason }
     for (const path of PATHS) expect(await ask(path, bearer())).toMatchObject({ status: 401, isRouted: true })
     expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ status: 401, isRouted: true })
+  })
+
+  test('without a lease', async () => {
+    verdict = { accepted: false, reason: 'gate_unavailable' }
+    for (const path of PATHS) expect(await ask(path, bearer())).toMatchObject({ status: 503, isRouted: true })
+    expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ status: 503, isRouted: true })
   })
 
   test('to a token or a session that has expired', async () => {
