@@ -95,10 +95,10 @@ describe('what is answered at once is what the route answers', () => {
 
   test.each(cases)('$path for $name, $origin', async ({ path, credential, origin }) => {
     const headers = { ...credential(), ...origin, 'x-request-id': 'r-1' }
-    const routed = await ask(`${path}?`, headers)
+    const first = await ask(`${path}?x`, headers)
     const atOnce = await ask(path, headers)
-    expect([routed.status, routed.isRouted, atOnce.isRouted]).toEqual([200, true, false])
-    expect({ ...atOnce, isRouted: true }).toEqual(routed)
+    expect([first.status, first.isRouted, atOnce.isRouted]).toEqual([200, true, false])
+    expect({ ...atOnce, isRouted: true }).toEqual(first)
     expect(Object.keys(atOnce.headers)).toEqual(expect.arrayContaining(['x-request-id', 'cache-control', 'ratelimit']))
   })
 })
