@@ -177,16 +177,19 @@ create table tollgate.sealed_sessions (
   primary key (organization_id, user_id, librechat_session_id)
 );
 
--- The same entries by the period that they posted to.
+-- The same entries by the period that they posted to, and by model, as the lines of its statement need them.
 create table tollgate.sealed_periods (
   organization_id uuid not null,
   period_start timestamptz not null,
-  used_tokens bigint not null,
+  model text not null,
+  total_tokens bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
   cost_usd numeric(30, 12) not null,
   charge_usd numeric(30, 12) not null,
   event_count bigint not null,
   unpriced_events bigint not null,
-  primary key (organization_id, period_start)
+  primary key (organization_id, period_start, model)
 );
 
 -- Frozen statements of closed periods. Usage, corrections and re-rates that come later post to the open period, with a
@@ -1892,21 +1895,18 @@ grant execute on function public.create_webhook, public.list_webhooks, public.re
 -- schemas/40-functions/check_slice.sql
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
 -- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start), repair.
--- Returns: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text amounts:
---   what the rollup had too little), at most a thousand.
--- Locks: only where something is off: see repair_day, repair_sessions, repair_period.
-create function tollgate.check_slice(stage text, for_organization uuid, at text, repair boolean) returns jsonb
+-- Returns: drift: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text
+--   amounts: what the rollup had too little), at most a thousand; changed: rows are locked and were written.
+-- Locks: only where something is off or was there before Tollgate: see repair_day, post_opening_balances, repair_sessions,
+--   repair_period; each at most once, since whoever has a period's total must not ask for a day's rows again.
+create function tollgate.check_slice(
+  stage text, for_organization uuid, at text, repair boolean, out drift jsonb, out changed boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
-declare
-  found jsonb;
 begin
-  if stage = 'days' and repair then
-    perform tollgate.post_opening_balances(for_organization, at::date);
-  end if;
   select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(
     'organization_id', for_organization, 'at', at, 'tokens_off', d.tokens_off::text, 'cost_off', d.cost_off::text)), '[]')
-  into found
+  into drift
   from (
     select d.rollup, d.user_id, d.model, d.session_id, d.tokens_off, d.cost_off
     from tollgate.find_day_drift(for_organization, case when stage = 'days' then at::date end) d where stage = 'days'
@@ -1920,16 +1920,18 @@ begin
     where stage = 'periods'
     limit 1000
   ) d;
-  if repair and found <> '[]' then
+  changed := false;
+  if repair and stage = 'days' then -- what was there before Tollgate is no drift; posting it repairs the day as well
+    changed := tollgate.post_opening_balances(for_organization, at::date) > 0;
+  end if;
+  if repair and drift <> '[]' and not changed then
+    changed := true;
     case stage
-      when 'days' then
-        perform tollgate.repair_day(for_organization, at::date);
-        perform tollgate.add_missing_rows(for_organization, at::date);
+      when 'days' then perform tollgate.repair_day(for_organization, at::date);
       when 'sessions' then perform tollgate.repair_sessions(for_organization, at::date);
       when 'periods' then perform tollgate.repair_period(for_organization, at::timestamptz);
     end case;
   end if;
-  return found;
 end
 $$;
 
@@ -1978,7 +1980,8 @@ grant execute on function tollgate.claim_identities, tollgate.pick_events to tol
 -- Purpose: close an organization's period: freeze its statement. Parameters: request = { organization_id, at (any instant of
 --   the period), closed_by }.
 -- Returns: one row: outcome (closed, already_closed, not_over, no_usage) and the statement's figures as text.
--- Locks: the periods, against ingestion under way, for as long as the total is proved and frozen; then total and statement.
+-- Locks: a share of the books; the periods, against ingestion under way, for as long as the total is proved and frozen; then
+--   total and statement.
 -- Invariant: the statement is the period's total, proved by the ledger right before, and never changes.
 create function public.close_period(request jsonb)
 returns table (outcome text, organization_id uuid, period_start timestamptz, period_end timestamptz, used_tokens text,
@@ -2004,6 +2007,7 @@ begin
     outcome := 'no_usage';
   else
     outcome := 'closed';
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.books')); -- no month is sealed between the looks at it
     perform pg_advisory_xact_lock(hashtext('tollgate.periods')); -- before any row, as ingest_usage
     perform tollgate.check_slice('periods', asked.organization_id, period.period_start::text, true);
     insert into tollgate.period_statements (organization_id, period_start, period_end, time_zone, closed_by, used_tokens,
@@ -2025,23 +2029,22 @@ begin
 end
 $$;
 
--- Purpose: write the lines of closed statements that lack them: the period's entries by model.
+-- Purpose: write the lines of closed statements that lack them: what the period consists of, by model.
 -- Parameters: for_organization. Returns: one row: completed (statements).
--- Locks: the statements. Invariant: a closed period gains no entries any more, so that this may be done after the freeze.
+-- Locks: a share of the books, so that no month is sealed between the look into ledger and closing figures; the statements.
+-- Invariant: a closed period gains no entries any more, and a sealed one keeps its sums, so that this may be done at any
+--   time after the freeze; the lines add up to the statement.
 create function public.complete_statements(for_organization uuid) returns table (completed integer)
 language sql volatile security invoker set search_path = ''
 as $$
+  select pg_advisory_xact_lock_shared(hashtext('tollgate.books'));
   with written as (
     update tollgate.period_statements s set lines = coalesce((
-      select jsonb_agg(to_jsonb(l) order by l.model)
-      from (
-        select e.model, sum(e.total_tokens)::text as total_tokens, sum(e.input_tokens)::text as input_tokens,
-          sum(e.output_tokens)::text as output_tokens, coalesce(sum(e.cost_usd), 0)::text as cost_usd,
-          coalesce(sum(e.charge_usd), 0)::text as charge_usd, sum(e.event_count)::text as event_count,
-          sum(e.unpriced_events)::text as unpriced_events
-        from tollgate.usage_events e
-        where e.organization_id = s.organization_id and e.period_start = s.period_start
-        group by e.model) l), '[]')
+      select jsonb_agg(jsonb_build_object('model', l.model, 'total_tokens', l.total_tokens::text,
+        'input_tokens', l.input_tokens::text, 'output_tokens', l.output_tokens::text, 'cost_usd', l.cost_usd::text,
+        'charge_usd', l.charge_usd::text, 'event_count', l.event_count::text,
+        'unpriced_events', l.unpriced_events::text) order by l.model)
+      from tollgate.fold_period_models(s.organization_id, s.period_start) l), '[]')
     where s.organization_id = for_organization and s.lines is null
     returning s.period_start
   )
@@ -2568,7 +2571,7 @@ grant execute on function public.claim_webhooks, public.finish_webhook, public.w
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
 -- Returns: one row: drained (inbox rows taken), recorded and duplicates (events), totals, unpriced, after_revocation and
 --   holds as of ingest_usage, rejected:
---   jsonb array of { reason, event }; buried: events set aside as dead letters.
+--   jsonb array of { reason, event }; buried: events set aside as dead letters, corrections of sealed months among them.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction. Where one row alone was taken and the database
 --   refuses its content (SQLSTATE class 22 or 23), that very row is buried; any other failure is the caller's to repeat.
@@ -2610,6 +2613,10 @@ begin
     rejected := coalesce((
       select jsonb_agg(jsonb_build_object('reason', o -> 'reason', 'event', events -> (o ->> 'i')::int))
       from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'rejected'), '[]');
+    insert into tollgate.dead_letters (queue, reason, payload)
+    select 'event-inbox', r ->> 'reason', (r -> 'event')::text
+    from jsonb_array_elements(rejected) r where r ->> 'reason' = 'month_sealed';
+    get diagnostics buried = row_count;
   end if;
   return next;
 end
@@ -2680,8 +2687,9 @@ grant execute on function tollgate.end_logins to tollgate_token_api, service_rol
 --   entries had to go to the default partition meanwhile (a missing month, an import); their entries are moved.
 -- Parameters: none. Returns: one row: created (partitions), moved (entries, as text).
 -- Security definer: a service may add partitions, but not own tables.
--- Locks: only while there is something to create: the ledger against writers (they wait and then see the new partition,
---   where a mere attach would refuse an insert under way), then the default partition.
+-- Locks: a share of the books; only while there is something to create, the whole of them (whoever reads the ledger and then
+--   writes to it has a share), the ledger against writers (they wait and then see the new partition, where a mere attach would refuse an insert under
+--   way), then the default partition.
 -- Invariant: repeatable; months are UTC; no entry is lost or in two partitions.
 create function public.ensure_usage_partitions() returns table (created integer, moved text)
 language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s'
@@ -2694,6 +2702,7 @@ declare
 begin
   created := 0;
   perform pg_advisory_xact_lock(hashtext('tollgate.ensure_usage_partitions'));
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.books')); -- sealing takes the default partition last
   for month in
     select generate_series(
       date_trunc('month', now()) - interval '2 months', date_trunc('month', now()) + interval '2 months', interval '1 month')
@@ -2704,6 +2713,7 @@ begin
     partition := 'usage_events_' || to_char(month, 'YYYYMM');
     continue when to_regclass('tollgate.' || partition) is not null;
     if created = 0 then
+      perform pg_advisory_xact_lock(hashtext('tollgate.books'));
       lock table only tollgate.usage_events in share row exclusive mode;
       lock table tollgate.usage_events_default in access exclusive mode;
     end if;
@@ -3335,15 +3345,17 @@ create function tollgate.identity_digest(source text, id text) returns bytea
 language sql stable parallel safe -- as convert_to is: only so it becomes part of the query that calls it
 return substring(sha256(convert_to(source, 'UTF8') || '\x00'::bytea || convert_to(id, 'UTF8')) for 16);
 
-grant execute on function tollgate.identity_digest to tollgate_usage_worker, service_role;
+grant execute on function tollgate.identity_digest to tollgate_token_api, tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/import_usage.sql
 -- Purpose: record usage of the past, which is not bound to 35 days, or say what would become of it.
 -- Parameters: batch = { "events": [AcceptedEvent, …], "dry_run": boolean }.
 -- Returns: one row: recorded, duplicates, conflicts, unpriced (counts; with dry_run: would be), rejected: jsonb array of
 --   { i (0-based), reason }.
--- Locks: as ingest_usage. Invariant: as ingest_usage, and: no enforcement for past periods, so what belongs to a closed
---   period is rejected (period_closed) instead of counting against the present one; identities of imports are never pruned.
+-- Locks: a share of the books, since it writes to months that may be sealed or made meanwhile; then as ingest_usage.
+-- Invariant: as ingest_usage, and: no enforcement for past periods, so what belongs to a closed period is rejected
+--   (period_closed) instead of counting against the present one; identities of imports are never pruned, also one that
+--   somebody else is recording at this moment. The source of opening balances (tollgate) is rejected as invalid_event.
 create function public.import_usage(batch jsonb)
 returns table (recorded integer, duplicates integer, conflicts integer, unpriced integer, rejected jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -3358,13 +3370,17 @@ begin
   select coalesce(jsonb_agg(e.event || '{"imported": true, "type": "usage.recorded"}' order by e.position), '[]') into events
   from jsonb_array_elements(asked -> 'events') with ordinality e (event, position);
   judged := array(select j from tollgate.judge_events(jsonb_build_object('events', events)) j);
+  if not coalesce((asked ->> 'dry_run')::boolean, false) then
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.books'));
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods')); -- before the look at what is closed
+  end if;
   select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'reason', coalesce(j.rejection,
-      case when o.organization_id is null then 'unknown_organization' else 'period_closed' end)) order by j.ordinal), '[]')
+      case when j.source = 'tollgate' then 'invalid_event' when o.organization_id is null then 'unknown_organization' else 'period_closed' end)) order by j.ordinal), '[]')
   into refused
   from unnest(judged) j
   left join tollgate.directory_organizations o on o.organization_id = j.organization_id
   left join tollgate.period_statements s on s.organization_id = j.organization_id and s.period_start = j.period_start
-  where j.rejection is not null or o.organization_id is null or s.organization_id is not null;
+  where j.rejection is not null or o.organization_id is null or s.organization_id is not null or j.source = 'tollgate';
   rejected := refused;
   if (asked ->> 'dry_run')::boolean then
     select count(*) filter (where i.digest is null), count(*) filter (where i.digest is not null),
@@ -3379,15 +3395,23 @@ begin
   select coalesce(jsonb_agg(e.event order by e.position), '[]') into events
   from jsonb_array_elements(events) with ordinality e (event, position)
   where not exists (select from jsonb_array_elements(refused) r where (r ->> 'i')::bigint = e.position - 1);
-  -- Those that are known already, before ingest_usage locks anything else. Its own are marked as it inserts them.
-  perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
-  perform from tollgate.usage_event_identities i
-  join unnest(judged) j on j.organization_id = i.organization_id and j.digest = i.digest
-  order by i.organization_id, i.digest
-  for update of i;
-  update tollgate.usage_event_identities i set imported = true
-  from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
-  select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
+  loop
+    begin
+      -- Those that are known already, before ingest_usage locks anything else. Its own are marked as it inserts them.
+      perform from tollgate.usage_event_identities i
+      join unnest(judged) j on j.organization_id = i.organization_id and j.digest = i.digest
+      order by i.organization_id, i.digest
+      for update of i;
+      update tollgate.usage_event_identities i set imported = true
+      from unnest(judged) j where i.organization_id = j.organization_id and i.digest = j.digest and not i.imported;
+      select * into outcome from public.ingest_usage(jsonb_build_object('events', events));
+      exit when not exists (
+        select from tollgate.usage_event_identities i
+        join unnest(judged) j on j.organization_id = i.organization_id and j.digest = i.digest where not i.imported);
+      raise sqlstate 'TG001'; -- recorded by somebody else between the marking and the claim: undo, and mark it too
+    exception when sqlstate 'TG001' then null;
+    end;
+  end loop;
   select count(*), count(*) filter (where (o ->> 'conflict')::boolean) into duplicates, conflicts
   from jsonb_array_elements(outcome.outcomes) o where o ->> 'outcome' = 'duplicate';
   recorded := jsonb_array_length(events) - jsonb_array_length(outcome.outcomes);
@@ -3638,12 +3662,18 @@ grant execute on function public.list_audit to tollgate_token_api, service_role;
 
 -- schemas/40-functions/list_correction_outcomes.sql
 -- Purpose: say which corrections of a batch changed nothing. Parameters: judged (all events), taken: ordinals of those that
---   did or wait now. Returns: jsonb array of { i (0-based), outcome: duplicate, conflict }.
+--   did or wait now. Returns: jsonb array of { i (0-based), outcome: duplicate, conflict } or { i, outcome: rejected, reason }.
 -- Invariant: a revision that comes again with other counts is a conflict; one that a higher revision has overtaken is none.
+--   What counted and has no entry any more lies in a sealed month: what held of it is not known, so nothing can be reversed.
 create function tollgate.list_correction_outcomes(judged tollgate.judged_event[], taken bigint[]) returns jsonb
 language sql stable security invoker set search_path = ''
 as $$
-  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1, 'outcome', 'duplicate', 'conflict', exists (
+  select coalesce(jsonb_agg(jsonb_build_object('i', j.ordinal - 1) || case when exists (
+    select from tollgate.usage_event_identities i
+    where i.organization_id = j.organization_id and i.digest = j.digest
+      and not exists (select from tollgate.standing_entries(i.organization_id, i.digest, i.seen_at)))
+  then '{"outcome": "rejected", "reason": "month_sealed"}'::jsonb
+  else jsonb_build_object('outcome', 'duplicate', 'conflict', exists (
     select from (
       select e.input_tokens, e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens,
         e.reasoning_output_tokens, e.message_count
@@ -3659,7 +3689,7 @@ as $$
     where (known.input_tokens, known.output_tokens, known.cache_read_input_tokens, known.cache_creation_input_tokens,
         known.reasoning_output_tokens, coalesce(known.message_count, j.message_count, 0))
       <> (j.input_tokens, j.output_tokens, j.cache_read_input_tokens, j.cache_creation_input_tokens,
-        j.reasoning_output_tokens, coalesce(j.message_count, known.message_count, 0))))), '[]')
+        j.reasoning_output_tokens, coalesce(j.message_count, known.message_count, 0)))) end order by j.ordinal), '[]')
   from unnest(judged) j
   where j.type = 'usage.corrected' and j.rejection is null and j.ordinal <> all (taken)
 $$;
@@ -4484,7 +4514,7 @@ grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_
 -- schemas/40-functions/post_opening_balances.sql
 -- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
 --   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
--- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
+-- Locks: identities (of these entries alone), then as repair_day; then the period's total.
 -- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
 --   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
 --   Never priced again.
@@ -4503,18 +4533,16 @@ begin
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
   noon := (for_date + time '12:00') at time zone period.time_zone;
-  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
-  order by m.user_id for update;
-  with before as materialized (
+  with noted as (
     delete from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date
     returning p.*, 'opening-balance:' || p.user_id || ':' || p.date as event_id
+  ), before as materialized (
+    select n.*, tollgate.identity_digest('tollgate', n.event_id) as digest from noted n
   ), claimed as (
     insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
-    select b.organization_id, d.digest, d.digest, true
+    select b.organization_id, b.digest, b.digest, true
     from before b
-    cross join lateral (select substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
-      || convert_to(b.event_id, 'UTF8')) for 16) as digest) d
-    order by d.digest
+    order by b.digest
     on conflict do nothing
     returning digest
   )
@@ -4526,8 +4554,7 @@ begin
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
     0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
-  join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
-    || convert_to(b.event_id, 'UTF8')) for 16);
+  join claimed c on c.digest = b.digest;
   get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
   perform tollgate.repair_period(for_organization, period.period_start);
@@ -4648,13 +4675,12 @@ create function tollgate.read_commits(commits jsonb)
 returns table (
   ordinal integer, reservation_id uuid, strict boolean, key_organization_id uuid, organization_id uuid, user_id uuid,
   session_id text, digest bytea, event jsonb)
-language sql immutable security invoker set search_path = '' rows 50
+language sql stable security invoker set search_path = '' rows 50
 as $$
   select c.ordinality::integer, (c.value ->> 'reservation_id')::uuid, (c.value ->> 'strict')::boolean,
     (c.value ->> 'organization_id')::uuid, (e.event ->> 'organization_id')::uuid, (e.event ->> 'user_id')::uuid,
     e.event ->> 'session_id',
-    substring(sha256(convert_to(e.event ->> 'source', 'UTF8') || '\x00'::bytea || convert_to(e.event ->> 'id', 'UTF8'))
-      for 16),
+    tollgate.identity_digest(e.event ->> 'source', e.event ->> 'id'),
     e.event
   from jsonb_array_elements(commits) with ordinality c
   cross join lateral (select c.value -> 'event' as event) e
@@ -4681,8 +4707,8 @@ grant execute on function public.read_redis_mark to tollgate_usage_worker, servi
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
 --   at work: call again later).
--- Locks: a share of the books, so that no partition goes meanwhile; a call ends with the slice that it repaired, so that
---   rows are locked in the order of ingest_usage and for one slice alone.
+-- Locks: a share of the books, so that no partition comes or goes meanwhile; a call ends with the slice that it has written,
+--   so that rows are locked in the order of ingest_usage and for one slice alone.
 -- Invariant: safe during full load: a slice is compared in one snapshot, and recomputed under the locks of its rows.
 create function public.reconcile_books(scan jsonb)
 returns table (resume jsonb, slices integer, drift jsonb, busy boolean)
@@ -4693,6 +4719,7 @@ declare
   asked jsonb := tollgate.unwrap(scan);
   here record;
   began timestamptz := clock_timestamp();
+  changed boolean := false;
 begin
   select s.* into here from jsonb_to_record(asked) as s (stage text, organization_id uuid, at text, since date,
     only_organization uuid, repair boolean, budget_ms integer);
@@ -4700,14 +4727,15 @@ begin
   slices := 0;
   drift := '[]';
   busy := not pg_try_advisory_xact_lock_shared(hashtext('tollgate.books'));
-  while not busy and here.stage is not null and drift = '[]'
+  while not busy and here.stage is not null and drift = '[]' and not changed
     and (slices = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
     select n.organization_id, n.at into here.organization_id, here.at
     from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
     if here.organization_id is null then
       here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
     else
-      drift := tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair);
+      select c.drift, c.changed into drift, changed
+      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair) c;
       slices := slices + 1;
     end if;
   end loop;
@@ -4720,29 +4748,45 @@ revoke execute on function public.reconcile_books from public, anon, authenticat
 grant execute on function public.reconcile_books to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/reconcile_period.sql
--- Purpose: what a period's total has to say, by ledger and closing figures. Parameters: for_organization, for_period (its
---   start). Returns: one row. Reads only.
+-- Purpose: what a period consists of, by model: ledger and closing figures. Parameters: for_organization, for_period (its
+--   start). Returns: a row a model. Reads only.
 -- Invariant: an entry that posts to its own period lies on one of its days, at most two months; one that posts to a later
 --   period than its own is found by an index of its own.
-create function tollgate.fold_period(for_organization uuid, for_period timestamptz)
-returns table (used_tokens bigint, cost_usd numeric, charge_usd numeric, event_count bigint, unpriced_events bigint)
+create function tollgate.fold_period_models(for_organization uuid, for_period timestamptz)
+returns table (model text, total_tokens bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric,
+  charge_usd numeric, event_count bigint, unpriced_events bigint)
 language sql stable security invoker set search_path = ''
 as $$
-  select coalesce(sum(e.used_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
-    coalesce(sum(e.event_count), 0)::bigint, coalesce(sum(e.unpriced_events), 0)::bigint
+  select e.model, sum(e.total_tokens)::bigint, sum(e.input_tokens)::bigint, sum(e.output_tokens)::bigint,
+    coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.event_count)::bigint,
+    sum(e.unpriced_events)::bigint
   from (
-    select u.total_tokens as used_tokens, u.cost_usd, u.charge_usd, u.event_count::bigint, u.unpriced_events::bigint
+    select u.model, u.total_tokens, u.input_tokens, u.output_tokens, u.cost_usd, u.charge_usd, u.event_count::bigint,
+      u.unpriced_events::bigint
     from tollgate.usage_events u
     where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is null
       and u.usage_date between (for_period at time zone 'UTC')::date - 2 and (for_period at time zone 'UTC')::date + 70
     union all
-    select u.total_tokens, u.cost_usd, u.charge_usd, u.event_count, u.unpriced_events
+    select u.model, u.total_tokens, u.input_tokens, u.output_tokens, u.cost_usd, u.charge_usd, u.event_count,
+      u.unpriced_events
     from tollgate.usage_events u
     where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is not null
     union all
-    select s.used_tokens, s.cost_usd, s.charge_usd, s.event_count, s.unpriced_events
+    select s.model, s.total_tokens, s.input_tokens, s.output_tokens, s.cost_usd, s.charge_usd, s.event_count,
+      s.unpriced_events
     from tollgate.sealed_periods s where s.organization_id = for_organization and s.period_start = for_period
   ) e
+  group by e.model
+$$;
+
+-- Purpose: what a period's total has to say. Parameters: as above. Returns: one row. Reads only.
+create function tollgate.fold_period(for_organization uuid, for_period timestamptz)
+returns table (used_tokens bigint, cost_usd numeric, charge_usd numeric, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(sum(m.total_tokens), 0)::bigint, coalesce(sum(m.cost_usd), 0), coalesce(sum(m.charge_usd), 0),
+    coalesce(sum(m.event_count), 0)::bigint, coalesce(sum(m.unpriced_events), 0)::bigint
+  from tollgate.fold_period_models(for_organization, for_period) m
 $$;
 
 -- Purpose: whether a period's total differs from it. Parameters: as above. Returns: a row when it does, with what the total
@@ -4776,7 +4820,8 @@ begin
 end
 $$;
 
-grant execute on function tollgate.fold_period, tollgate.find_period_drift, tollgate.repair_period
+grant execute on function tollgate.fold_period_models, tollgate.fold_period, tollgate.find_period_drift,
+  tollgate.repair_period
   to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/reconcile_sessions.sql
@@ -4831,20 +4876,23 @@ as $$
 $$;
 
 -- Purpose: set chat_sessions to them. Parameters: as above. Returns: nothing.
--- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day.
+-- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day, also that only these are written.
 create function tollgate.repair_sessions(for_organization uuid, for_date date) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
+declare
+  held public.chat_sessions[];
 begin
-  perform from public.chat_sessions s
+  held := array(select s from public.chat_sessions s
   where s.organization_id = for_organization
     and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
-  order by s.organization_id, s.user_id, s.librechat_session_id for update;
+  order by s.organization_id, s.user_id, s.librechat_session_id for update);
   update public.chat_sessions s set
     message_count = f.message_count, input_tokens = f.input_tokens, output_tokens = f.output_tokens,
     total_tokens = f.total_tokens, cost_usd = f.cost_usd, charge_usd = f.charge_usd, unpriced_events = f.unpriced_events,
     session_metadata = s.session_metadata || jsonb_build_object('messages', f.message_count, 'tokens', f.total_tokens)
   from tollgate.fold_sessions(for_organization, for_date) f
+  join unnest(held) h on h.user_id = f.user_id and h.librechat_session_id = f.librechat_session_id
   where s.organization_id = for_organization and s.user_id = f.user_id and s.librechat_session_id = f.librechat_session_id
     and (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i));
 end
@@ -5015,20 +5063,25 @@ grant execute on function public.release_reservations to tollgate_token_api, ser
 -- schemas/40-functions/repair_day.sql
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
--- Locks: all rows of the day in usage_metrics, usage_by_model, usage_by_organization_model, each in the order of its key, as
---   ingest_usage does.
+-- Locks: all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
+--   the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
+--   Only rows that were locked are written: one that comes meanwhile is right, and locking it would break the order.
 create function tollgate.repair_day(for_organization uuid, for_date date) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
+declare
+  users public.usage_metrics[];
+  models tollgate.usage_by_model[];
+  organization_models tollgate.usage_by_organization_model[];
 begin
   insert into public.usage_metrics (organization_id, user_id, date)
   select for_organization, f.user_id, for_date from tollgate.fold_usage_metrics(for_organization, for_date) f
   order by f.user_id
   on conflict do nothing;
-  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
-  order by m.user_id for update;
+  users := array(select m from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
+    order by m.user_id for update);
   insert into tollgate.usage_by_model (organization_id, date, model, user_id, input_tokens, output_tokens,
     cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
     message_count, event_count, unpriced_events)
@@ -5036,8 +5089,9 @@ begin
   from tollgate.fold_usage_by_model(for_organization, for_date) f
   order by f.model, f.user_id
   on conflict do nothing;
-  perform from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
-  order by m.model, m.user_id for update;
+  models := array(select m from tollgate.usage_by_model m where m.organization_id = for_organization and m.date = for_date
+    order by m.model, m.user_id for update);
+  perform tollgate.add_missing_sessions(for_organization, for_date);
   insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
     cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
     message_count, event_count, unpriced_events)
@@ -5045,17 +5099,17 @@ begin
   from tollgate.fold_organization_models(for_organization, for_date) f
   order by f.model
   on conflict do nothing;
-  perform from tollgate.usage_by_organization_model m where m.organization_id = for_organization and m.date = for_date
-  order by m.model for update;
+  organization_models := array(select m from tollgate.usage_by_organization_model m
+    where m.organization_id = for_organization and m.date = for_date order by m.model for update);
+  perform tollgate.add_missing_periods(for_organization, for_date);
 
   update public.usage_metrics m set
     tokens_used = coalesce(f.tokens_used, 0), input_tokens = coalesce(f.input_tokens, 0),
     output_tokens = coalesce(f.output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
     charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
     event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0), updated_at = now()
-  from (select k.user_id as key_user_id, s.* from (
-      select k.user_id from public.usage_metrics k where k.organization_id = for_organization and k.date = for_date) k
-    left join tollgate.fold_usage_metrics(for_organization, for_date) s using (user_id)) f
+  from (select k.user_id as key_user_id, s.* from unnest(users) k
+    left join tollgate.fold_usage_metrics(for_organization, for_date) s on s.user_id = k.user_id) f
   where m.organization_id = for_organization and m.date = for_date and m.user_id = f.key_user_id
     -- A row from before Tollgate is made an opening balance by post_opening_balances, never zero.
     and (f.tokens_used is not null or (select (i.installed_at at time zone 'UTC')::date from tollgate.installation i) <= for_date);
@@ -5067,10 +5121,8 @@ begin
     reasoning_output_tokens = coalesce(f.reasoning_output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
     charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
     event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0)
-  from (select k.model as key_model, k.user_id as key_user_id, s.* from (
-      select k.model, k.user_id from tollgate.usage_by_model k
-      where k.organization_id = for_organization and k.date = for_date) k
-    left join tollgate.fold_usage_by_model(for_organization, for_date) s using (model, user_id)) f
+  from (select k.model as key_model, k.user_id as key_user_id, s.* from unnest(models) k
+    left join tollgate.fold_usage_by_model(for_organization, for_date) s on s.model = k.model and s.user_id = k.user_id) f
   where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model and m.user_id = f.key_user_id;
 
   update tollgate.usage_by_organization_model m set
@@ -5080,17 +5132,15 @@ begin
     reasoning_output_tokens = coalesce(f.reasoning_output_tokens, 0), cost_usd = coalesce(f.cost_usd, 0),
     charge_usd = coalesce(f.charge_usd, 0), message_count = coalesce(f.message_count, 0),
     event_count = coalesce(f.event_count, 0), unpriced_events = coalesce(f.unpriced_events, 0)
-  from (select k.model as key_model, s.* from (
-      select k.model from tollgate.usage_by_organization_model k
-      where k.organization_id = for_organization and k.date = for_date) k
-    left join tollgate.fold_organization_models(for_organization, for_date) s using (model)) f
+  from (select k.model as key_model, s.* from unnest(organization_models) k
+    left join tollgate.fold_organization_models(for_organization, for_date) s on s.model = k.model) f
   where m.organization_id = for_organization and m.date = for_date and m.model = f.key_model;
 end
 $$;
 
--- Purpose: give sessions and periods that the ledger of a day speaks of the row they lack; their figures follow when their
---   own turn comes. Parameters: as above. Returns: nothing. Locks: the new rows, chat_sessions before period_totals.
-create function tollgate.add_missing_rows(for_organization uuid, for_date date) returns void
+-- Purpose: give sessions that the ledger of a day speaks of the row they lack; its figures follow when its own turn comes.
+-- Parameters: as above. Returns: nothing. Locks: the new rows of chat_sessions, in the order of their key.
+create function tollgate.add_missing_sessions(for_organization uuid, for_date date) returns void
 language sql volatile security invoker set search_path = ''
 as $$
   insert into public.chat_sessions (
@@ -5101,7 +5151,13 @@ as $$
   where e.organization_id = for_organization and e.usage_date = for_date and e.entry <> 'opening_balance'
   group by e.user_id, e.session_id
   order by e.user_id, e.session_id
-  on conflict do nothing;
+  on conflict do nothing
+$$;
+
+-- Purpose: likewise periods. Parameters: as above. Returns: nothing. Locks: the new rows of period_totals, sorted.
+create function tollgate.add_missing_periods(for_organization uuid, for_date date) returns void
+language sql volatile security invoker set search_path = ''
+as $$
   insert into tollgate.period_totals (organization_id, period_start)
   select distinct for_organization, e.period_start from tollgate.usage_events e
   where e.organization_id = for_organization and e.usage_date = for_date
@@ -5109,7 +5165,8 @@ as $$
   on conflict do nothing
 $$;
 
-grant execute on function tollgate.repair_day, tollgate.add_missing_rows to tollgate_usage_worker, service_role;
+grant execute on function tollgate.repair_day, tollgate.add_missing_sessions, tollgate.add_missing_periods
+  to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/replay_dead_letters.sql
 -- Purpose: hand dead letters to the workers again, through the inbox. Parameters: selection (see select_dead_letters).
@@ -5204,8 +5261,10 @@ grant execute on function tollgate.rerate_entries to service_role;
 -- Purpose: re-rate one day of an organization, or a share of it: show the difference, or post it.
 -- Parameters: request = { organization_id, date, bucket, buckets, model? (null: all), dry_run }.
 -- Returns: a row a model: model, events, newly_priced, cost_difference and charge_difference (as text).
--- Locks: re-rates of the organization one after the other; a share of the periods; identities of the events against corrections; then as
---   ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model, period_totals, each sorted.
+-- Locks: re-rates of the organization one after the other; a share of the books, since who has read a partition and then
+--   writes to it must not meet whoever makes or drops one; a share of the periods; identities of the events against
+--   corrections; then as ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model,
+--   period_totals, each sorted.
 -- Invariant: repeatable: what is posted is the difference to what is in the ledger.
 create function public.rerate_usage(request jsonb)
 returns table (model text, events integer, newly_priced integer, cost_difference text, charge_difference text)
@@ -5220,6 +5279,7 @@ begin
     organization_id uuid, date date, bucket integer, buckets integer, model text, dry_run boolean);
   if not asked.dry_run then
     perform pg_advisory_xact_lock(hashtext('tollgate.rerate'), hashtext(asked.organization_id::text));
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.books'));
     perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
     perform from tollgate.usage_event_identities i
     where i.organization_id = asked.organization_id and i.digest in (
@@ -5462,8 +5522,9 @@ revoke execute on function public.revoke_service_key from public, anon, authenti
 grant execute on function public.revoke_service_key to tollgate_token_api, service_role;
 
 -- schemas/40-functions/revoked_times.sql
--- Purpose: when an organization was revoked of late. Parameters: for_organization. Returns: instants, null when never;
---   the last open one has no end. Looks back as far as an event may be late. Reads only.
+-- Purpose: when an organization was revoked, as far as decisions on record go. Parameters: for_organization. Returns: times,
+--   null when never; the last open one has no end. For chat sessions that are to be closed; judge_events asks the same view
+--   for many organizations at once. Reads only.
 create function tollgate.revoked_times(for_organization uuid) returns tstzmultirange
 language sql stable security invoker
 return (select range_agg(r.revoked) from tollgate.revocations r where r.organization_id = for_organization);
@@ -5767,7 +5828,7 @@ $$;
 -- Parameters: retention_days; less than 130 is taken as 130: corrections may reach back 90 days, late usage 35.
 -- Returns: no row when nothing is due, else one: partition, entries and total_tokens (as text).
 -- Security definer: dropping a partition takes its owner.
--- Locks: the books against reconcile, the partition against writers; the ledger itself only while the partition goes.
+-- Locks: the books against reconcile, re-rates, imports and new partitions; the partition against writers; the ledger itself only while the partition goes.
 -- Invariant: ledger and closing figures together give the same sums before and after.
 create function public.seal_usage_partition(retention_days integer)
 returns table (partition text, entries text, total_tokens text)
@@ -6433,7 +6494,7 @@ grant execute on function tollgate.unwrap
   to authenticated, tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/write_closing_figures.sql
--- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and posting.
+-- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and model, and posting.
 -- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
 -- Locks: rows of sealed_days, sealed_sessions, sealed_periods, sealed_postings; the caller holds the lock of the books.
 -- Invariant: called once for a partition, in the transaction that drops it. A day at a month's border may be sealed in parts.
@@ -6487,13 +6548,16 @@ begin
       unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
   execute format($sql$
     insert into tollgate.sealed_periods as t (
-      organization_id, period_start, used_tokens, cost_usd, charge_usd, event_count, unpriced_events)
-    select e.organization_id, e.period_start, sum(e.total_tokens), coalesce(sum(e.cost_usd), 0),
-      coalesce(sum(e.charge_usd), 0), sum(e.event_count), sum(e.unpriced_events)
+      organization_id, period_start, model, total_tokens, input_tokens, output_tokens, cost_usd, charge_usd, event_count,
+      unpriced_events)
+    select e.organization_id, e.period_start, e.model, sum(e.total_tokens), sum(e.input_tokens), sum(e.output_tokens),
+      coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.event_count), sum(e.unpriced_events)
     from tollgate.%I e
-    group by e.organization_id, e.period_start
-    on conflict (organization_id, period_start) do update set
-      used_tokens = t.used_tokens + excluded.used_tokens,
+    group by e.organization_id, e.period_start, e.model
+    on conflict (organization_id, period_start, model) do update set
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens,
       cost_usd = t.cost_usd + excluded.cost_usd,
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@tollgate/local-stack/tes
 import { type BooksScan, createPgRpc, type Rpc, type RpcRow, type RpcStore } from '@tollgate/shared/store'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { eventOf } from './usage-fixture.ts'
+import { correctionOf, eventOf } from './usage-fixture.ts'
 
 const now = Date.now()
 const DAY_MS = 86_400_000
@@ -27,7 +27,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
     tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.sealed_days, tollgate.sealed_sessions,
-    tollgate.sealed_periods`)
+    tollgate.sealed_periods, tollgate.period_statements`)
 })
 
 /** Usage of `daysAgo` days ago, as an import may bring it. */
@@ -112,6 +112,48 @@ describe('sealing', () => {
     expect(await findDrift()).toEqual([])
   })
 
+  it('leaves a closed period its statement, line by line, whether it is sealed before, amid or after', async () => {
+    const organization_id = eventOf(0, now).organization_id
+    const line = { provider: 'openai', organization_id }
+    await ingest(keys(60).map((key) => ({ ...old(key, 300 + (key % 3) * 31), ...line })))
+    await rpc('ensure_usage_partitions', {})
+    const { rows: periods } = await admin.query<{ start: string }>(
+      'select period_start::text as start from tollgate.period_totals order by 1',
+    )
+    expect(periods.length).toBeGreaterThanOrEqual(3)
+    const close = async (period: { start: string } | undefined) => {
+      const request = { organization_id, at: period?.start, closed_by: 'test' }
+      expect((await admin.query('select outcome from public.close_period($1)', [request])).rows).toEqual([
+        { outcome: 'closed' },
+      ])
+    }
+    const complete = () => admin.query('select public.complete_statements($1)', [organization_id])
+    const expected = (
+      await admin.query(`select e.period_start::text as start, e.model, sum(e.total_tokens)::text as total_tokens,
+        sum(e.input_tokens)::text as input_tokens, coalesce(sum(e.cost_usd), 0)::float as cost,
+        sum(e.event_count)::text as event_count, sum(e.unpriced_events)::text as unpriced_events
+        from tollgate.usage_events e group by 1, 2 order by 1, 2`)
+    ).rows
+    await close(periods[0])
+    await complete()
+    await close(periods[1]) // its lines are written when its month is gone
+    await sealAll(200)
+    expect(await count('tollgate.usage_events')).toBe(0)
+    for (const period of periods.slice(2)) await close(period)
+    await complete()
+    const { rows } = await admin.query(`select s.period_start::text as start, l.model, l.total_tokens, l.input_tokens,
+        l.cost_usd::float as cost, l.event_count, l.unpriced_events
+      from tollgate.period_statements s cross join lateral jsonb_to_recordset(s.lines) as l (model text,
+        total_tokens text, input_tokens text, cost_usd text, event_count text, unpriced_events text) order by 1, 2`)
+    expect(rows).toEqual(expected)
+    const { rows: sums } = await admin.query(`select s.used_tokens = sum((l ->> 'total_tokens')::bigint)
+        and s.cost_usd = sum((l ->> 'cost_usd')::numeric) and s.charge_usd = sum((l ->> 'charge_usd')::numeric) as adds_up
+      from tollgate.period_statements s cross join lateral jsonb_array_elements(s.lines) l
+      group by s.organization_id, s.period_start`)
+    expect(sums.every((row) => row.adds_up)).toBe(true)
+    expect(await findDrift()).toEqual([])
+  })
+
   it('still proves a sealed day: a drift there is found', async () => {
     await ingest(keys(10).map((key) => old(key, 300)))
     await rpc('ensure_usage_partitions', {})
@@ -130,6 +172,25 @@ describe('sealing', () => {
     const before = await sums()
     expect(await sealAll(200)).toHaveLength(1)
     expect(await sums()).toEqual(before)
+    expect(await findDrift()).toEqual([])
+  })
+
+  it('refuses a correction of a sealed month with the reason, and applies its neighbours', async () => {
+    await ingest([old(1, 300), old(2, 1)])
+    await rpc('ensure_usage_partitions', {})
+    await sealAll(200)
+    const events = [correctionOf(1, 1, now), correctionOf(1, 2, now), correctionOf(2, 1, now), correctionOf(2, 1, now)]
+    const [result] = await ingest(events)
+    const sealed = { outcome: 'rejected', reason: 'month_sealed' }
+    expect(result?.outcomes).toEqual([
+      { i: 0, ...sealed },
+      { i: 1, ...sealed },
+      { i: 3, outcome: 'duplicate', conflict: false },
+    ])
+    await admin.query('select public.park_events($1)', [{ events: events.slice(0, 1) }])
+    expect(await rpc('drain_inbox', { max_rows: 10 })).toMatchObject([{ drained: 1, recorded: 0, buried: 1 }])
+    const { rows } = await admin.query(`select reason, payload::jsonb ->> 'id' as id from tollgate.dead_letters`)
+    expect(rows).toEqual([{ reason: 'month_sealed', id: events[0]?.id }])
     expect(await findDrift()).toEqual([])
   })
 

@@ -64,7 +64,24 @@ async function ingest(events: AcceptedEvent[], options: CommitOptions): Promise<
   endTimer()
   observe(events, result, options)
   options.announce(result.totals)
-  return spreadOutcomes(events.length, result.outcomes)
+  const outcomes = spreadOutcomes(events.length, result.outcomes)
+  await keepSealed(events, outcomes, options)
+  return outcomes
+}
+
+/**
+ * A correction of a month that is sealed cannot be applied by itself: somebody has to see it. Kept before the job is
+ * acknowledged; a job that comes again is rejected again.
+ */
+async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], { rpc, metrics }: CommitOptions) {
+  const letters = events.flatMap((event, index) => {
+    const outcome = outcomes[index]
+    if (outcome?.outcome !== 'rejected' || outcome.reason !== 'month_sealed') return []
+    return [{ queue: 'usage-events', reason: outcome.reason, payload: JSON.stringify(event) }]
+  })
+  if (letters.length === 0) return
+  await rpc('record_dead_letters', { batch: { letters } })
+  metrics.deadLetters.inc(letters.length)
 }
 
 function spreadOutcomes(count: number, exceptions: RpcRow<'ingest_usage'>['outcomes']): EventOutcome[] {

@@ -16,7 +16,7 @@ type ListFlags = OperatorFlags & { readonly organization?: string }
 const SAID: Record<RpcRow<'close_period'>['outcome'], string> = {
   closed: 'closed; the statement is frozen',
   already_closed: 'closed already; the statement is as it was',
-  not_over: 'not over yet; nothing was closed',
+  not_over: 'not over, or not for a minute yet; nothing was closed',
   no_usage: 'without any usage; nothing was closed',
 }
 

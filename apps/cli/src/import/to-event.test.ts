@@ -23,6 +23,12 @@ describe('toEvent', () => {
     })
   })
 
+  it('refuses the source of opening balances', () => {
+    const fault = { fault: expect.stringContaining('reserved') }
+    expect(toEvent({ ...row, source: 'tollgate' }, 1, mapping(), NOW)).toEqual(fault)
+    expect(toEvent(row, 1, mapping({ source: 'tollgate' }), NOW)).toEqual(fault)
+  })
+
   it('follows the mapping, into nested rows too', () => {
     const columns = new Map([
       ['input_tokens', 'usage.prompt'],

@@ -1,4 +1,4 @@
-import { boundedText, instant, usageRecordedData } from '@tollgate/shared/contracts'
+import { boundedText, instant, RESERVED_SOURCE, usageRecordedData } from '@tollgate/shared/contracts'
 
 /** A row of a file: by column name (CSV) or as it was parsed (NDJSON). */
 export type SourceRow = Readonly<Record<string, unknown>>
@@ -52,6 +52,7 @@ export function toEvent(row: SourceRow, number: number, mapping: RowMapping, rec
   const id = identity.safeParse(toText(read('id')) ?? String(number))
   const source = identity.safeParse(toText(read('source')) ?? mapping.source)
   if (!id.success || !source.success) return { fault: 'id, source: at most 256 characters are possible' }
+  if (source.data === RESERVED_SOURCE) return { fault: `source: ${RESERVED_SOURCE} is reserved` }
   const envelope = {
     source: source.data,
     id: id.data,

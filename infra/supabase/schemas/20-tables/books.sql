@@ -57,16 +57,19 @@ create table tollgate.sealed_sessions (
   primary key (organization_id, user_id, librechat_session_id)
 );
 
--- The same entries by the period that they posted to.
+-- The same entries by the period that they posted to, and by model, as the lines of its statement need them.
 create table tollgate.sealed_periods (
   organization_id uuid not null,
   period_start timestamptz not null,
-  used_tokens bigint not null,
+  model text not null,
+  total_tokens bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
   cost_usd numeric(30, 12) not null,
   charge_usd numeric(30, 12) not null,
   event_count bigint not null,
   unpriced_events bigint not null,
-  primary key (organization_id, period_start)
+  primary key (organization_id, period_start, model)
 );
 
 -- Frozen statements of closed periods. Usage, corrections and re-rates that come later post to the open period, with a

@@ -1,20 +1,17 @@
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
 -- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start), repair.
--- Returns: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text amounts:
---   what the rollup had too little), at most a thousand.
--- Locks: only where something is off: see repair_day, repair_sessions, repair_period.
-create function tollgate.check_slice(stage text, for_organization uuid, at text, repair boolean) returns jsonb
+-- Returns: drift: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text
+--   amounts: what the rollup had too little), at most a thousand; changed: rows are locked and were written.
+-- Locks: only where something is off or was there before Tollgate: see repair_day, post_opening_balances, repair_sessions,
+--   repair_period; each at most once, since whoever has a period's total must not ask for a day's rows again.
+create function tollgate.check_slice(
+  stage text, for_organization uuid, at text, repair boolean, out drift jsonb, out changed boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
-declare
-  found jsonb;
 begin
-  if stage = 'days' and repair then
-    perform tollgate.post_opening_balances(for_organization, at::date);
-  end if;
   select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(
     'organization_id', for_organization, 'at', at, 'tokens_off', d.tokens_off::text, 'cost_off', d.cost_off::text)), '[]')
-  into found
+  into drift
   from (
     select d.rollup, d.user_id, d.model, d.session_id, d.tokens_off, d.cost_off
     from tollgate.find_day_drift(for_organization, case when stage = 'days' then at::date end) d where stage = 'days'
@@ -28,16 +25,18 @@ begin
     where stage = 'periods'
     limit 1000
   ) d;
-  if repair and found <> '[]' then
+  changed := false;
+  if repair and stage = 'days' then -- what was there before Tollgate is no drift; posting it repairs the day as well
+    changed := tollgate.post_opening_balances(for_organization, at::date) > 0;
+  end if;
+  if repair and drift <> '[]' and not changed then
+    changed := true;
     case stage
-      when 'days' then
-        perform tollgate.repair_day(for_organization, at::date);
-        perform tollgate.add_missing_rows(for_organization, at::date);
+      when 'days' then perform tollgate.repair_day(for_organization, at::date);
       when 'sessions' then perform tollgate.repair_sessions(for_organization, at::date);
       when 'periods' then perform tollgate.repair_period(for_organization, at::timestamptz);
     end case;
   end if;
-  return found;
 end
 $$;
 

@@ -1,7 +1,8 @@
 -- Purpose: close an organization's period: freeze its statement. Parameters: request = { organization_id, at (any instant of
 --   the period), closed_by }.
 -- Returns: one row: outcome (closed, already_closed, not_over, no_usage) and the statement's figures as text.
--- Locks: the periods, against ingestion under way, for as long as the total is proved and frozen; then total and statement.
+-- Locks: a share of the books; the periods, against ingestion under way, for as long as the total is proved and frozen; then
+--   total and statement.
 -- Invariant: the statement is the period's total, proved by the ledger right before, and never changes.
 create function public.close_period(request jsonb)
 returns table (outcome text, organization_id uuid, period_start timestamptz, period_end timestamptz, used_tokens text,
@@ -27,6 +28,7 @@ begin
     outcome := 'no_usage';
   else
     outcome := 'closed';
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.books')); -- no month is sealed between the looks at it
     perform pg_advisory_xact_lock(hashtext('tollgate.periods')); -- before any row, as ingest_usage
     perform tollgate.check_slice('periods', asked.organization_id, period.period_start::text, true);
     insert into tollgate.period_statements (organization_id, period_start, period_end, time_zone, closed_by, used_tokens,
@@ -48,23 +50,22 @@ begin
 end
 $$;
 
--- Purpose: write the lines of closed statements that lack them: the period's entries by model.
+-- Purpose: write the lines of closed statements that lack them: what the period consists of, by model.
 -- Parameters: for_organization. Returns: one row: completed (statements).
--- Locks: the statements. Invariant: a closed period gains no entries any more, so that this may be done after the freeze.
+-- Locks: a share of the books, so that no month is sealed between the look into ledger and closing figures; the statements.
+-- Invariant: a closed period gains no entries any more, and a sealed one keeps its sums, so that this may be done at any
+--   time after the freeze; the lines add up to the statement.
 create function public.complete_statements(for_organization uuid) returns table (completed integer)
 language sql volatile security invoker set search_path = ''
 as $$
+  select pg_advisory_xact_lock_shared(hashtext('tollgate.books'));
   with written as (
     update tollgate.period_statements s set lines = coalesce((
-      select jsonb_agg(to_jsonb(l) order by l.model)
-      from (
-        select e.model, sum(e.total_tokens)::text as total_tokens, sum(e.input_tokens)::text as input_tokens,
-          sum(e.output_tokens)::text as output_tokens, coalesce(sum(e.cost_usd), 0)::text as cost_usd,
-          coalesce(sum(e.charge_usd), 0)::text as charge_usd, sum(e.event_count)::text as event_count,
-          sum(e.unpriced_events)::text as unpriced_events
-        from tollgate.usage_events e
-        where e.organization_id = s.organization_id and e.period_start = s.period_start
-        group by e.model) l), '[]')
+      select jsonb_agg(jsonb_build_object('model', l.model, 'total_tokens', l.total_tokens::text,
+        'input_tokens', l.input_tokens::text, 'output_tokens', l.output_tokens::text, 'cost_usd', l.cost_usd::text,
+        'charge_usd', l.charge_usd::text, 'event_count', l.event_count::text,
+        'unpriced_events', l.unpriced_events::text) order by l.model)
+      from tollgate.fold_period_models(s.organization_id, s.period_start) l), '[]')
     where s.organization_id = for_organization and s.lines is null
     returning s.period_start
   )

@@ -1,7 +1,7 @@
 -- Purpose: record what was accepted while Redis was away. Parameters: max_rows = most inbox rows of one call.
 -- Returns: one row: drained (inbox rows taken), recorded and duplicates (events), totals, unpriced, after_revocation and
 --   holds as of ingest_usage, rejected:
---   jsonb array of { reason, event }; buried: events set aside as dead letters.
+--   jsonb array of { reason, event }; buried: events set aside as dead letters, corrections of sealed months among them.
 -- Locks: inbox rows (skip locked, so that workers share the work), then those of ingest_usage.
 -- Invariant: recording and removing from the inbox are one transaction. Where one row alone was taken and the database
 --   refuses its content (SQLSTATE class 22 or 23), that very row is buried; any other failure is the caller's to repeat.
@@ -43,6 +43,10 @@ begin
     rejected := coalesce((
       select jsonb_agg(jsonb_build_object('reason', o -> 'reason', 'event', events -> (o ->> 'i')::int))
       from jsonb_array_elements(result.outcomes) o where o ->> 'outcome' = 'rejected'), '[]');
+    insert into tollgate.dead_letters (queue, reason, payload)
+    select 'event-inbox', r ->> 'reason', (r -> 'event')::text
+    from jsonb_array_elements(rejected) r where r ->> 'reason' = 'month_sealed';
+    get diagnostics buried = row_count;
   end if;
   return next;
 end

@@ -2,8 +2,9 @@
 --   entries had to go to the default partition meanwhile (a missing month, an import); their entries are moved.
 -- Parameters: none. Returns: one row: created (partitions), moved (entries, as text).
 -- Security definer: a service may add partitions, but not own tables.
--- Locks: only while there is something to create: the ledger against writers (they wait and then see the new partition,
---   where a mere attach would refuse an insert under way), then the default partition.
+-- Locks: a share of the books; only while there is something to create, the whole of them (whoever reads the ledger and then
+--   writes to it has a share), the ledger against writers (they wait and then see the new partition, where a mere attach would refuse an insert under
+--   way), then the default partition.
 -- Invariant: repeatable; months are UTC; no entry is lost or in two partitions.
 create function public.ensure_usage_partitions() returns table (created integer, moved text)
 language plpgsql volatile security definer set search_path = '' set timezone = 'UTC' set lock_timeout = '5s'
@@ -16,6 +17,7 @@ declare
 begin
   created := 0;
   perform pg_advisory_xact_lock(hashtext('tollgate.ensure_usage_partitions'));
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.books')); -- sealing takes the default partition last
   for month in
     select generate_series(
       date_trunc('month', now()) - interval '2 months', date_trunc('month', now()) + interval '2 months', interval '1 month')
@@ -26,6 +28,7 @@ begin
     partition := 'usage_events_' || to_char(month, 'YYYYMM');
     continue when to_regclass('tollgate.' || partition) is not null;
     if created = 0 then
+      perform pg_advisory_xact_lock(hashtext('tollgate.books'));
       lock table only tollgate.usage_events in share row exclusive mode;
       lock table tollgate.usage_events_default in access exclusive mode;
     end if;

@@ -1,6 +1,6 @@
 -- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
 --   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
--- Locks: the day's rows of usage_metrics in the order of their key, then identities, as always; then the period's total.
+-- Locks: identities (of these entries alone), then as repair_day; then the period's total.
 -- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
 --   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
 --   Never priced again.
@@ -19,18 +19,16 @@ begin
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
   noon := (for_date + time '12:00') at time zone period.time_zone;
-  perform from public.usage_metrics m where m.organization_id = for_organization and m.date = for_date
-  order by m.user_id for update;
-  with before as materialized (
+  with noted as (
     delete from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date
     returning p.*, 'opening-balance:' || p.user_id || ':' || p.date as event_id
+  ), before as materialized (
+    select n.*, tollgate.identity_digest('tollgate', n.event_id) as digest from noted n
   ), claimed as (
     insert into tollgate.usage_event_identities (organization_id, digest, counts_digest, imported)
-    select b.organization_id, d.digest, d.digest, true
+    select b.organization_id, b.digest, b.digest, true
     from before b
-    cross join lateral (select substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
-      || convert_to(b.event_id, 'UTF8')) for 16) as digest) d
-    order by d.digest
+    order by b.digest
     on conflict do nothing
     returning digest
   )
@@ -42,8 +40,7 @@ begin
     'opening_balance', true, b.tokens_used - b.output_tokens, b.output_tokens, 0, 0, 0, b.tokens_used, b.message_count,
     0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
-  join claimed c on c.digest = substring(sha256(convert_to('tollgate', 'UTF8') || '\x00'::bytea
-    || convert_to(b.event_id, 'UTF8')) for 16);
+  join claimed c on c.digest = b.digest;
   get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
   perform tollgate.repair_period(for_organization, period.period_start);

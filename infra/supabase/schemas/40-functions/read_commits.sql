@@ -4,13 +4,12 @@ create function tollgate.read_commits(commits jsonb)
 returns table (
   ordinal integer, reservation_id uuid, strict boolean, key_organization_id uuid, organization_id uuid, user_id uuid,
   session_id text, digest bytea, event jsonb)
-language sql immutable security invoker set search_path = '' rows 50
+language sql stable security invoker set search_path = '' rows 50
 as $$
   select c.ordinality::integer, (c.value ->> 'reservation_id')::uuid, (c.value ->> 'strict')::boolean,
     (c.value ->> 'organization_id')::uuid, (e.event ->> 'organization_id')::uuid, (e.event ->> 'user_id')::uuid,
     e.event ->> 'session_id',
-    substring(sha256(convert_to(e.event ->> 'source', 'UTF8') || '\x00'::bytea || convert_to(e.event ->> 'id', 'UTF8'))
-      for 16),
+    tollgate.identity_digest(e.event ->> 'source', e.event ->> 'id'),
     e.event
   from jsonb_array_elements(commits) with ordinality c
   cross join lateral (select c.value -> 'event' as event) e

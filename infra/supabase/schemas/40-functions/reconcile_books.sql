@@ -4,8 +4,8 @@
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
 --   at work: call again later).
--- Locks: a share of the books, so that no partition goes meanwhile; a call ends with the slice that it repaired, so that
---   rows are locked in the order of ingest_usage and for one slice alone.
+-- Locks: a share of the books, so that no partition comes or goes meanwhile; a call ends with the slice that it has written,
+--   so that rows are locked in the order of ingest_usage and for one slice alone.
 -- Invariant: safe during full load: a slice is compared in one snapshot, and recomputed under the locks of its rows.
 create function public.reconcile_books(scan jsonb)
 returns table (resume jsonb, slices integer, drift jsonb, busy boolean)
@@ -16,6 +16,7 @@ declare
   asked jsonb := tollgate.unwrap(scan);
   here record;
   began timestamptz := clock_timestamp();
+  changed boolean := false;
 begin
   select s.* into here from jsonb_to_record(asked) as s (stage text, organization_id uuid, at text, since date,
     only_organization uuid, repair boolean, budget_ms integer);
@@ -23,14 +24,15 @@ begin
   slices := 0;
   drift := '[]';
   busy := not pg_try_advisory_xact_lock_shared(hashtext('tollgate.books'));
-  while not busy and here.stage is not null and drift = '[]'
+  while not busy and here.stage is not null and drift = '[]' and not changed
     and (slices = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
     select n.organization_id, n.at into here.organization_id, here.at
     from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
     if here.organization_id is null then
       here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
     else
-      drift := tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair);
+      select c.drift, c.changed into drift, changed
+      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair) c;
       slices := slices + 1;
     end if;
   end loop;

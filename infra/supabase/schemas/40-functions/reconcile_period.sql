@@ -1,26 +1,42 @@
--- Purpose: what a period's total has to say, by ledger and closing figures. Parameters: for_organization, for_period (its
---   start). Returns: one row. Reads only.
+-- Purpose: what a period consists of, by model: ledger and closing figures. Parameters: for_organization, for_period (its
+--   start). Returns: a row a model. Reads only.
 -- Invariant: an entry that posts to its own period lies on one of its days, at most two months; one that posts to a later
 --   period than its own is found by an index of its own.
-create function tollgate.fold_period(for_organization uuid, for_period timestamptz)
-returns table (used_tokens bigint, cost_usd numeric, charge_usd numeric, event_count bigint, unpriced_events bigint)
+create function tollgate.fold_period_models(for_organization uuid, for_period timestamptz)
+returns table (model text, total_tokens bigint, input_tokens bigint, output_tokens bigint, cost_usd numeric,
+  charge_usd numeric, event_count bigint, unpriced_events bigint)
 language sql stable security invoker set search_path = ''
 as $$
-  select coalesce(sum(e.used_tokens), 0)::bigint, coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0),
-    coalesce(sum(e.event_count), 0)::bigint, coalesce(sum(e.unpriced_events), 0)::bigint
+  select e.model, sum(e.total_tokens)::bigint, sum(e.input_tokens)::bigint, sum(e.output_tokens)::bigint,
+    coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.event_count)::bigint,
+    sum(e.unpriced_events)::bigint
   from (
-    select u.total_tokens as used_tokens, u.cost_usd, u.charge_usd, u.event_count::bigint, u.unpriced_events::bigint
+    select u.model, u.total_tokens, u.input_tokens, u.output_tokens, u.cost_usd, u.charge_usd, u.event_count::bigint,
+      u.unpriced_events::bigint
     from tollgate.usage_events u
     where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is null
       and u.usage_date between (for_period at time zone 'UTC')::date - 2 and (for_period at time zone 'UTC')::date + 70
     union all
-    select u.total_tokens, u.cost_usd, u.charge_usd, u.event_count, u.unpriced_events
+    select u.model, u.total_tokens, u.input_tokens, u.output_tokens, u.cost_usd, u.charge_usd, u.event_count,
+      u.unpriced_events
     from tollgate.usage_events u
     where u.organization_id = for_organization and u.period_start = for_period and u.original_period_start is not null
     union all
-    select s.used_tokens, s.cost_usd, s.charge_usd, s.event_count, s.unpriced_events
+    select s.model, s.total_tokens, s.input_tokens, s.output_tokens, s.cost_usd, s.charge_usd, s.event_count,
+      s.unpriced_events
     from tollgate.sealed_periods s where s.organization_id = for_organization and s.period_start = for_period
   ) e
+  group by e.model
+$$;
+
+-- Purpose: what a period's total has to say. Parameters: as above. Returns: one row. Reads only.
+create function tollgate.fold_period(for_organization uuid, for_period timestamptz)
+returns table (used_tokens bigint, cost_usd numeric, charge_usd numeric, event_count bigint, unpriced_events bigint)
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(sum(m.total_tokens), 0)::bigint, coalesce(sum(m.cost_usd), 0), coalesce(sum(m.charge_usd), 0),
+    coalesce(sum(m.event_count), 0)::bigint, coalesce(sum(m.unpriced_events), 0)::bigint
+  from tollgate.fold_period_models(for_organization, for_period) m
 $$;
 
 -- Purpose: whether a period's total differs from it. Parameters: as above. Returns: a row when it does, with what the total
@@ -54,5 +70,6 @@ begin
 end
 $$;
 
-grant execute on function tollgate.fold_period, tollgate.find_period_drift, tollgate.repair_period
+grant execute on function tollgate.fold_period_models, tollgate.fold_period, tollgate.find_period_drift,
+  tollgate.repair_period
   to tollgate_usage_worker, service_role;

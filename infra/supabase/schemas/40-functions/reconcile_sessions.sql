@@ -49,20 +49,23 @@ as $$
 $$;
 
 -- Purpose: set chat_sessions to them. Parameters: as above. Returns: nothing.
--- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day.
+-- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day, also that only these are written.
 create function tollgate.repair_sessions(for_organization uuid, for_date date) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
+declare
+  held public.chat_sessions[];
 begin
-  perform from public.chat_sessions s
+  held := array(select s from public.chat_sessions s
   where s.organization_id = for_organization
     and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
-  order by s.organization_id, s.user_id, s.librechat_session_id for update;
+  order by s.organization_id, s.user_id, s.librechat_session_id for update);
   update public.chat_sessions s set
     message_count = f.message_count, input_tokens = f.input_tokens, output_tokens = f.output_tokens,
     total_tokens = f.total_tokens, cost_usd = f.cost_usd, charge_usd = f.charge_usd, unpriced_events = f.unpriced_events,
     session_metadata = s.session_metadata || jsonb_build_object('messages', f.message_count, 'tokens', f.total_tokens)
   from tollgate.fold_sessions(for_organization, for_date) f
+  join unnest(held) h on h.user_id = f.user_id and h.librechat_session_id = f.librechat_session_id
   where s.organization_id = for_organization and s.user_id = f.user_id and s.librechat_session_id = f.librechat_session_id
     and (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i));
 end

@@ -1,8 +1,10 @@
 -- Purpose: re-rate one day of an organization, or a share of it: show the difference, or post it.
 -- Parameters: request = { organization_id, date, bucket, buckets, model? (null: all), dry_run }.
 -- Returns: a row a model: model, events, newly_priced, cost_difference and charge_difference (as text).
--- Locks: re-rates of the organization one after the other; a share of the periods; identities of the events against corrections; then as
---   ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model, period_totals, each sorted.
+-- Locks: re-rates of the organization one after the other; a share of the books, since who has read a partition and then
+--   writes to it must not meet whoever makes or drops one; a share of the periods; identities of the events against
+--   corrections; then as ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model,
+--   period_totals, each sorted.
 -- Invariant: repeatable: what is posted is the difference to what is in the ledger.
 create function public.rerate_usage(request jsonb)
 returns table (model text, events integer, newly_priced integer, cost_difference text, charge_difference text)
@@ -17,6 +19,7 @@ begin
     organization_id uuid, date date, bucket integer, buckets integer, model text, dry_run boolean);
   if not asked.dry_run then
     perform pg_advisory_xact_lock(hashtext('tollgate.rerate'), hashtext(asked.organization_id::text));
+    perform pg_advisory_xact_lock_shared(hashtext('tollgate.books'));
     perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
     perform from tollgate.usage_event_identities i
     where i.organization_id = asked.organization_id and i.digest in (

@@ -3,7 +3,7 @@
 -- Parameters: retention_days; less than 130 is taken as 130: corrections may reach back 90 days, late usage 35.
 -- Returns: no row when nothing is due, else one: partition, entries and total_tokens (as text).
 -- Security definer: dropping a partition takes its owner.
--- Locks: the books against reconcile, the partition against writers; the ledger itself only while the partition goes.
+-- Locks: the books against reconcile, re-rates, imports and new partitions; the partition against writers; the ledger itself only while the partition goes.
 -- Invariant: ledger and closing figures together give the same sums before and after.
 create function public.seal_usage_partition(retention_days integer)
 returns table (partition text, entries text, total_tokens text)

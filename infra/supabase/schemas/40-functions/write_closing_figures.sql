@@ -1,4 +1,4 @@
--- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and posting.
+-- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and model, and posting.
 -- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
 -- Locks: rows of sealed_days, sealed_sessions, sealed_periods, sealed_postings; the caller holds the lock of the books.
 -- Invariant: called once for a partition, in the transaction that drops it. A day at a month's border may be sealed in parts.
@@ -52,13 +52,16 @@ begin
       unpriced_events = t.unpriced_events + excluded.unpriced_events$sql$, partition);
   execute format($sql$
     insert into tollgate.sealed_periods as t (
-      organization_id, period_start, used_tokens, cost_usd, charge_usd, event_count, unpriced_events)
-    select e.organization_id, e.period_start, sum(e.total_tokens), coalesce(sum(e.cost_usd), 0),
-      coalesce(sum(e.charge_usd), 0), sum(e.event_count), sum(e.unpriced_events)
+      organization_id, period_start, model, total_tokens, input_tokens, output_tokens, cost_usd, charge_usd, event_count,
+      unpriced_events)
+    select e.organization_id, e.period_start, e.model, sum(e.total_tokens), sum(e.input_tokens), sum(e.output_tokens),
+      coalesce(sum(e.cost_usd), 0), coalesce(sum(e.charge_usd), 0), sum(e.event_count), sum(e.unpriced_events)
     from tollgate.%I e
-    group by e.organization_id, e.period_start
-    on conflict (organization_id, period_start) do update set
-      used_tokens = t.used_tokens + excluded.used_tokens,
+    group by e.organization_id, e.period_start, e.model
+    on conflict (organization_id, period_start, model) do update set
+      total_tokens = t.total_tokens + excluded.total_tokens,
+      input_tokens = t.input_tokens + excluded.input_tokens,
+      output_tokens = t.output_tokens + excluded.output_tokens,
       cost_usd = t.cost_usd + excluded.cost_usd,
       charge_usd = t.charge_usd + excluded.charge_usd,
       event_count = t.event_count + excluded.event_count,

@@ -5,6 +5,8 @@ import { boundedText, instant, uuid } from './text.ts'
 export const MAX_EVENT_TOKENS = 1_000_000_000
 /** Most events of one `POST /v1/events`. */
 export const MAX_BATCH_EVENTS = 1_000
+/** Opening balances of the ledger bear it: what was there before Tollgate is neither reported, imported nor corrected. */
+export const RESERVED_SOURCE = 'tollgate'
 /** How late and how early an event's `time` may be against its arrival. */
 export const MAX_LATE_MS = 35 * 24 * 3_600_000
 export const MAX_EARLY_MS = 5 * 60_000
@@ -118,6 +120,7 @@ export const REJECTION_REASONS = [
   'unknown_user',
   'user_not_in_organization',
   'type_not_allowed',
+  'month_sealed',
 ] as const
 export const rejectionReason = z.enum(REJECTION_REASONS)
 export type RejectionReason = z.infer<typeof rejectionReason>

@@ -5,6 +5,7 @@ import {
   ProblemError,
   type PublicEvent,
   publicEvent,
+  RESERVED_SOURCE,
   type RejectionReason,
 } from '@tollgate/shared/contracts'
 import type { z } from 'zod'
@@ -36,8 +37,6 @@ export interface ParsedBatch {
 }
 
 const KNOWN_TYPES: ReadonlySet<unknown> = new Set(publicEvent.options.map((option) => option.shape.type.value))
-// Opening balances of the ledger bear it: what was there before Tollgate is neither reported nor corrected.
-const RESERVED_SOURCE = 'tollgate'
 const MAX_DETAIL = 300
 const MAX_ID = 256
 
