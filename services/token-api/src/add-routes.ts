@@ -95,10 +95,11 @@ function supabaseTokens(config: RouteDependencies['config'], now: () => number) 
 }
 
 function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
-  const { store, holds, secure, enter, waitForResult, meters, now } = dependencies
+  const { store, holds, enter, waitForResult, meters, now } = dependencies
   const { authenticateKey, check, checkMembership } = checks
-  const admit = createNamedAdmission({
+  const { admit, secure } = createNamedAdmission({
     admit: dependencies.admit,
+    secure: dependencies.secure,
     commit: holds.commit,
     onAccepted: (events) => meters.accepted.inc({ path: 'reservation' }, events),
   })

@@ -6,6 +6,7 @@ import { sampleEnforcement } from '../src/testing/claims.ts'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, usageEvent } from './support/seed.ts'
 import { type Bench, openBench, startApi, type TestApi } from './support/start-api.ts'
+import { startWorker } from './support/worker.ts'
 
 let bench: Bench
 let second: TestApi
@@ -193,6 +194,29 @@ describe('settling', () => {
     const { body: hold } = await reserve(30_000)
     const events = [usage(1_000), usage(20_000, { reservation_id: hold.id })]
     expect(await post('/v1/events', events)).toMatchObject({ status: 202, body: { accepted: 2 } })
+    await bench.db.query('update tollgate.reservations set expires_at = now() where id = $1', [hold.id])
+    expect(await quota()).toEqual([0, 30_000, 70_000])
+    expect(await record()).toBe(1)
+    expect(await quota()).toEqual([20_000, 0, 80_000])
+  })
+
+  test('with Prefer: wait such an event is answered after its commit, which has settled the hold', async () => {
+    const recorder = startWorker(bench.env.REDIS_URL ?? '', bench.workerUrl)
+    const { body: hold } = await reserve(30_000)
+    const event = usage(20_000, { reservation_id: hold.id })
+    const answer = () => post<object>('/v1/events', [usage(1_000), event], { headers: { prefer: 'wait=20' } })
+    const first = await answer()
+    expect(first).toMatchObject({ status: 200, body: { recorded: 2, duplicate: 0 } })
+    expect(first.headers.get('preference-applied')).toBe('wait')
+    expect(await quota()).toEqual([21_000, 0, 79_000])
+    expect(await answer()).toMatchObject({ status: 200, body: { recorded: 0, duplicate: 2 } })
+    await recorder.stop()
+  })
+
+  test('waited for in vain, it is answered 202 and its hold does not run out', async () => {
+    const { body: hold } = await reserve(30_000)
+    const event = usage(20_000, { reservation_id: hold.id })
+    expect(await post('/v1/events', event, { headers: { prefer: 'wait=1' } })).toMatchObject({ status: 202 })
     await bench.db.query('update tollgate.reservations set expires_at = now() where id = $1', [hold.id])
     expect(await quota()).toEqual([0, 30_000, 70_000])
     expect(await record()).toBe(1)

@@ -6,6 +6,7 @@ import type { Holds } from './open-holds.ts'
 /** What admission of events that name holds stands on. */
 export interface NamedAdmissionOptions {
   readonly admit: Admission['admit']
+  readonly secure: Admission['secure']
   readonly commit: Holds['commit']
   readonly onAccepted: (events: number) => void
 }
@@ -16,24 +17,38 @@ type Place = readonly [position: number, event: AcceptedEvent]
 /**
  * Takes events in: those that name a hold into Postgres, in one transaction with the end of its lease, the others as
  * always. While Postgres is away they all go the usual way: accepted, but a hold may then run out before its usage is
- * recorded, and is counted as a late settlement.
+ * recorded, and is counted as a late settlement. A request that waits sends all of them through the queue, which alone
+ * tells what became of them: the commit that it waits for ends the hold. What it waited for in vain is put into Postgres
+ * before it is answered 202.
  */
-export function createNamedAdmission(options: NamedAdmissionOptions): Admission['admit'] {
-  return async (events, how) => {
-    const places = [...events.entries()]
-    const named = places.filter(([, event]) => reservationOf(event) !== undefined)
-    if (named.length === 0) return options.admit(events, how)
-    const [plain, parked] = await Promise.all([
-      admitSome(
-        places.filter(([, event]) => reservationOf(event) === undefined),
-        options,
-        how,
-      ),
-      parkNamed(named, options, how),
-    ])
-    return [...plain, ...parked]
+export function createNamedAdmission(options: NamedAdmissionOptions): Pick<Admission, 'admit' | 'secure'> {
+  return {
+    admit: async (events, how) => {
+      const places = [...events.entries()]
+      const named = places.filter(([, event]) => reservationOf(event) !== undefined)
+      if (named.length === 0 || how?.waits === true) return options.admit(events, how)
+      const [plain, parked] = await Promise.all([
+        admitSome(
+          places.filter(([, event]) => reservationOf(event) === undefined),
+          options,
+          how,
+        ),
+        parkNamed(named, options, how),
+      ])
+      return [...plain, ...parked]
+    },
+    secure: async (events, receipts) => {
+      await options.secure(events, receipts)
+      const named = events.filter((event) => reservationOf(event) !== undefined)
+      await Promise.all(named.map((event) => commitOne(event, options))).catch((error: unknown) => {
+        if (!isRetryableStoreError(error)) throw error // on disk they are already
+      })
+    },
   }
 }
+
+const commitOne = (event: AcceptedEvent, { commit }: NamedAdmissionOptions) =>
+  commit({ reservation_id: reservationOf(event) ?? '', strict: false, organization_id: null, event })
 
 function reservationOf(event: AcceptedEvent): string | undefined {
   return event.type === 'usage.recorded' ? event.reservation_id : undefined
@@ -53,11 +68,7 @@ async function admitSome(places: readonly Place[], { admit }: NamedAdmissionOpti
 
 async function parkNamed(places: readonly Place[], options: NamedAdmissionOptions, how: How): Promise<Receipt[]> {
   try {
-    await Promise.all(
-      places.map(([, event]) =>
-        options.commit({ reservation_id: reservationOf(event) ?? '', strict: false, organization_id: null, event }),
-      ),
-    )
+    await Promise.all(places.map(([, event]) => commitOne(event, options)))
     options.onAccepted(places.length)
     return [{ path: 'inbox', positions: places.map(([position]) => position) }]
   } catch (error) {
