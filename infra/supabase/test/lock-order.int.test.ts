@@ -64,11 +64,15 @@ const codeOf = (work: Promise<unknown>): Promise<string | null> =>
 
 async function reconcile(client: pg.Client, repair = true): Promise<unknown[]> {
   const drift: unknown[] = []
+  interface Step {
+    resume: object | null
+    drift: unknown[]
+  }
   let scan: object | null = { repair, budget_ms: 50 }
   while (scan !== null) {
-    const { rows } = await client.query('select resume, drift from public.reconcile_books($1)', [scan])
-    drift.push(...rows[0].drift)
-    scan = rows[0].resume
+    const step: pg.QueryResult<Step> = await client.query('select * from public.reconcile_books($1)', [scan])
+    drift.push(...(step.rows[0]?.drift ?? []))
+    scan = step.rows[0]?.resume ?? null
   }
   return drift
 }

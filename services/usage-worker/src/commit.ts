@@ -77,7 +77,8 @@ async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], { r
   const letters = events.flatMap((event, index) => {
     const outcome = outcomes[index]
     if (outcome?.outcome !== 'rejected' || outcome.reason !== 'month_sealed') return []
-    return [{ queue: 'usage-events', reason: outcome.reason, payload: JSON.stringify(event) }]
+    const detail = 'the original lies in a month past the retention of the ledger'
+    return [{ queue: 'usage-events', reason: outcome.reason, detail, payload: JSON.stringify(event) }]
   })
   if (letters.length === 0) return
   await rpc('record_dead_letters', { batch: { letters } })
