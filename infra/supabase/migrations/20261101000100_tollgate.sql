@@ -2122,18 +2122,6 @@ $$;
 revoke execute on function public.close_sessions from public, anon, authenticated;
 grant execute on function public.close_sessions to tollgate_usage_worker, service_role;
 
--- Purpose: how many chat sessions of an organization were open at a time. Parameters: for_organization, at.
--- Returns: one row: open. Reads only. Invariant: an end that came before its start, or usage before it, changes nothing.
-create function public.count_open_sessions(for_organization uuid, at timestamptz) returns table (open integer)
-language sql stable security invoker set search_path = ''
-as $$
-  select count(*)::integer from public.chat_sessions s
-  where s.organization_id = for_organization and s.started_at <= at and coalesce(s.ended_at, 'infinity') > at
-$$;
-
-revoke execute on function public.count_open_sessions from public, anon, authenticated;
-grant execute on function public.count_open_sessions to tollgate_token_api, tollgate_usage_worker, service_role;
-
 -- schemas/40-functions/commit_reservations.sql
 -- Purpose: take usage events that settle holds, on disk, in one transaction with the end of their leases: a hold whose
 --   usage was accepted waits for the ledger and is never given back before.
@@ -2353,6 +2341,29 @@ return ((input_tokens - cache_read_input_tokens - cache_creation_input_tokens) *
   + reasoning_output_tokens * coalesce(reasoning_usd_per_mtok, output_usd_per_mtok)) * 0.000001;
 
 grant execute on function tollgate.cost_usd to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/count_open_sessions.sql
+-- Purpose: how many chat sessions of an organization are, or were, open at a time. Parameters: query = { organization_id,
+--   at? (without it: now, by an index of its own), user_id? (null: of everybody) }.
+-- Returns: one row: open. Reads only. Invariant: an end that came before its start, or usage before it, changes nothing.
+create function public.count_open_sessions(query jsonb) returns table (open integer)
+language sql stable security invoker set search_path = ''
+as $$
+  with asked as materialized (
+    select q.* from jsonb_to_record(tollgate.unwrap(query)) as q (organization_id uuid, at timestamptz, user_id uuid)
+  )
+  select case when a.at is null then (
+      select count(*)::integer from public.chat_sessions s
+      where s.organization_id = a.organization_id and s.status = 'active' and (a.user_id is null or s.user_id = a.user_id))
+    else (
+      select count(*)::integer from public.chat_sessions s
+      where s.organization_id = a.organization_id and s.started_at <= a.at and coalesce(s.ended_at, 'infinity') > a.at
+        and (a.user_id is null or s.user_id = a.user_id)) end
+  from asked a
+$$;
+
+revoke execute on function public.count_open_sessions from public, anon, authenticated;
+grant execute on function public.count_open_sessions to tollgate_token_api, service_role;
 
 -- schemas/40-functions/count_slices.sql
 -- Purpose: about how many slices reconcile_books will go through, for a progress bar. Parameters: only_organization (null:

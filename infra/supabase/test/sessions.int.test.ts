@@ -188,8 +188,8 @@ describe('a chat session', () => {
     await ingest(said('session.started', 100), usage(110, 'd'), usage(60, 'e'))
     await close()
     const open = async (minutes: number) => {
-      const sql = 'select open from public.count_open_sessions($1, $2)'
-      return (await worker.query(sql, [organization_id, before(minutes)])).rows[0].open
+      const query = { organization_id, at: before(minutes) }
+      return (await admin.query('select open from public.count_open_sessions($1)', [query])).rows[0].open
     }
     // c: 100–20, d: 110–80 and idle until 50, e: 60 and idle until 30
     const found: number[] = []

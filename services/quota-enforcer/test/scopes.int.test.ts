@@ -159,6 +159,28 @@ describe('limits of users', () => {
   })
 })
 
+test('the users that are due are listed for all organizations, or for one alone, until they are looked at', async () => {
+  const other = await world.createOrganization()
+  await world.setLimit(other, 1_000)
+  for (const organization of [id, other]) {
+    await world.setUserLimit(organization, organization, 100)
+    await world.use(organization, 120)
+  }
+  const due = async (only: string | null) => {
+    const query = 'select organization_id, user_id from tollgate.list_due_users(now(), $1)'
+    const { rows } = await world.admin.query(query, [only])
+    return rows.filter((row) => [id, other].includes(row.organization_id)).toSorted()
+  }
+  const rowOf = (organization: string) => ({ organization_id: organization, user_id: organization })
+  expect(await due(null)).toHaveLength(2)
+  expect(await due(id)).toEqual([rowOf(id)])
+  expect(await due(other)).toEqual([rowOf(other)])
+  expect(await due(randomUUID())).toEqual([])
+  await evaluate()
+  expect(await due(id)).toEqual([])
+  expect(await due(null)).toEqual([rowOf(other)])
+})
+
 describe('a Postgres restored to an earlier point', () => {
   test('begins a new epoch above all that was given out, once, whoever notices', async () => {
     await world.use(id, 1_200)

@@ -22,6 +22,8 @@ export function bindStore(rpc: Rpc) {
     touchKeys: (keys: RpcArgs<'touch_service_keys'>['used']['keys']) => rpc('touch_service_keys', { used: { keys } }),
     listUsage: (query: RpcArgs<'list_usage'>['query']) => rpc('list_usage', { query }),
     listChatSessions: (query: RpcArgs<'list_chat_sessions'>['query']) => rpc('list_chat_sessions', { query }),
+    countOpenSessions: async (query: RpcArgs<'count_open_sessions'>['query']) =>
+      (await rpc('count_open_sessions', { query }))[0]?.open ?? 0,
     listAudit: (query: RpcArgs<'list_audit'>['query']) => rpc('list_audit', { query }),
     beginIdempotent: async (request: RpcArgs<'begin_idempotent'>['request']) => {
       const [row] = await rpc('begin_idempotent', { request })

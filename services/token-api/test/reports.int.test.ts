@@ -11,7 +11,7 @@ const HOURS = { start: dayOf(1), end: dayOf(-1), bucket: 'hour' }
 const PEOPLE = { user: 'user', admin: 'admin', stranger: 'admin', super_admin: 'super_admin' } as const
 type Person = keyof typeof PEOPLE
 type Row = Record<string, string | number | null>
-type Page = { rows: Row[]; sessions: Row[]; next: string | null }
+type Page = { rows: Row[]; sessions: Row[]; next: string | null; open_sessions: number }
 
 let bench: Bench
 let home: string
@@ -136,6 +136,24 @@ describe.each(Object.keys(PEOPLE) as Person[])('%s sees what row level security 
     expect(comparable(shown)).toEqual(comparable(expected))
     expect(shown.map((row) => row.librechat_session_id)).toEqual(expected.map((row) => row.librechat_session_id))
   })
+})
+
+test('says how many chat sessions that the caller may see are open at a time', async () => {
+  const at = new Date(Date.now() - 2_000).toISOString()
+  const open = async (as: string, query: Record<string, string> = {}) =>
+    (await ask('sessions', as, { ...SPAN, ...query })).body.open_sessions
+  const count = async (about: string | null) => {
+    const sql = `select count(*)::int as n from public.chat_sessions where organization_id = $1 and status = 'active'
+      and user_id = coalesce($2, user_id)`
+    return (await bench.db.query(sql, [home, about])).rows[0].n
+  }
+  const own = await count(ids.user)
+  expect(own).toBeGreaterThan(0)
+  expect([await open('user'), await open('user', { open_at: at })]).toEqual([own, own])
+  expect(await open('admin')).toBe(await count(null))
+  expect(await open('admin', { user_id: ids.user })).toBe(own)
+  expect(await open('admin', { open_at: '2020-01-01T00:00:00Z' })).toBe(0)
+  expect((await ask('sessions', 'user', { ...SPAN, open_at: 'noon' })).status).toBe(400)
 })
 
 test('the figures compared are not empty, and differ between roles', async () => {

@@ -203,8 +203,8 @@ describe('settling', () => {
   test('with Prefer: wait such an event is answered after its commit, which has settled the hold', async () => {
     const recorder = startWorker(bench.env.REDIS_URL ?? '', bench.workerUrl)
     const { body: hold } = await reserve(30_000)
-    const event = usage(20_000, { reservation_id: hold.id })
-    const answer = () => post<object>('/v1/events', [usage(1_000), event], { headers: { prefer: 'wait=20' } })
+    const events = [usage(1_000), usage(20_000, { reservation_id: hold.id })]
+    const answer = () => post<object>('/v1/events', events, { headers: { prefer: 'wait=20' } })
     const first = await answer()
     expect(first).toMatchObject({ status: 200, body: { recorded: 2, duplicate: 0 } })
     expect(first.headers.get('preference-applied')).toBe('wait')

@@ -49,15 +49,3 @@ $$;
 
 revoke execute on function public.close_sessions from public, anon, authenticated;
 grant execute on function public.close_sessions to tollgate_usage_worker, service_role;
-
--- Purpose: how many chat sessions of an organization were open at a time. Parameters: for_organization, at.
--- Returns: one row: open. Reads only. Invariant: an end that came before its start, or usage before it, changes nothing.
-create function public.count_open_sessions(for_organization uuid, at timestamptz) returns table (open integer)
-language sql stable security invoker set search_path = ''
-as $$
-  select count(*)::integer from public.chat_sessions s
-  where s.organization_id = for_organization and s.started_at <= at and coalesce(s.ended_at, 'infinity') > at
-$$;
-
-revoke execute on function public.count_open_sessions from public, anon, authenticated;
-grant execute on function public.count_open_sessions to tollgate_token_api, tollgate_usage_worker, service_role;

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { boundedText, moneyText, uuid } from './text.ts'
+import { boundedText, instant, moneyText, uuid } from './text.ts'
 
 const DAY_MS = 86_400_000
 const MAX_DAYS = { hour: 2, day: 800, month: 800, total: 800 } as const
@@ -42,6 +42,7 @@ export const chatSessionsQuery = z
     end: day,
     user_id: uuid.optional(), // absent: everybody whom the caller may see
     status: z.enum(['active', 'idle', 'ended']).optional(), // absent: all
+    open_at: instant.optional(), // absent: now
     ...page,
     limit: z.coerce.number().int().min(1).max(500).default(50),
   })
@@ -93,5 +94,12 @@ export const chatSessionReport = z.object({
   unpriced_events: count,
 })
 
-/** Answer of `GET /v1/organizations/{id}/sessions`, newest first; `next` is null on the last page. */
-export const chatSessionsReport = z.object({ sessions: z.array(chatSessionReport), next: z.string().nullable() })
+/**
+ * Answer of `GET /v1/organizations/{id}/sessions`, newest first; `next` is null on the last page. `open_sessions`: how many
+ * the caller may see, of any start, were open at a time at `open_at`.
+ */
+export const chatSessionsReport = z.object({
+  sessions: z.array(chatSessionReport),
+  next: z.string().nullable(),
+  open_sessions: count,
+})

@@ -11,12 +11,13 @@ import { type App, bearer, problems } from './typed-app.ts'
 /** What the route needs. */
 export interface GetChatSessions {
   readonly access: CallerAccess
-  readonly store: Pick<Store, 'listChatSessions'>
+  readonly store: Pick<Store, 'listChatSessions' | 'countOpenSessions'>
 }
 
 const schema = {
   summary: 'Chat sessions with what they used, newest first',
-  description: `Users see the own sessions, admins and keys their organization's. Pages: hand \`next\` back as \`after\`.`,
+  description: `Users see the own sessions, admins and keys their organization's. Pages: hand \`next\` back as \`after\`.
+\`open_sessions\` counts those that are open at a time, now or at \`open_at\`.`,
   security: bearer,
   params: z.object({ id: uuid }),
   querystring: chatSessionsQuery,
@@ -33,10 +34,15 @@ export function getChatSessions(app: App, { access, store }: GetChatSessions): v
     const { id } = request.params
     const viewer_user_id = await authorizeReport(request.headers.authorization, id, access)
     const after = openCursor(request.query.after, sessionCursor)
-    const found = await store.listChatSessions({ ...request.query, organization_id: id, viewer_user_id, after })
+    const { open_at, ...query } = request.query
+    const about = { organization_id: id, user_id: viewer_user_id ?? query.user_id }
+    const [found, open_sessions] = await Promise.all([
+      store.listChatSessions({ ...query, organization_id: id, viewer_user_id, after }),
+      store.countOpenSessions({ ...about, at: open_at }),
+    ])
     const last = found.length === request.query.limit ? found.at(-1) : undefined
     const next = last === undefined ? null : sealCursor(last.cursor)
-    const body = JSON.stringify({ sessions: found.map(reportSession), next })
+    const body = JSON.stringify({ sessions: found.map(reportSession), next, open_sessions })
     return sendTagged(request, reply, 'application/json; charset=utf-8', body)
   })
 }

@@ -61,6 +61,9 @@ export type UsageFunctions = {
   park_events: { args: { batch: EventBatch }; row: { parked: number } }
   record_dead_letters: { args: { batch: { letters: DeadLetter[] } }; row: { kept: number } }
   close_sessions: { args: { idle_seconds: number; max_rows: number }; row: { reason: string; sessions: number } }
-  count_open_sessions: { args: { for_organization: string; at: string }; row: { open: number } }
+  count_open_sessions: {
+    args: { query: { organization_id: string; at?: string | undefined; user_id?: string | null | undefined } }
+    row: { open: number }
+  }
   ensure_usage_partitions: { args: Record<never, never>; row: { created: number; moved: string } }
 }
