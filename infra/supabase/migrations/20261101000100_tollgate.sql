@@ -61,6 +61,239 @@ begin
 end
 $$;
 
+-- schemas/15-adopt/adopt_column.sql
+-- Purpose: give a table that the project had already a column as Tollgate keeps it: added where it is missing, else of our
+--   type. Used by the files of this folder alone, and dropped when the migration is through.
+-- Parameters: target; name; type; fallback (SQL expression for rows without a value; null: the column may be null);
+--   initial (default of new rows; null: none). Returns: nothing.
+-- Invariant: repeatable; a value that our type cannot hold fails the migration instead of being changed.
+create function tollgate.adopt_column(target regclass, name text, type text, fallback text, initial text default null)
+returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  present text := (select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
+    where a.attrelid = target and a.attname = name and not a.attisdropped);
+begin
+  if present is null then
+    execute format('alter table %s add column %I %s', target, name, type);
+  elsif present <> type then
+    execute format('alter table %s alter column %I drop default', target, name);
+    execute format('alter table %s alter column %I type %s using %I::%s', target, name, type, name, type);
+  end if;
+  if fallback is not null then
+    execute format('update %s set %I = %s where %I is null', target, name, fallback, name);
+    execute format('alter table %s alter column %I set not null', target, name);
+  end if;
+  if initial is not null then
+    execute format('alter table %s alter column %I set default %s', target, name, initial);
+  end if;
+end
+$$;
+
+-- Purpose: take what would stand in the way off a table that the project had already: foreign keys (usage outlives users, and
+--   a pseudonym is nobody's id), policies (from now on a tenant reads by ours alone), columns of the project's own that must
+--   be filled. Parameters: target; ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
+create function tollgate.adopt_table(target regclass, ours text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  item record;
+begin
+  for item in select c.conname from pg_catalog.pg_constraint c where c.conrelid = target and c.contype = 'f' loop
+    execute format('alter table %s drop constraint %I', target, item.conname);
+  end loop;
+  for item in select p.polname from pg_catalog.pg_policy p where p.polrelid = target loop
+    execute format('drop policy %I on %s', item.polname, target);
+  end loop;
+  for item in
+    select a.attname, pg_catalog.format_type(a.atttypid, null) as type, exists (
+      select from pg_catalog.pg_index i where i.indrelid = target and i.indisprimary and a.attnum = any (i.indkey)) as is_key
+    from pg_catalog.pg_attribute a
+    where a.attrelid = target and a.attnum > 0 and not a.attisdropped and a.attnotnull and not a.atthasdef
+      and a.attidentity = '' and a.attname <> all (ours)
+  loop
+    if item.type = 'uuid' then
+      execute format('alter table %s alter column %I set default gen_random_uuid()', target, item.attname);
+    elsif item.is_key then
+      raise exception '%: the key column % has no default: give it one, or make it a uuid', target, item.attname;
+    else
+      execute format('alter table %s alter column %I drop not null', target, item.attname);
+    end if;
+  end loop;
+end
+$$;
+
+-- Purpose: refuse a table with rows that could be counted for nobody: the migration fails and says how many there are.
+-- Parameters: target; key (columns). Returns: nothing. Used and dropped as above.
+create function tollgate.demand_key(target regclass, key text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  columns text := (select string_agg(format('%I', k), ', ') from unnest(key) k);
+  without bigint;
+begin
+  execute format('select count(*) from %s where num_nulls(%s) > 0', target, columns) into without;
+  if without > 0 then
+    raise exception '%: % rows have no %: fill or delete them, then apply this migration again', target, without, columns;
+  end if;
+end
+$$;
+
+-- Purpose: give such a table our key, rows of one key having been merged. Parameters: target; key (columns).
+-- Returns: nothing. Used and dropped as above. Invariant: the project's own primary key stays beside ours.
+create function tollgate.adopt_key(target regclass, key text[]) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+  if not exists (
+    select from pg_catalog.pg_index i
+    where i.indrelid = target and i.indisunique and i.indpred is null and i.indexprs is null
+      and i.indnkeyatts = cardinality(key) and key <@ array(
+        select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum = any (i.indkey)))
+  then
+    execute format('create unique index on %s (%s)', target, (select string_agg(format('%I', k), ', ') from unnest(key) k));
+  end if;
+end
+$$;
+
+-- schemas/15-adopt/adopted_count.sql
+-- Purpose: a count that a project kept in a session's metadata. Parameters: value (anything). Returns: 0 for what is none.
+--   Used by 15-adopt alone, and dropped when the migration is through.
+create function tollgate.adopted_count(value jsonb) returns bigint
+language sql immutable
+return case when value #>> '{}' ~ '^\d{1,15}$' then (value #>> '{}')::bigint else 0 end;
+
+-- schemas/15-adopt/chat_sessions.sql
+-- Likewise chat_sessions. Columns of the project's own that bear the name of one that Tollgate derives (status, ended_at,
+-- end_reason) are kept as <name>_before; what they say of an end is taken over.
+do $$
+declare
+  name text;
+  began text;   -- the project's own columns for these, if any
+  touched text;
+begin
+  if to_regclass('public.chat_sessions') is null then
+    return;
+  end if;
+  perform tollgate.adopt_table('public.chat_sessions', '{organization_id,user_id,librechat_session_id,model_used,
+    session_metadata,started_at,last_activity_at,closed_at,close_reason}');
+  perform tollgate.adopt_column('public.chat_sessions', 'organization_id', 'uuid', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'user_id', 'uuid', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'librechat_session_id', 'text', null);
+  perform tollgate.demand_key('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
+  perform tollgate.adopt_column('public.chat_sessions', 'closed_at', 'timestamp with time zone', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'close_reason', 'text', null);
+  foreach name in array array['status', 'ended_at', 'end_reason'] loop
+    continue when not exists (select from pg_attribute a
+      where a.attrelid = 'public.chat_sessions'::regclass and a.attname = name and not a.attisdropped and a.attgenerated = '');
+    execute format('alter table public.chat_sessions rename column %I to %I', name, name || '_before');
+    execute format('alter table public.chat_sessions alter column %I drop not null', name || '_before');
+    if name = 'ended_at' then
+      update public.chat_sessions set closed_at = ended_at_before, close_reason = 'before_tollgate'
+      where ended_at_before is not null;
+    end if;
+  end loop;
+  select max('created_at') filter (where a.attname = 'created_at'), max('updated_at') filter (where a.attname = 'updated_at')
+  into began, touched
+  from pg_attribute a
+  where a.attrelid = 'public.chat_sessions'::regclass and not a.attisdropped and a.atttypid = 'timestamptz'::regtype;
+  perform tollgate.adopt_column('public.chat_sessions', 'model_used', 'text', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'model_used_at', 'timestamp with time zone', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'session_metadata', 'jsonb', '''{}''', '''{}''');
+  perform tollgate.adopt_column('public.chat_sessions', 'metadata_at', 'timestamp with time zone', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'started_at', 'timestamp with time zone',
+    format('coalesce(%s, now())', coalesce(began, 'null')));
+  perform tollgate.adopt_column('public.chat_sessions', 'last_activity_at', 'timestamp with time zone',
+    format('greatest(started_at, closed_at, %s)', coalesce(touched, 'null')));
+  perform tollgate.adopt_column('public.chat_sessions', 'end_event_at', 'timestamp with time zone', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'end_event_reason', 'text', null);
+  perform tollgate.adopt_column('public.chat_sessions', 'message_count', 'bigint',
+    'tollgate.adopted_count(session_metadata -> ''messages'')', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'total_tokens', 'bigint',
+    'tollgate.adopted_count(session_metadata -> ''tokens'')', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'output_tokens', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'input_tokens', 'bigint', 'total_tokens - output_tokens', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'cost_usd', 'numeric(30,12)', '0', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'charge_usd', 'numeric(30,12)', '0', '0');
+  perform tollgate.adopt_column('public.chat_sessions', 'unpriced_events', 'bigint', '0', '0');
+
+  -- Several rows of one session: the last one stands for all.
+  with merged as (
+    select s.ctid, row_number() over session as place, sum(s.message_count) over session as message_count,
+      sum(s.total_tokens) over session as total_tokens, sum(s.output_tokens) over session as output_tokens,
+      sum(s.input_tokens) over session as input_tokens, min(s.started_at) over session as started_at,
+      count(*) over session as copies
+    from public.chat_sessions s
+    window session as (partition by s.organization_id, s.user_id, s.librechat_session_id
+      order by s.last_activity_at desc, s.ctid rows between unbounded preceding and unbounded following)
+  ), dropped as (
+    delete from public.chat_sessions s using merged r where s.ctid = r.ctid and r.place > 1
+  )
+  update public.chat_sessions s set message_count = r.message_count, total_tokens = r.total_tokens,
+    output_tokens = r.output_tokens, input_tokens = r.input_tokens, started_at = r.started_at
+  from merged r where s.ctid = r.ctid and r.place = 1 and r.copies > 1;
+  update public.chat_sessions set metadata_at = coalesce(metadata_at, last_activity_at) -- what it says stays, until newer is said
+  where session_metadata <> '{}';
+  update public.chat_sessions set
+    session_metadata = session_metadata || jsonb_build_object('messages', message_count, 'tokens', total_tokens);
+  perform tollgate.adopt_key('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
+  alter table public.chat_sessions
+    add column status text generated always as (case
+      when end_event_at >= last_activity_at then 'ended'
+      when closed_at is null then 'active'
+      when close_reason = 'idle' then 'idle'
+      else 'ended' end) stored,
+    add column ended_at timestamptz generated always as
+      (case when end_event_at >= last_activity_at then end_event_at else closed_at end) stored,
+    add column end_reason text generated always as
+      (case when end_event_at >= last_activity_at then end_event_reason else close_reason end) stored,
+    set (fillfactor = 60);
+end
+$$;
+
+-- schemas/15-adopt/usage_metrics.sql
+-- A project may have counted in usage_metrics before: its table is taken over, rows included (47-adopt makes opening
+-- balances of them). Several rows of one organization, user and day become one, which is their sum.
+do $$
+begin
+  if to_regclass('public.usage_metrics') is null then
+    return;
+  end if;
+  perform tollgate.adopt_table('public.usage_metrics', '{organization_id,user_id,date,tokens_used,cost_usd,message_count}');
+  perform tollgate.adopt_column('public.usage_metrics', 'organization_id', 'uuid', null);
+  perform tollgate.adopt_column('public.usage_metrics', 'user_id', 'uuid', null);
+  perform tollgate.adopt_column('public.usage_metrics', 'date', 'date', null);
+  perform tollgate.demand_key('public.usage_metrics', '{organization_id,user_id,date}');
+  perform tollgate.adopt_column('public.usage_metrics', 'tokens_used', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'output_tokens', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'input_tokens', 'bigint', 'tokens_used - output_tokens', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'cost_usd', 'numeric(30,12)', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'charge_usd', 'numeric(30,12)', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'message_count', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'event_count', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'unpriced_events', 'bigint', '0', '0');
+  perform tollgate.adopt_column('public.usage_metrics', 'updated_at', 'timestamp with time zone', 'now()', 'now()');
+
+  with merged as (
+    select m.ctid, row_number() over day as place, sum(m.tokens_used) over day as tokens_used,
+      sum(m.output_tokens) over day as output_tokens, sum(m.input_tokens) over day as input_tokens,
+      sum(m.cost_usd) over day as cost_usd, sum(m.charge_usd) over day as charge_usd,
+      sum(m.message_count) over day as message_count, count(*) over day as copies
+    from public.usage_metrics m
+    window day as (partition by m.organization_id, m.user_id, m.date order by m.ctid
+      rows between unbounded preceding and unbounded following)
+  ), dropped as (
+    delete from public.usage_metrics m using merged r where m.ctid = r.ctid and r.place > 1
+  )
+  update public.usage_metrics m set tokens_used = r.tokens_used, output_tokens = r.output_tokens,
+    input_tokens = r.input_tokens, cost_usd = r.cost_usd, charge_usd = r.charge_usd, message_count = r.message_count
+  from merged r where m.ctid = r.ctid and r.place = 1 and r.copies > 1;
+  perform tollgate.adopt_key('public.usage_metrics', '{organization_id,user_id,date}');
+  alter table public.usage_metrics set (fillfactor = 60);
+end
+$$;
+
 -- schemas/20-tables/accounts.sql
 -- What Tollgate keeps of an organization beside the project's own row.
 create table tollgate.organization_settings (
@@ -636,9 +869,9 @@ create index usage_events_adjustments_idx on tollgate.usage_events (organization
 create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
   where original_period_start is not null;
 
--- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
+-- Rollup by organization, user and day: the contract's table, which a project may have already (15-adopt). Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
-create table public.usage_metrics (
+create table if not exists public.usage_metrics (
   organization_id uuid not null,
   user_id uuid not null,
   date date not null,
@@ -653,8 +886,8 @@ create table public.usage_metrics (
   updated_at timestamptz not null default now(),
   primary key (organization_id, user_id, date)
 ) with (fillfactor = 60);
-create index usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
-create index usage_metrics_user_id_idx on public.usage_metrics (user_id);
+create index if not exists usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
+create index if not exists usage_metrics_user_id_idx on public.usage_metrics (user_id);
 
 -- Rollup by organization, user, model and day, with the kinds of LLM tokens.
 create table tollgate.usage_by_model (
@@ -696,8 +929,8 @@ create table tollgate.usage_by_organization_model (
   primary key (organization_id, date, model)
 ) with (fillfactor = 60);
 
--- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
-create table public.chat_sessions (
+-- Rollup by chat session: the contract's table, likewise. Every column follows from the set of events, in whatever order they came.
+create table if not exists public.chat_sessions (
   organization_id uuid not null,
   user_id uuid not null,
   librechat_session_id text not null,
@@ -729,10 +962,10 @@ create table public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
-create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
-create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
+create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
-create index chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
+create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 
 -- Total of an organization's period: what the quota is compared with.
 create table tollgate.period_totals (
@@ -7410,6 +7643,25 @@ create view public.usage_daily_by_user with (security_invoker = true) as
 revoke all on public.usage_daily_by_model, public.usage_daily_by_user from public, anon;
 grant select on public.usage_daily_by_model, public.usage_daily_by_user to authenticated, service_role;
 
+-- schemas/47-adopt/note_adopted_rows.sql
+-- What was in usage_metrics and chat_sessions when Tollgate came (15-adopt; nothing in a new project). Usage is noted, and
+-- reconcile posts it as opening balances; a session stands among the closing figures with what it had, so that later usage
+-- of it adds up.
+insert into tollgate.preexisting_usage (organization_id, user_id, date, tokens_used, output_tokens, cost_usd, charge_usd,
+  message_count, unpriced_events)
+select m.organization_id, m.user_id, m.date, m.tokens_used, m.output_tokens, m.cost_usd, m.charge_usd, m.message_count,
+  m.unpriced_events
+from public.usage_metrics m
+where m.tokens_used > 0 or m.cost_usd > 0 or m.message_count > 0
+on conflict do nothing;
+
+insert into tollgate.sealed_sessions (organization_id, user_id, librechat_session_id, message_count, input_tokens,
+  output_tokens, total_tokens, cost_usd, charge_usd, unpriced_events)
+select s.organization_id, s.user_id, s.librechat_session_id, s.message_count, s.input_tokens, s.output_tokens,
+  s.total_tokens, s.cost_usd, s.charge_usd, s.unpriced_events
+from public.chat_sessions s
+on conflict do nothing;
+
 -- schemas/50-policies/readers.sql
 -- What a BI tool may read: the rollups of all organizations, through the views or as they are, and whom they belong to.
 -- Neither the ledger, nor users' names, nor what an organization has configured.
@@ -7584,7 +7836,8 @@ create policy usage_by_organization_model_read on tollgate.usage_by_organization
 
 -- schemas/60-close/close.sql
 -- Last of all. PostgreSQL lets everybody execute a new function; here a grant has to say so.
-drop function tollgate.open_table;
+drop function tollgate.open_table, tollgate.adopt_column, tollgate.adopt_table, tollgate.demand_key,
+  tollgate.adopt_key, tollgate.adopted_count;
 revoke execute on all functions in schema tollgate from public;
 
 grant select on tollgate.directory_organizations, tollgate.directory_members

@@ -107,3 +107,101 @@ it('tables of the project itself are left as they are: rows, columns, policies',
   )
   expect(policies.rows).toEqual([{ policyname: 'our_own_policy' }])
 })
+
+const [ORGANIZATION, ADA, BOB] = [1, 2, 3].map((n) => `00000000-0000-4000-8000-00000000000${n}`)
+/** What such a project counted by hand: a row a model and day, keys of its own, foreign keys that cascade, loose policies. */
+const COUNTED_BY_HAND = `
+  insert into auth.users values ('${ADA}', 'ada@example.com'), ('${BOB}', 'bob@example.com');
+  create table public.organizations (id uuid primary key, name text not null, domain text not null, plan_type text, librechat_config jsonb);
+  create table public.profiles (id uuid primary key references auth.users (id) on delete cascade, organization_id uuid,
+    role text, email text, full_name text, username text, avatar_url text);
+  insert into public.organizations values ('${ORGANIZATION}', 'Ours', 'ours', 'starter', '{}');
+  insert into public.profiles (id, organization_id, role) values ('${ADA}', '${ORGANIZATION}', 'user'), ('${BOB}', '${ORGANIZATION}', 'user');
+  create table public.usage_metrics (id uuid primary key, organization_id uuid references public.organizations (id) on delete cascade,
+    user_id uuid not null references auth.users (id) on delete cascade, date date default current_date, tokens_used integer,
+    cost_usd decimal(10,4) default 0, message_count integer, region text not null);
+  create table public.chat_sessions (id serial primary key, user_id uuid references auth.users (id) on delete cascade,
+    organization_id uuid references public.organizations (id), librechat_session_id varchar(255) not null, model_used text,
+    session_metadata jsonb, status text not null default 'open', created_at timestamptz default now(), ended_at timestamptz);
+  alter table public.usage_metrics enable row level security;
+  create policy everybody on public.usage_metrics for all to authenticated using (true) with check (true);
+  create view public.our_report as select organization_id, count(*) as rows from public.usage_metrics group by 1;
+  insert into public.usage_metrics values
+    (gen_random_uuid(), '${ORGANIZATION}', '${ADA}', current_date - 40, 500, 1.25, 3, 'eu'),
+    (gen_random_uuid(), '${ORGANIZATION}', '${ADA}', current_date - 40, 200, 0.5, 1, 'us'),
+    (gen_random_uuid(), '${ORGANIZATION}', '${BOB}', current_date - 1, 70, null, null, 'eu'),
+    (gen_random_uuid(), '${ORGANIZATION}', '${BOB}', current_date, null, 0, 0, 'eu');
+  insert into public.chat_sessions (user_id, organization_id, librechat_session_id, model_used, session_metadata, created_at, ended_at)
+  values ('${ADA}', '${ORGANIZATION}', 'old', 'gpt-4o', '{"messages": 10, "tokens": 500, "title": "kept"}', now() - interval '40 days', null),
+    ('${BOB}', '${ORGANIZATION}', 'done', null, null, now() - interval '9 days', now() - interval '8 days')`
+
+async function reconcileAll(client: pg.Client): Promise<unknown[]> {
+  const drift: unknown[] = []
+  let scan: object | null = { repair: true, budget_ms: 1_000 }
+  while (scan !== null) {
+    const step: pg.QueryResult<{ resume: object | null; drift: unknown[] }> = await client.query(
+      'select * from public.reconcile_books($1)',
+      [scan],
+    )
+    drift.push(...(step.rows[0]?.drift ?? []))
+    scan = step.rows[0]?.resume ?? null
+  }
+  return drift
+}
+
+it('a project that counted in usage_metrics and chat_sessions keeps its rows, and goes on from them', async () => {
+  const { database, client } = await createHosted()
+  await client.query(COUNTED_BY_HAND)
+  await push(database)
+  const days = `select user_id, date = current_date as is_today, tokens_used::int as tokens, cost_usd::float as cost,
+    message_count::int as messages from public.usage_metrics order by date, user_id`
+  const before = [
+    { user_id: ADA, is_today: false, tokens: 700, cost: 1.75, messages: 4 },
+    { user_id: BOB, is_today: false, tokens: 70, cost: 0, messages: 0 },
+    { user_id: BOB, is_today: true, tokens: 0, cost: 0, messages: 0 },
+  ]
+  expect((await client.query(days)).rows).toEqual(before)
+  const now = new Date().toISOString()
+  const counts = { input_tokens: 10, output_tokens: 1, message_count: 1 }
+  const none = { cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 }
+  const where = { organization_id: ORGANIZATION, user_id: ADA, session_id: 'old', model: 'gpt-4o' }
+  const event = {
+    type: 'usage.recorded',
+    source: 's',
+    id: '1',
+    time: now,
+    received_at: now,
+    ...where,
+    ...counts,
+    ...none,
+  }
+  await client.query('select public.ingest_usage($1)', [{ events: [event] }])
+  expect(await reconcileAll(client)).toEqual([])
+  expect(await reconcileAll(client)).toEqual([])
+  const { rows } = await client.query(`select
+    (select sum(total_tokens)::int from tollgate.usage_events) as ledger, (select sum(tokens_used)::int from public.usage_metrics) as days,
+    (select sum(used_tokens)::int from tollgate.period_totals) as periods,
+    (select count(*)::int from tollgate.usage_events where entry = 'opening_balance') as balances`)
+  expect(rows).toEqual([{ ledger: 781, days: 781, periods: 781, balances: 2 }])
+  const sessions = await client.query(`select librechat_session_id as id, total_tokens::int as tokens, status,
+    session_metadata as metadata from public.chat_sessions order by 1 desc`)
+  expect(sessions.rows).toEqual([
+    { id: 'old', tokens: 511, status: 'active', metadata: { messages: 11, tokens: 511, title: 'kept' } },
+    { id: 'done', tokens: 0, status: 'ended', metadata: { messages: 0, tokens: 0 } },
+  ])
+  expect((await client.query('select policyname from pg_policies where policyname = $1', ['everybody'])).rows).toEqual(
+    [],
+  )
+  await client.query('delete from auth.users')
+  expect((await client.query(days)).rows).toHaveLength(4)
+})
+
+it('does not take over rows that belong to nobody: it says so, and changes nothing', async () => {
+  const { database, client } = await createHosted()
+  await client.query(COUNTED_BY_HAND)
+  await client.query('update public.usage_metrics set organization_id = null')
+  await expect(push(database)).rejects.toThrow(/4 rows have no organization_id/)
+  expect((await client.query('select sum(tokens_used)::int as tokens from public.usage_metrics')).rows).toEqual([
+    { tokens: 770 },
+  ])
+})

@@ -67,9 +67,9 @@ create index usage_events_adjustments_idx on tollgate.usage_events (organization
 create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
   where original_period_start is not null;
 
--- Rollup by organization, user and day: the contract's table. Rollups leave room in each page (fillfactor), so that an
+-- Rollup by organization, user and day: the contract's table, which a project may have already (15-adopt). Rollups leave room in each page (fillfactor), so that an
 -- update stays on its page and touches no index.
-create table public.usage_metrics (
+create table if not exists public.usage_metrics (
   organization_id uuid not null,
   user_id uuid not null,
   date date not null,
@@ -84,8 +84,8 @@ create table public.usage_metrics (
   updated_at timestamptz not null default now(),
   primary key (organization_id, user_id, date)
 ) with (fillfactor = 60);
-create index usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
-create index usage_metrics_user_id_idx on public.usage_metrics (user_id);
+create index if not exists usage_metrics_organization_id_date_idx on public.usage_metrics (organization_id, date);
+create index if not exists usage_metrics_user_id_idx on public.usage_metrics (user_id);
 
 -- Rollup by organization, user, model and day, with the kinds of LLM tokens.
 create table tollgate.usage_by_model (
@@ -127,8 +127,8 @@ create table tollgate.usage_by_organization_model (
   primary key (organization_id, date, model)
 ) with (fillfactor = 60);
 
--- Rollup by chat session: the contract's table. Every column follows from the set of events, in whatever order they came.
-create table public.chat_sessions (
+-- Rollup by chat session: the contract's table, likewise. Every column follows from the set of events, in whatever order they came.
+create table if not exists public.chat_sessions (
   organization_id uuid not null,
   user_id uuid not null,
   librechat_session_id text not null,
@@ -160,10 +160,10 @@ create table public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
-create index chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
-create index chat_sessions_user_id_idx on public.chat_sessions (user_id);
+create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
+create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
-create index chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
+create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 
 -- Total of an organization's period: what the quota is compared with.
 create table tollgate.period_totals (

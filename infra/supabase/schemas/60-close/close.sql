@@ -1,5 +1,6 @@
 -- Last of all. PostgreSQL lets everybody execute a new function; here a grant has to say so.
-drop function tollgate.open_table;
+drop function tollgate.open_table, tollgate.adopt_column, tollgate.adopt_table, tollgate.demand_key,
+  tollgate.adopt_key, tollgate.adopted_count;
 revoke execute on all functions in schema tollgate from public;
 
 grant select on tollgate.directory_organizations, tollgate.directory_members
