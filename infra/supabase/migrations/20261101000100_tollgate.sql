@@ -496,6 +496,7 @@ create table tollgate.idempotent_requests (
   fingerprint text not null, -- of method, path and body: the same key with another request is a mistake
   begun_at timestamptz not null default now(),
   leased_until timestamptz,  -- null: answered
+  seed text not null,        -- encrypted too; the ids and secrets of what the request makes follow from it
   status integer,
   answer text,
   primary key (caller, key)
@@ -1836,11 +1837,11 @@ grant execute on function public.begin_epoch to tollgate_quota_enforcer, service
 
 -- schemas/40-functions/begin_idempotent.sql
 -- Purpose: begin a write that must happen once per key, or say what became of it. Parameters: request = { caller, key,
---   fingerprint, lease_seconds (after that a request that never ended may be made again), keep_seconds }.
--- Returns: one row: outcome ('begun': go on and call finish_idempotent; 'running': somebody is at it; 'mismatch': the key was
+--   fingerprint, seed, lease_seconds (after that a request that never ended may be made again), keep_seconds }.
+-- Returns: one row: outcome ('begun': go on with the seed, which is that of the first try, and call finish_idempotent; 'running': somebody is at it; 'mismatch': the key was
 --   used for another request; 'answered': with status and answer).
 -- Locks: the request's row; of two at once one begins. Old rows go, a few at a time, those in use excepted.
-create function public.begin_idempotent(request jsonb) returns table (outcome text, status integer, answer text)
+create function public.begin_idempotent(request jsonb) returns table (outcome text, status integer, answer text, seed text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1849,29 +1850,29 @@ declare
   held tollgate.idempotent_requests;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(request)) as r (
-    caller text, key text, fingerprint text, lease_seconds integer, keep_seconds integer);
+    caller text, key text, fingerprint text, seed text, lease_seconds integer, keep_seconds integer);
   delete from tollgate.idempotent_requests i where (i.caller, i.key) in (
     select o.caller, o.key from tollgate.idempotent_requests o
     where o.begun_at < now() - make_interval(secs => asked.keep_seconds)
     order by o.begun_at limit 20 for update skip locked);
-  insert into tollgate.idempotent_requests (caller, key, fingerprint, leased_until)
-  values (asked.caller, asked.key, asked.fingerprint, now() + make_interval(secs => asked.lease_seconds))
+  insert into tollgate.idempotent_requests (caller, key, fingerprint, seed, leased_until)
+  values (asked.caller, asked.key, asked.fingerprint, asked.seed, now() + make_interval(secs => asked.lease_seconds))
   on conflict (caller, key) do nothing;
   if found then
-    return query select 'begun', null::integer, null::text;
+    return query select 'begun', null::integer, null::text, asked.seed;
     return;
   end if;
   select i.* into held from tollgate.idempotent_requests i where i.caller = asked.caller and i.key = asked.key for update;
   if held.fingerprint <> asked.fingerprint then
-    return query select 'mismatch', null::integer, null::text;
+    return query select 'mismatch', null::integer, null::text, null::text;
   elsif held.leased_until is null then
-    return query select 'answered', held.status, held.answer;
+    return query select 'answered', held.status, held.answer, null::text;
   elsif held.leased_until > now() then
-    return query select 'running', null::integer, null::text;
+    return query select 'running', null::integer, null::text, null::text;
   else
     update tollgate.idempotent_requests i set leased_until = now() + make_interval(secs => asked.lease_seconds)
     where i.caller = asked.caller and i.key = asked.key;
-    return query select 'begun', null::integer, null::text;
+    return query select 'begun', null::integer, null::text, held.seed;
   end if;
 end
 $$;
@@ -2066,7 +2067,8 @@ $$;
 
 -- Purpose: give an endpoint a new secret; for the overlap what is sent bears the signatures of both.
 -- Parameters: change = { organization_id, id, secret, overlap_seconds (0: the old one ends now), actor }.
--- Returns: no row for an unknown or removed one, else one. Locks: the endpoint.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same secret it
+--   changes nothing.
 create function public.rotate_webhook(change jsonb) returns setof tollgate.webhook_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -2077,11 +2079,15 @@ begin
     organization_id uuid, id uuid, secret text, overlap_seconds integer, actor text);
   update tollgate.webhook_endpoints e set previous_secret = e.secret, secret = asked.secret,
     previous_until = now() + make_interval(secs => asked.overlap_seconds)
-  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null;
-  if not found then return; end if;
-  perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
-    jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
-  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null
+    and e.secret <> asked.secret;
+  if found then
+    perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
+      jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
+  end if;
+  return query select v.* from tollgate.webhook_view v
+    join tollgate.webhook_endpoints e on e.id = v.id and e.secret = asked.secret and e.disabled_at is null
+    where v.id = asked.id and v.organization_id is not distinct from asked.organization_id;
 end
 $$;
 
@@ -4667,7 +4673,8 @@ grant execute on function tollgate.open_reserved to tollgate_token_api, tollgate
 -- schemas/40-functions/order_enforcement.sql
 -- Purpose: put on record what somebody orders for an organization by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = { organization_id, action (revoke, downgrade, exempt, restore, clear), until? (absent:
---   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present) }.
+--   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present),
+--   decision_id? (of the order: repeated with it, the order changes nothing) }.
 -- Returns: no row for an unknown organization, else one: decision_id, until.
 -- Locks: the override row. Invariant: every order is a decision with its actor and reason; the latest replaces the one before.
 create function public.order_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
@@ -4679,7 +4686,8 @@ declare
   held record;
 begin
   select o.*, coalesce(o.at, now()) as ordered_at into asked from jsonb_to_record(tollgate.unwrap(enforcement_order)) as o (
-    organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz);
+    organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
+    decision_id uuid);
   select i.period_end, coalesce(t.used_tokens, 0) as used_tokens, coalesce(t.cost_usd, 0) as cost_usd, i.limit_tokens,
     i.policy_version, coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
   into held
@@ -4690,12 +4698,18 @@ begin
   if not found then return; end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
-  insert into tollgate.quota_decisions (organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
-  values (asked.organization_id, 'act', asked.ordered_at, held.state, held.state, held.version, 'ordered_' || asked.action,
+  insert into tollgate.quota_decisions (id, organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
+  values (coalesce(asked.decision_id, gen_random_uuid()), asked.organization_id, 'act', asked.ordered_at, held.state, held.state, held.version, 'ordered_' || asked.action,
     asked.actor, jsonb_build_object('action', asked.action, 'reason', asked.reason, 'until', until,
       'used_tokens', held.used_tokens::text, 'limit_tokens', held.limit_tokens::text, 'cost_usd', held.cost_usd::text,
       'policy_version', held.policy_version::text))
+  on conflict (id) do nothing
   returning id into decision_id;
+  if decision_id is null then
+    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+      where d.id = asked.decision_id and d.organization_id = asked.organization_id;
+    return;
+  end if;
   if asked.action = 'clear' then
     delete from tollgate.enforcement_overrides v where v.organization_id = asked.organization_id;
   else
@@ -5964,8 +5978,9 @@ grant execute on function tollgate.roll_up_sessions to tollgate_usage_worker, se
 -- Purpose: replace a key by a new one of the same name, scopes, organization and expiry; the old one stays good for the
 --   overlap, so that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
 --   overlap_seconds (0: the old key ends now), actor }.
--- Returns: no row for a key that is unknown, revoked, expired or replaced already, else one: the new key.
--- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was.
+-- Returns: no row for a key that is unknown, revoked, expired or replaced by another already, else one: the new key.
+-- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was;
+--   repeated with the same new id it changes nothing.
 create function public.rotate_service_key(change jsonb) returns setof tollgate.service_key_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -5977,6 +5992,10 @@ begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
     id uuid, new_id uuid, key_prefix text, key_sha256 text, overlap_seconds integer, actor text);
   select k.* into old from tollgate.service_keys k where k.id = asked.id for update;
+  if old.replaced_by = asked.new_id then
+    return query select v.* from tollgate.service_key_view v where v.id = asked.new_id;
+    return;
+  end if;
   if old.id is null or old.revoked_at is not null or old.replaced_by is not null or old.expires_at <= now() then return; end if;
   insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, expires_at, created_by)
   values (asked.new_id, old.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), old.scopes, old.organization_id,
@@ -6552,15 +6571,20 @@ grant execute on function tollgate.standing_entries to tollgate_usage_worker, se
 --   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at?, observe? (refuse nobody for an
 --   enforcement state), actor? (a key that the token is issued to: goes into the audit trail) }] }; ids differ.
 -- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
---   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
--- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
+--   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either. Started
+--   again with the same id, a session is only prolonged; one that has ended meanwhile counts as signed out.
+-- Locks: the rows, in the order of their ids. Invariant: row and login.started event are one transaction, and the answer
+--   comes after it.
 create function public.start_logins(batch jsonb) returns table (session_id uuid, login jsonb, signed_out boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   started tollgate.login_sessions[];
+  known uuid[];
 begin
+  select coalesce(array_agg(s.id), '{}') into known from tollgate.login_sessions s
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
   return query
   with found as materialized (
     select l.*, to_jsonb(f) as login, f.organization_id as organization, f.state,
@@ -6571,18 +6595,24 @@ begin
       observe boolean)
     cross join lateral public.find_login(l.user_id) f
   ), written as (
-    insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
+    insert into tollgate.login_sessions as held (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
       role, user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
       f.kind, f.supabase_session_id, f.login ->> 'role', f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
     from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
+    on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
+      expires_at = greatest(held.expires_at, excluded.expires_at)
+      where held.ended_at is null and held.user_id = excluded.user_id
+    returning held.id
   )
-  select f.session_id, f.login, f.gone from found f;
+  select f.session_id, f.login, f.gone or (f.session_id = any(known) and not exists (select from written w where w.id = f.session_id))
+  from found f;
 
   select array_agg(s) into started from tollgate.login_sessions s
-  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l)
+    and s.id <> all(known);
   perform tollgate.announce_logins(started, 'login.started');
   perform tollgate.record_audit(l.actor, 'access_token.issued', 'user:' || s.user_id,
     jsonb_build_object('session_id', s.id, 'expires_at', s.access_expires_at), s.organization_id)

@@ -1,3 +1,4 @@
+import type { ActOf } from './manners/act.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { getJwks } from './routes/get-jwks.ts'
 import { getLibreChatAuth } from './routes/get-librechat-auth.ts'
@@ -16,7 +17,7 @@ import { type LoginRequest, startLogin } from './tokens/start-login.ts'
 /** Adds the routes by which a user signs in, stays signed in and signs out. */
 export function addLoginRoutes(
   app: App,
-  dependencies: RouteDependencies,
+  dependencies: RouteDependencies & { readonly actOf: ActOf },
   { verifySupabase, authenticateKey }: Checks,
 ): void {
   const { config, keys, store, sessions, meters, now, newId } = dependencies
@@ -48,7 +49,13 @@ export function addLoginRoutes(
   getLibreChatAuth(app, { verifySupabase, startLogin: start, issueUrlToken, libreChatUrl: config.LIBRECHAT_URL })
   postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken })
   postRefresh(app, { refreshLogin: refresh, issueToken, origins })
-  postTokens(app, { authenticateKey, findMember: store.findMember, startLogin: start, issueToken })
+  postTokens(app, {
+    authenticateKey,
+    findMember: store.findMember,
+    startLogin: start,
+    issueToken,
+    actOf: dependencies.actOf,
+  })
   getJwks(app, keys.access.published)
   const readToken = createEndableReader(keys.refresh, { listLogins: store.listLogins, now })
   postLogout(app, { readToken, revoke: sessions.revoke, origins })

@@ -1,4 +1,5 @@
 import type { Store } from './bind-store.ts'
+import type { ActOf } from './manners/act.ts'
 import type { QuotaAccess } from './quota/authorize-quota.ts'
 import { getDecisions } from './routes/get-decisions.ts'
 import { getGrants } from './routes/get-grants.ts'
@@ -14,12 +15,13 @@ export interface QuotaRouteDependencies {
   readonly store: Store
   /** Never rejects. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
+  readonly actOf: ActOf
 }
 
 /** Adds limits, grants, manual acts and decisions. */
 export function addQuotaRoutes(
   app: App,
-  { store, wakeEnforcer }: QuotaRouteDependencies,
+  { store, wakeEnforcer, actOf }: QuotaRouteDependencies,
   { verifySupabase, authenticateKey }: Omit<QuotaAccess, 'findMember'>,
 ): void {
   const { findMember, loadPosition, setQuota } = store
@@ -29,6 +31,6 @@ export function addQuotaRoutes(
   userQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
-  postEnforcement(app, { access, store, wakeEnforcer })
+  postEnforcement(app, { access, store, wakeEnforcer, actOf })
   getDecisions(app, { access, store })
 }

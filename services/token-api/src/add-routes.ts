@@ -5,6 +5,7 @@ import { addSessionRoutes } from './add-session-routes.ts'
 import { createAccessCheck } from './gate/check-access-token.ts'
 import { createMembershipCheck } from './ingest/check-membership.ts'
 import { createStoreCheck } from './ingest/require-store.ts'
+import type { ActOf } from './manners/act.ts'
 import { answerOnce } from './manners/answer-once.ts'
 import type { ProvedCallers } from './manners/prove-callers.ts'
 import { createAnswerSeal } from './manners/seal-answer.ts'
@@ -43,17 +44,15 @@ export function addRoutes(
   app.register(async (scope: App) => {
     const checks = callers.watch(plain)
     const access = { ...checks, findMember: dependencies.store.findMember }
-    answerOnce(scope, {
-      access,
-      store: dependencies.store,
-      seal: createAnswerSeal(dependencies.config.LIBRECHAT_JWT_SECRET),
-    })
-    addLoginRoutes(scope, dependencies, checks)
+    const { config, store, newId } = dependencies
+    const seal = createAnswerSeal(config.LIBRECHAT_JWT_SECRET, config.JWT_PREVIOUS_SECRETS)
+    const acting = { ...dependencies, actOf: answerOnce(scope, { access, store, newId, seal }) }
+    addLoginRoutes(scope, acting, checks)
     addSessionRoutes(scope, dependencies, checks)
     addEventRoutes(scope, dependencies, checks)
-    addQuotaRoutes(scope, dependencies, checks)
-    addKeyRoutes(scope, dependencies, checks)
-    addWebhookRoutes(scope, dependencies, checks)
+    addQuotaRoutes(scope, acting, checks)
+    addKeyRoutes(scope, acting, checks)
+    addWebhookRoutes(scope, acting, checks)
     addReportRoutes(scope, dependencies, checks)
     addReservationRoutes(scope, { ...dependencies, ...checks })
   })
@@ -136,20 +135,25 @@ function addReportRoutes(app: App, { store }: RouteDependencies, { verifySupabas
   getChatSessions(app, { access, store })
 }
 
-function addKeyRoutes(app: App, dependencies: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {
-  const { store, newId, serviceKeys } = dependencies
+/** What is known of a request that may be one made again. */
+interface Acting extends RouteDependencies {
+  readonly actOf: ActOf
+}
+
+function addKeyRoutes(app: App, dependencies: Acting, { verifySupabase, authenticateKey }: Checks): void {
+  const { store, actOf, serviceKeys } = dependencies
   const access = { verifySupabase, authenticateKey, findMember: store.findMember }
   getKeys(app, { access, store })
-  postKeys(app, { access, store, newId })
-  postKeyRotation(app, { access, store, newId, announce: serviceKeys.announce })
+  postKeys(app, { access, store, actOf })
+  postKeyRotation(app, { access, store, actOf, announce: serviceKeys.announce })
   deleteKey(app, { access, store, announce: serviceKeys.announce })
   getAudit(app, { access, store })
 }
 
-function addWebhookRoutes(app: App, { config, store, newId }: RouteDependencies, checks: Checks): void {
+function addWebhookRoutes(app: App, { config, store, actOf }: Acting, checks: Checks): void {
   const { verifySupabase, authenticateKey } = checks
   const access = { verifySupabase, authenticateKey, findMember: store.findMember }
-  postWebhooks(app, { access, store, newId, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE })
-  manageWebhooks(app, { access, store })
+  postWebhooks(app, { access, store, actOf, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE })
+  manageWebhooks(app, { access, store, actOf })
   webhookDeliveries(app, { access, store })
 }

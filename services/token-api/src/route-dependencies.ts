@@ -31,6 +31,7 @@ export interface RouteDependencies {
     | 'CORS_ORIGINS'
     | 'URL_TOKEN'
     | 'LIBRECHAT_JWT_SECRET'
+    | 'JWT_PREVIOUS_SECRETS'
     | 'CHAT_EMBEDDING'
     | 'ENFORCEMENT_MODE'
     | 'SUPPORT_CONTACT'

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { decodeJwt } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
-import { type Bench, openBench, startApi } from './support/start-api.ts'
+import { type Bench, newSecret, openBench, startApi } from './support/start-api.ts'
 
 let bench: Bench
 let operator: string
@@ -86,17 +87,132 @@ test('keys of one caller say nothing to another', async () => {
   expect((await create('shared', {}, 'tg_unknownunknownunknown')).status).toBe(401)
 })
 
-test('a refusal for a reason that may pass is not kept, and a request that died may be made again', async () => {
+test('a refusal for a reason that may pass is not kept', async () => {
   expect((await create('rights', { scopes: ['quota:write'] })).status).toBe(403)
   await bench.db.query(`update tollgate.service_keys set scopes = scopes || '{quota:write}' where name = 'test'`)
   const strong = await addKey(bench.db, ['keys:write', 'quota:write'])
   expect((await create('rights', { scopes: ['quota:write'] }, strong)).status).toBe(201)
-  await create('died')
-  await bench.db.query(
-    `update tollgate.idempotent_requests set leased_until = now() - interval '1 second', status = null where key = 'died'`,
-  )
-  expect((await create('died')).status).toBe(201)
-  expect(await made()).toBe(3)
+  expect(await made()).toBe(1)
+})
+
+describe('a request that died after its act and before its answer was kept, made again, makes the same', () => {
+  let organization: string
+  let user: string
+  const post = (path: string, json: object | undefined, key: string, token = operator) =>
+    call<Record<string, unknown>>(bench.api.url, path, {
+      method: 'POST',
+      token,
+      ...(json === undefined ? {} : { json }),
+      headers: { 'idempotency-key': key },
+    })
+  /** Makes it, loses what is kept of the answer, makes it again; gives both answers. */
+  async function twice(path: string, json?: object) {
+    const key = randomUUID()
+    await bench.db.query('alter function public.finish_idempotent(jsonb) rename to finish_away')
+    const first = await post(path, json, key).finally(() =>
+      bench.db.query('alter function public.finish_away(jsonb) rename to finish_idempotent'),
+    )
+    expect(await post(path, json, key)).toMatchObject({ status: 409, body: { reason: 'in_progress' } })
+    const later = `update tollgate.idempotent_requests set leased_until = now() - interval '1 second' where key = $1`
+    expect((await bench.db.query(later, [key])).rowCount).toBe(1)
+    const second = await post(path, json, key)
+    expect([first.status, second.status], JSON.stringify([first.body, second.body])).toEqual([
+      first.status,
+      first.status,
+    ])
+    expect(first.status).toBeLessThan(300)
+    expect(second.headers.get('idempotency-replayed')).toBeNull()
+    return [first.body, second.body] as const
+  }
+  const countActs = async (action: string, target: string) =>
+    (await bench.db.query('select from tollgate.audit_log where action = $1 and target = $2', [action, target]))
+      .rowCount
+
+  beforeEach(async () => {
+    operator = await addKey(bench.db, [
+      'keys:write',
+      'usage:read',
+      'tokens:issue',
+      'webhooks:write',
+      'enforcement:write',
+    ])
+    organization = await addOrganization(bench.db)
+    user = await addUser(bench.db, organization)
+  })
+
+  test('a key, and its successor', async () => {
+    const [first, second] = await twice('/v1/keys', { name, scopes: ['usage:read'] })
+    expect(second).toEqual(first)
+    expect(await made()).toBe(1)
+    expect(await countActs('key.created', `key:${first.id}`)).toBe(1)
+    const [rotated, again] = await twice(`/v1/keys/${first.id}/rotate`)
+    expect(again).toEqual(rotated)
+    expect(rotated.id).not.toBe(first.id)
+    expect(await made()).toBe(2)
+  })
+
+  test('a login session, which is only prolonged', async () => {
+    const [first, second] = await twice('/v1/tokens', { user_id: user })
+    const [sid, ...others] = [first, second].map(({ token }) => decodeJwt(String(token)).sid)
+    expect(others).toEqual([sid])
+    const sessions = 'select from tollgate.login_sessions where user_id = $1'
+    expect((await bench.db.query(sessions, [user])).rowCount).toBe(1)
+    expect(await countActs('access_token.issued', `user:${user}`)).toBe(1)
+    const started = `select from tollgate.session_event_outbox where event ->> 'id' = $1`
+    expect((await bench.db.query(started, [sid])).rowCount).toBeLessThan(2)
+  })
+
+  test('no session that was ended meanwhile', async () => {
+    const key = randomUUID()
+    await bench.db.query('alter function public.finish_idempotent(jsonb) rename to finish_away')
+    const { status } = await post('/v1/tokens', { user_id: user }, key)
+    await bench.db.query('alter function public.finish_away(jsonb) rename to finish_idempotent')
+    expect(status).toBe(201)
+    const strong = await addKey(bench.db, ['tokens:revoke'])
+    const ended = await call(bench.api.url, `/v1/users/${user}/sessions`, { method: 'DELETE', token: strong })
+    expect(ended.status).toBe(200)
+    await bench.db.query('update tollgate.idempotent_requests set leased_until = now() where key = $1', [key])
+    expect(await post('/v1/tokens', { user_id: user }, key)).toMatchObject({ status: 401 })
+  })
+
+  test('an endpoint of webhooks, and its new secret', async () => {
+    const base = `/v1/organizations/${organization}/webhooks`
+    const [first, second] = await twice(base, { url: 'https://hooks.example.com/', types: ['quota.revoked'] })
+    expect(second).toEqual(first)
+    const [rotated, again] = await twice(`${base}/${first.id}/rotate`)
+    expect(again.secret).toBe(rotated.secret)
+    const { rows } = await bench.db.query('select previous_secret from tollgate.webhook_endpoints where id = $1', [
+      first.id,
+    ])
+    expect(rows).toEqual([{ previous_secret: first.secret }])
+  })
+
+  test('an order', async () => {
+    const order = { action: 'revoke', reason: 'test' }
+    const [first, second] = await twice(`/v1/organizations/${organization}/enforcement`, order)
+    expect(second.decision_id).toBe(first.decision_id)
+    const decisions = `select from tollgate.quota_decisions where organization_id = $1 and kind = 'act'`
+    expect((await bench.db.query(decisions, [organization])).rowCount).toBe(1)
+  })
+})
+
+test('what is kept outlives a new secret, if the one before is named; else nothing is done', async () => {
+  const first = await create('rotated')
+  await create('rotated-and-lost')
+  const changes = { LIBRECHAT_JWT_SECRET: newSecret() }
+  const apis = [
+    await startApi({ ...bench.env, ...changes, JWT_PREVIOUS_SECRETS: bench.secrets.libreChat }),
+    await startApi({ ...bench.env, ...changes }),
+  ]
+  try {
+    const [known, lost] = apis.map(({ url }) => url)
+    expect(await create('rotated', {}, operator, known)).toMatchObject({ status: 201, body: first.body })
+    const answer = await create('rotated-and-lost', {}, operator, lost)
+    expect(answer).toMatchObject({ status: 409, body: { reason: 'answer_unreadable' } })
+    expect(await made()).toBe(2)
+  } finally {
+    for (const api of apis) await api.stop()
+  }
 })
 
 test('what is kept does not show the new key', async () => {

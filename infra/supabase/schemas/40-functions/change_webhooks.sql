@@ -53,7 +53,8 @@ $$;
 
 -- Purpose: give an endpoint a new secret; for the overlap what is sent bears the signatures of both.
 -- Parameters: change = { organization_id, id, secret, overlap_seconds (0: the old one ends now), actor }.
--- Returns: no row for an unknown or removed one, else one. Locks: the endpoint.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same secret it
+--   changes nothing.
 create function public.rotate_webhook(change jsonb) returns setof tollgate.webhook_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -64,11 +65,15 @@ begin
     organization_id uuid, id uuid, secret text, overlap_seconds integer, actor text);
   update tollgate.webhook_endpoints e set previous_secret = e.secret, secret = asked.secret,
     previous_until = now() + make_interval(secs => asked.overlap_seconds)
-  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null;
-  if not found then return; end if;
-  perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
-    jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
-  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+  where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null
+    and e.secret <> asked.secret;
+  if found then
+    perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
+      jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
+  end if;
+  return query select v.* from tollgate.webhook_view v
+    join tollgate.webhook_endpoints e on e.id = v.id and e.secret = asked.secret and e.disabled_at is null
+    where v.id = asked.id and v.organization_id is not distinct from asked.organization_id;
 end
 $$;
 

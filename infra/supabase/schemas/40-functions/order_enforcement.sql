@@ -1,6 +1,7 @@
 -- Purpose: put on record what somebody orders for an organization by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = { organization_id, action (revoke, downgrade, exempt, restore, clear), until? (absent:
---   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present) }.
+--   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present),
+--   decision_id? (of the order: repeated with it, the order changes nothing) }.
 -- Returns: no row for an unknown organization, else one: decision_id, until.
 -- Locks: the override row. Invariant: every order is a decision with its actor and reason; the latest replaces the one before.
 create function public.order_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
@@ -12,7 +13,8 @@ declare
   held record;
 begin
   select o.*, coalesce(o.at, now()) as ordered_at into asked from jsonb_to_record(tollgate.unwrap(enforcement_order)) as o (
-    organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz);
+    organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
+    decision_id uuid);
   select i.period_end, coalesce(t.used_tokens, 0) as used_tokens, coalesce(t.cost_usd, 0) as cost_usd, i.limit_tokens,
     i.policy_version, coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
   into held
@@ -23,12 +25,18 @@ begin
   if not found then return; end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
-  insert into tollgate.quota_decisions (organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
-  values (asked.organization_id, 'act', asked.ordered_at, held.state, held.state, held.version, 'ordered_' || asked.action,
+  insert into tollgate.quota_decisions (id, organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
+  values (coalesce(asked.decision_id, gen_random_uuid()), asked.organization_id, 'act', asked.ordered_at, held.state, held.state, held.version, 'ordered_' || asked.action,
     asked.actor, jsonb_build_object('action', asked.action, 'reason', asked.reason, 'until', until,
       'used_tokens', held.used_tokens::text, 'limit_tokens', held.limit_tokens::text, 'cost_usd', held.cost_usd::text,
       'policy_version', held.policy_version::text))
+  on conflict (id) do nothing
   returning id into decision_id;
+  if decision_id is null then
+    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+      where d.id = asked.decision_id and d.organization_id = asked.organization_id;
+    return;
+  end if;
   if asked.action = 'clear' then
     delete from tollgate.enforcement_overrides v where v.organization_id = asked.organization_id;
   else

@@ -1,8 +1,9 @@
 -- Purpose: replace a key by a new one of the same name, scopes, organization and expiry; the old one stays good for the
 --   overlap, so that servers can be moved over one by one. Parameters: change = { id (of the old key), new_id, key_prefix, key_sha256,
 --   overlap_seconds (0: the old key ends now), actor }.
--- Returns: no row for a key that is unknown, revoked, expired or replaced already, else one: the new key.
--- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was.
+-- Returns: no row for a key that is unknown, revoked, expired or replaced by another already, else one: the new key.
+-- Locks: the old key's row. Invariant: after a rotation neither key is good for longer than the old one was;
+--   repeated with the same new id it changes nothing.
 create function public.rotate_service_key(change jsonb) returns setof tollgate.service_key_view
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -14,6 +15,10 @@ begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
     id uuid, new_id uuid, key_prefix text, key_sha256 text, overlap_seconds integer, actor text);
   select k.* into old from tollgate.service_keys k where k.id = asked.id for update;
+  if old.replaced_by = asked.new_id then
+    return query select v.* from tollgate.service_key_view v where v.id = asked.new_id;
+    return;
+  end if;
   if old.id is null or old.revoked_at is not null or old.replaced_by is not null or old.expires_at <= now() then return; end if;
   insert into tollgate.service_keys (id, name, key_prefix, key_hash, scopes, organization_id, expires_at, created_by)
   values (asked.new_id, old.name, asked.key_prefix, decode(asked.key_sha256, 'hex'), old.scopes, old.organization_id,

@@ -3,15 +3,20 @@
 --   access_expires_at, ends_at?, refresh_hash? (64 hex digits), refresh_expires_at?, observe? (refuse nobody for an
 --   enforcement state), actor? (a key that the token is issued to: goes into the audit trail) }] }; ids differ.
 -- Returns: a row a login whose user is known and has an organization: session_id, login (a row of find_login), signed_out
---   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either.
--- Locks: none; the rows are new. Invariant: row and login.started event are one transaction, and the answer comes after it.
+--   (the Supabase session is gone: nothing was started). For a revoked organization nothing is started either. Started
+--   again with the same id, a session is only prolonged; one that has ended meanwhile counts as signed out.
+-- Locks: the rows, in the order of their ids. Invariant: row and login.started event are one transaction, and the answer
+--   comes after it.
 create function public.start_logins(batch jsonb) returns table (session_id uuid, login jsonb, signed_out boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   started tollgate.login_sessions[];
+  known uuid[];
 begin
+  select coalesce(array_agg(s.id), '{}') into known from tollgate.login_sessions s
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
   return query
   with found as materialized (
     select l.*, to_jsonb(f) as login, f.organization_id as organization, f.state,
@@ -22,18 +27,24 @@ begin
       observe boolean)
     cross join lateral public.find_login(l.user_id) f
   ), written as (
-    insert into tollgate.login_sessions (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
+    insert into tollgate.login_sessions as held (id, organization_id, user_id, started_at, expires_at, kind, supabase_session_id,
       role, user_agent, last_used_at, access_expires_at, ends_at, refresh_hash, refresh_issued_at, refresh_expires_at)
     select f.session_id, f.organization, f.user_id, f.issued_at, greatest(f.access_expires_at, f.refresh_expires_at),
       f.kind, f.supabase_session_id, f.login ->> 'role', f.user_agent, f.issued_at, f.access_expires_at, f.ends_at,
       decode(f.refresh_hash, 'hex'), case when f.refresh_hash is not null then f.issued_at end, f.refresh_expires_at
     from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
+    on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
+      expires_at = greatest(held.expires_at, excluded.expires_at)
+      where held.ended_at is null and held.user_id = excluded.user_id
+    returning held.id
   )
-  select f.session_id, f.login, f.gone from found f;
+  select f.session_id, f.login, f.gone or (f.session_id = any(known) and not exists (select from written w where w.id = f.session_id))
+  from found f;
 
   select array_agg(s) into started from tollgate.login_sessions s
-  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
+  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l)
+    and s.id <> all(known);
   perform tollgate.announce_logins(started, 'login.started');
   perform tollgate.record_audit(l.actor, 'access_token.issued', 'user:' || s.user_id,
     jsonb_build_object('session_id', s.id, 'expires_at', s.access_expires_at), s.organization_id)

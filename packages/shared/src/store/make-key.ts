@@ -10,8 +10,8 @@ export interface NewKey {
 const RANDOM_BYTES = 24
 const PREFIX_LENGTH = 11
 
-/** Makes a server's key: `tg_` and 192 random bits. */
-export function makeKey(): NewKey {
-  const text = `tg_${randomBytes(RANDOM_BYTES).toString('base64url')}`
+/** Makes a server's key: `tg_` and 192 random bits, of a source that a repeated write gives in place of new ones. */
+export function makeKey(random: (size: number) => Buffer = randomBytes): NewKey {
+  const text = `tg_${random(RANDOM_BYTES).toString('base64url')}`
   return { text, prefix: text.slice(0, PREFIX_LENGTH), sha256: hash('sha256', text) }
 }

@@ -3,9 +3,12 @@ import { createHmac, randomBytes } from 'node:crypto'
 const PREFIX = 'whsec_'
 const RANDOM_BYTES = 32
 
-/** Makes a secret as Standard Webhooks writes it: `whsec_` and 256 random bits in base64. */
-export function makeWebhookSecret(): string {
-  return PREFIX + randomBytes(RANDOM_BYTES).toString('base64')
+/**
+ * Makes a secret as Standard Webhooks writes it: `whsec_` and 256 random bits in base64, of a source that a repeated write
+ * gives in place of new ones.
+ */
+export function makeWebhookSecret(random: (size: number) => Buffer = randomBytes): string {
+  return PREFIX + random(RANDOM_BYTES).toString('base64')
 }
 
 /** What is signed; `timestamp` in seconds. */

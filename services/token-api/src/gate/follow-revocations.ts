@@ -28,6 +28,7 @@ export interface RevocationFollower {
 }
 
 const MAX_PER_COMMAND = 1_000
+const CLOCKS_DIFFER_SECONDS = 60
 const revocation = z.object({ kind: z.enum(['jti', 'sid']), id: z.string(), expires_at: z.number() })
 const announcement = z.object({ nonce: z.string(), from: z.string(), revocations: z.array(revocation) })
 
@@ -46,16 +47,20 @@ export function followRevocations(options: FollowRevocationsOptions): Revocation
       return true
     },
     loadFromPostgres: async () => {
-      // Asked before reading: what is announced from here on enters the copy by itself. Away counts as complete.
-      const isComplete = (await redis.exists(keys.complete).catch(() => 1)) === 1
+      const horizon = Math.floor(now() / 1_000) + CLOCKS_DIFFER_SECONDS
+      const mirrored = await countMirrored(redis, keys, horizon).catch(() => undefined)
       const rows = await rpc('list_revocations', {})
       const revocations = rows.map(
         ({ kind, id, expires_at }): Revocation => ({ kind, id, expires_at: Number(expires_at) }),
       )
       for (const entry of revocations) copy.apply(entry)
       copy.prune(now() / 1_000)
+      // All that Redis holds was committed in Postgres before, so that as many are the same ones; fewer were lost to a
+      // Redis that was away, or set back, or to a process that died before it told.
+      const due = revocations.filter(({ expires_at }) => expires_at > horizon).length
       // The copy in Redis is for the time that Postgres is away; that it could not be completed now is no fault.
-      if (!isComplete) await completeMirror(redis, keys, revocations).catch(() => undefined)
+      if (mirrored !== undefined && mirrored < due)
+        await completeMirror(redis, keys, revocations).catch(() => undefined)
     },
     loadFromRedis: async () => {
       const [complete, members] = await Promise.all([
@@ -77,6 +82,15 @@ export function followRevocations(options: FollowRevocationsOptions): Revocation
     // Unheard, it is waited for until this instance's lease has run out.
     redis.publish(keys.acknowledgements(from), `${nonce} ${instanceId}`).catch(() => undefined)
   }
+}
+
+/** How many revocations beyond a time the copy in Redis holds; fewer than any number while it is not known to be complete. */
+async function countMirrored(redis: Redis, keys: ReturnType<typeof gateKeys>, horizon: number): Promise<number> {
+  const [complete, count] = await Promise.all([
+    redis.exists(keys.complete),
+    redis.zcount(keys.revocations, `(${horizon}`, '+inf'),
+  ])
+  return complete === 1 ? count : Number.NEGATIVE_INFINITY
 }
 
 async function completeMirror(redis: Redis, keys: ReturnType<typeof gateKeys>, list: readonly Revocation[]) {

@@ -1,10 +1,11 @@
-import { hash } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { ProblemError } from '@tollgate/shared/contracts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type CallerAccess, identifyCaller } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { readIdempotencyKey } from '../reservations/read-idempotency-key.ts'
 import type { App } from '../routes/typed-app.ts'
+import { type Act, type ActOf, newAct, repeatAct } from './act.ts'
 import { takesIdempotencyKey } from './route-manners.ts'
 import type { AnswerSeal } from './seal-answer.ts'
 
@@ -13,23 +14,26 @@ export interface AnswerOnceOptions {
   readonly access: CallerAccess
   readonly store: Pick<Store, 'beginIdempotent' | 'finishIdempotent'>
   readonly seal: AnswerSeal
+  readonly newId: () => string
 }
 
 // A request that has not ended by then has died with its process.
 const LEASE_SECONDS = 30
 const KEEP_SECONDS = 86_400
+const SEED_BYTES = 32
 
-interface Begun {
+interface Identity {
   readonly caller: string
   readonly key: string
 }
 
 /**
  * `Idempotency-Key` on the writes that are not idempotent by nature: repeated by the same caller within a day, the same
- * request gets the same answer and does nothing. Must be called before the routes are added.
+ * request gets the same answer and does nothing. A request that died between its act and its answer is made again, with
+ * the same ids and secrets, so that the act finds itself done. Must be called before the routes are added.
  */
-export function answerOnce(app: App, options: AnswerOnceOptions): void {
-  const begun = new WeakMap<FastifyRequest, Begun>()
+export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
+  const begun = new WeakMap<FastifyRequest, { readonly identity: Identity; readonly act: Act }>()
 
   app.addHook('preHandler', async (request, reply) => {
     if (!takesIdempotencyKey(request.method, request.routeOptions.url)) return
@@ -39,13 +43,18 @@ export function answerOnce(app: App, options: AnswerOnceOptions): void {
     const { actor } = await identifyCaller(request.headers.authorization, options.access)
     const identity = { caller: actor, key }
     const limits = { lease_seconds: LEASE_SECONDS, keep_seconds: KEEP_SECONDS }
-    const found = await options.store.beginIdempotent({ ...identity, ...limits, fingerprint: fingerprintOf(request) })
-    if (found.outcome === 'begun') begun.set(request, identity)
-    else return replay(found, identity, reply, options)
+    const seed = options.seal.seal(randomBytes(SEED_BYTES).toString('base64'), nameOf(identity))
+    const asked = { ...identity, ...limits, seed, fingerprint: fingerprintOf(request) }
+    const found = await options.store.beginIdempotent(asked)
+    if (found.outcome === 'begun') {
+      // Of the first try, if this is not it.
+      const kept = open(found.seed ?? seed, identity, options)
+      begun.set(request, { identity, act: repeatAct(Buffer.from(kept, 'base64')) })
+    } else return replay(found, identity, reply, options)
   })
 
   app.addHook('onSend', async (request, reply, payload) => {
-    const identity = begun.get(request)
+    const identity = begun.get(request)?.identity
     if (identity === undefined) return payload
     begun.delete(request)
     const text = payload ?? '' // an answer without content
@@ -58,13 +67,14 @@ export function answerOnce(app: App, options: AnswerOnceOptions): void {
     })
     return payload
   })
+  return (request) => begun.get(request)?.act ?? newAct(options.newId)
 }
 
 function replay(
   found: Awaited<ReturnType<Store['beginIdempotent']>>,
-  identity: Begun,
+  identity: Identity,
   reply: FastifyReply,
-  { seal }: AnswerOnceOptions,
+  options: AnswerOnceOptions,
 ): FastifyReply {
   if (found.outcome === 'mismatch') {
     throw new ProblemError('idempotency-key-reused', 'This Idempotency-Key was used for another request.')
@@ -75,8 +85,21 @@ function replay(
       retryAfterSeconds: 1,
     })
   }
-  const [type, body] = JSON.parse(seal.open(found.answer, nameOf(identity)))
+  const [type, body] = JSON.parse(open(found.answer, identity, options))
   return reply.code(found.status).type(String(type)).header('idempotency-replayed', 'true').send(String(body))
+}
+
+/** What was kept of a request. @throws ProblemError `conflict`: rather no answer than a second act */
+function open(sealed: string, identity: Identity, { seal }: AnswerOnceOptions): string {
+  const text = seal.open(sealed, nameOf(identity))
+  if (text !== undefined) return text
+  throw new ProblemError(
+    'conflict',
+    'What was kept under this Idempotency-Key cannot be read any more: look what it made.',
+    {
+      extensions: { reason: 'answer_unreadable' },
+    },
+  )
 }
 
 // What a repetition may well change is not kept: faults of ours, and refusals for reasons that pass.
@@ -89,4 +112,4 @@ function fingerprintOf({ method, url, body }: FastifyRequest): string {
 }
 
 const contentTypeOf = (reply: FastifyReply): string => String(reply.getHeader('content-type') ?? 'application/json')
-const nameOf = ({ caller, key }: Begun): string => `${caller}\n${key}`
+const nameOf = ({ caller, key }: Identity): string => `${caller}\n${key}`

@@ -12,12 +12,18 @@ import { z } from 'zod'
 import type { CallerAccess } from '../access/identify-caller.ts'
 import { identifyWebhookOwner } from '../access/identify-webhook-owner.ts'
 import type { Store } from '../bind-store.ts'
+import type { ActOf } from '../manners/act.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
 export interface ManageWebhooks {
   readonly access: CallerAccess
   readonly store: Pick<Store, 'listWebhooks' | 'removeWebhook' | 'rotateWebhook' | 'listDeliveries' | 'replayDelivery'>
+}
+
+/** What the routes that change something need beside. */
+export interface ChangeWebhooks extends ManageWebhooks {
+  readonly actOf: ActOf
 }
 
 const BASE = '/v1/organizations/:id/webhooks'
@@ -31,7 +37,7 @@ const page = z.strictObject({
 })
 
 /** `GET`, `DELETE` and rotation of endpoints. */
-export function manageWebhooks(app: App, { access, store }: ManageWebhooks): void {
+export function manageWebhooks(app: App, { access, store, actOf }: ChangeWebhooks): void {
   const list = {
     summary: 'The endpoints of an organization, newest first',
     security: bearer,
@@ -57,14 +63,16 @@ export function manageWebhooks(app: App, { access, store }: ManageWebhooks): voi
     summary: 'Give an endpoint a new secret; for the overlap deliveries bear the signatures of both',
     security: bearer,
     params,
-    body: webhookRotation,
+    // A client without wishes sends no body.
+    body: webhookRotation.nullish(),
     response: { 201: newWebhookReport, ...problems(400, 401, 403, 404, 413, 415, 503) },
   }
   app.post(`${BASE}/:webhook/rotate`, { schema: rotate }, async (request, reply) => {
     const { id, webhook } = request.params
     const owner = await identifyWebhookOwner(request.headers.authorization, id, access)
-    const secret = makeWebhookSecret()
-    const rotated = known(await store.rotateWebhook({ ...owner, id: webhook, secret, ...request.body }))
+    const secret = makeWebhookSecret(actOf(request).randomBytes)
+    const wishes = request.body ?? webhookRotation.parse({})
+    const rotated = known(await store.rotateWebhook({ ...owner, id: webhook, secret, ...wishes }))
     return reply.code(201).send({ ...rotated, secret })
   })
 }

@@ -2,6 +2,7 @@ import { enforcementOrder, ProblemError, uuid } from '@tollgate/shared/contracts
 import { z } from 'zod'
 import { type CallerAccess, identifyCaller, requireReach } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
+import type { ActOf } from '../manners/act.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -10,12 +11,13 @@ export interface PostEnforcement {
   readonly store: Pick<Store, 'orderEnforcement'>
   /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
+  readonly actOf: ActOf
 }
 
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/enforcement`: revoke, downgrade, restore, exempt or clear by hand. */
-export function postEnforcement(app: App, { access, store, wakeEnforcer }: PostEnforcement): void {
+export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf }: PostEnforcement): void {
   const schema = {
     summary: 'Revoke, downgrade, restore or exempt an organization by hand',
     description:
@@ -34,7 +36,12 @@ export function postEnforcement(app: App, { access, store, wakeEnforcer }: PostE
     if (requireReach(caller, SCOPE) !== 'all') {
       throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
     }
-    const ordered = await store.orderEnforcement({ organization_id: id, ...request.body, actor: caller.actor })
+    const ordered = await store.orderEnforcement({
+      organization_id: id,
+      ...request.body,
+      actor: caller.actor,
+      decision_id: actOf(request).id,
+    })
     if (ordered === undefined) throw new ProblemError('not-found', 'There is no such organization.')
     await wakeEnforcer(id)
     return reply.status(202).send(ordered)

@@ -15,26 +15,28 @@ export interface PostKeyRotation extends Omit<PostKeys, 'store'> {
 }
 
 /** `POST /v1/keys/{id}/rotate`: a new text for a key; for the overlap the old one is good too. */
-export function postKeyRotation(app: App, { access, store, newId, announce }: PostKeyRotation): void {
+export function postKeyRotation(app: App, { access, store, actOf, announce }: PostKeyRotation): void {
   const schema = {
     summary: 'Replace a key by a new one of the same rights, with an overlap',
     description: 'The answer holds the text of the new key. It is not kept and cannot be shown again.',
     security: bearer,
     params: z.object({ id: uuid }),
-    body: keyRotation,
+    // A client without wishes sends no body.
+    body: keyRotation.nullish(),
     response: { 201: newKeyReport, ...problems(400, 401, 403, 404, 409, 413, 415, 503) },
   }
   app.post('/v1/keys/:id/rotate', { schema }, async (request, reply) => {
     const caller = await identifyCaller(request.headers.authorization, access)
     const [found] = await store.listKeys({ id: request.params.id })
     const old = authorizeChange(caller, found, 'rotate')
-    const { text, prefix, sha256 } = makeKey()
+    const act = actOf(request)
+    const { text, prefix, sha256 } = makeKey(act.randomBytes)
     const key = await store.rotateKey({
       id: old.id,
-      new_id: newId(),
+      new_id: act.id,
       key_prefix: prefix,
       key_sha256: sha256,
-      overlap_seconds: request.body.overlap_seconds,
+      ...(request.body ?? keyRotation.parse({})),
       actor: caller.actor,
     })
     if (key === undefined) throw new ProblemError('conflict', 'The key is revoked, expired or replaced already.')

@@ -3,17 +3,18 @@ import { makeKey } from '@tollgate/shared/store'
 import { type CallerAccess, identifyCaller } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { authorizeNewKey } from '../keys/authorize-keys.ts'
+import type { ActOf } from '../manners/act.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostKeys {
   readonly access: CallerAccess
   readonly store: Pick<Store, 'createKey'>
-  readonly newId: () => string
+  readonly actOf: ActOf
 }
 
 /** `POST /v1/keys`: a new key for a server; its text is in this answer and nowhere else. */
-export function postKeys(app: App, { access, store, newId }: PostKeys): void {
+export function postKeys(app: App, { access, store, actOf }: PostKeys): void {
   const schema = {
     summary: 'Make a key for a server',
     description: 'The answer holds the text of the key. It is not kept and cannot be shown again.',
@@ -25,9 +26,10 @@ export function postKeys(app: App, { access, store, newId }: PostKeys): void {
     const caller = await identifyCaller(request.headers.authorization, access)
     const { name, scopes, organization_id, expires_at } = request.body
     authorizeNewKey(caller, request.body)
-    const { text, prefix, sha256 } = makeKey()
+    const act = actOf(request)
+    const { text, prefix, sha256 } = makeKey(act.randomBytes)
     const key = await store.createKey({
-      id: newId(),
+      id: act.id,
       key_prefix: prefix,
       key_sha256: sha256,
       scopes: [...new Set(scopes)],

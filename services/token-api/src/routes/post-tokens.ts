@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { requireKey } from '../access/require-key.ts'
 import type { Store } from '../bind-store.ts'
 import type { AuthenticateServiceKey, ServiceKey } from '../ingest/authenticate-service-key.ts'
+import type { ActOf } from '../manners/act.ts'
 import type { IssueAccessToken } from '../tokens/issue-access-token.ts'
 import type { Login, LoginRequest } from '../tokens/start-login.ts'
 import { answerLogin, loginAnswer } from './login-answer.ts'
@@ -14,10 +15,12 @@ export interface PostTokens {
   readonly findMember: Store['findMember']
   readonly startLogin: (request: LoginRequest) => Promise<Login>
   readonly issueToken: IssueAccessToken
+  readonly actOf: ActOf
 }
 
 /** `POST /v1/tokens`: an access token for a user by id, for servers that vouch for their users themselves. */
-export function postTokens(app: App, { authenticateKey, findMember, startLogin, issueToken }: PostTokens): void {
+export function postTokens(app: App, dependencies: PostTokens): void {
+  const { authenticateKey, findMember, startLogin, issueToken, actOf } = dependencies
   const schema = {
     summary: 'An access token for a user by id',
     security: bearer,
@@ -31,7 +34,8 @@ export function postTokens(app: App, { authenticateKey, findMember, startLogin, 
     // The same answer for a user who does not exist: nobody can try out ids.
     if (member === undefined || !isInReach(key, member)) throw outOfReach()
     const userAgent = request.headers['user-agent']
-    const login = await startLogin({ userId, kind: 'server', userAgent, actor: `key:${key.id}` })
+    const loginSessionId = actOf(request).id
+    const login = await startLogin({ userId, kind: 'server', userAgent, actor: `key:${key.id}`, loginSessionId })
     // What the token says was read later than the profile.
     const { role, organization } = login.claims
     if (!isInReach(key, { role, organization_id: organization.id })) throw outOfReach()

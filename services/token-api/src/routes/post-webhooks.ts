@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { CallerAccess } from '../access/identify-caller.ts'
 import { identifyWebhookOwner } from '../access/identify-webhook-owner.ts'
 import type { Store } from '../bind-store.ts'
+import type { ActOf } from '../manners/act.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -12,11 +13,11 @@ export interface PostWebhooks {
   readonly store: Pick<Store, 'createWebhook'>
   /** Whether http and addresses that are not public may be named. */
   readonly allowPrivate: boolean
-  readonly newId: () => string
+  readonly actOf: ActOf
 }
 
 /** `POST /v1/organizations/{id}/webhooks`: an endpoint that is told; its secret is in this answer and nowhere else. */
-export function postWebhooks(app: App, { access, store, allowPrivate, newId }: PostWebhooks): void {
+export function postWebhooks(app: App, { access, store, allowPrivate, actOf }: PostWebhooks): void {
   const schema = {
     summary: 'Have an endpoint told of thresholds, downgrades, revocations, restorations, grants and ended periods',
     description:
@@ -29,9 +30,10 @@ export function postWebhooks(app: App, { access, store, allowPrivate, newId }: P
   app.post('/v1/organizations/:id/webhooks', { schema }, async (request, reply) => {
     const owner = await identifyWebhookOwner(request.headers.authorization, request.params.id, access)
     const url = readUrl(request.body.url, allowPrivate)
-    const secret = makeWebhookSecret()
+    const act = actOf(request)
+    const secret = makeWebhookSecret(act.randomBytes)
     const types = [...new Set(request.body.types)].sort()
-    const created = await store.createWebhook({ ...owner, id: newId(), url, types, secret })
+    const created = await store.createWebhook({ ...owner, id: act.id, url, types, secret })
     if (created === undefined) throw new ProblemError('not-found', 'There is no such organization.')
     return reply.code(201).send({ ...created, secret })
   })

@@ -36,6 +36,8 @@ export interface LoginRequest {
   readonly userAgent?: string | undefined
   /** The key that asks for somebody else's token, for the record. */
   readonly actor?: string | undefined
+  /** Absent: a new one. */
+  readonly loginSessionId?: string
 }
 
 /** What a login gives out. */
@@ -56,7 +58,7 @@ const MAX_USER_AGENT = 300
 export async function startLogin(request: LoginRequest, dependencies: LoginDependencies): Promise<Login> {
   const { startLogin: start, lifetimes, now, newId } = dependencies
   const issuedAt = Math.floor(now() / 1_000)
-  const sid = newId()
+  const sid = request.loginSessionId ?? newId()
   const end = issuedAt + (request.kind === 'server' ? lifetimes.access : lifetimes.session)
   const refresh =
     request.kind === 'browser' ? await firstRefresh(request.userId, sid, issuedAt, end, dependencies) : undefined

@@ -2,9 +2,21 @@
 export type IdempotencyFunctions = {
   begin_idempotent: {
     args: {
-      request: { caller: string; key: string; fingerprint: string; lease_seconds: number; keep_seconds: number }
+      request: {
+        caller: string
+        key: string
+        fingerprint: string
+        seed: string
+        lease_seconds: number
+        keep_seconds: number
+      }
     }
-    row: { outcome: 'begun' | 'running' | 'mismatch' | 'answered'; status: number | null; answer: string | null }
+    row: {
+      outcome: 'begun' | 'running' | 'mismatch' | 'answered'
+      status: number | null
+      answer: string | null
+      seed: string | null
+    }
   }
   finish_idempotent: {
     args: { result: { caller: string; key: string; status: number | null; answer: string | null } }

@@ -222,6 +222,7 @@ export type QuotaFunctions = {
         reason: string
         actor: string
         at?: string
+        decision_id?: string
       }
     }
     row: { decision_id: string; until: string | null }
