@@ -1951,6 +1951,28 @@ $$;
 
 grant execute on function tollgate.bury_inbox_row to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/bury_session_events.sql
+-- Purpose: set aside events of the outbox that cannot be read, so that they do not stop the others.
+-- Parameters: batch = { "ids": [text, …], "detail": why }. Returns: one row: buried. Locks: the rows.
+-- Invariant: each stands in the outbox or among the dead letters, whole.
+create function public.bury_session_events(batch jsonb) returns table (buried integer)
+language sql volatile security invoker set search_path = ''
+as $$
+  with gone as (
+    delete from tollgate.session_event_outbox o
+    using jsonb_array_elements_text(tollgate.unwrap(batch) -> 'ids') i (id) where o.id = i.id::bigint
+    returning o.event
+  ), kept as (
+    insert into tollgate.dead_letters (queue, reason, detail, payload)
+    select 'session-event-outbox', 'not_readable', tollgate.unwrap(batch) ->> 'detail', jsonb_build_array(g.event)::text
+    from gone g
+  )
+  select count(*)::integer from gone
+$$;
+
+revoke execute on function public.bury_session_events from public, anon, authenticated;
+grant execute on function public.bury_session_events to tollgate_token_api, service_role;
+
 -- schemas/40-functions/change_schedule.sql
 -- Purpose: let an organization's days and periods follow another time zone or anchor day, from its next period on; at once
 --   where nothing was counted yet. Parameters: for_organization, zone (IANA name), anchor (1 to 31), at (when it was asked
@@ -3378,6 +3400,18 @@ $$;
 
 revoke execute on function public.find_service_key from public, anon, authenticated;
 grant execute on function public.find_service_key to tollgate_token_api, service_role;
+
+-- schemas/40-functions/find_sign_in.sql
+-- Purpose: whether a sign-in to Supabase goes on. Parameters: session (of the Supabase token), of_user.
+-- Returns: one row: signed_out (false also where it cannot be told). Reads only.
+create function public.find_sign_in(session uuid, of_user uuid) returns table (signed_out boolean)
+language sql stable security invoker set search_path = ''
+as $$
+  select tollgate.supabase_session_is_gone(session, of_user)
+$$;
+
+revoke execute on function public.find_sign_in from public, anon, authenticated;
+grant execute on function public.find_sign_in to tollgate_token_api, service_role;
 
 -- schemas/40-functions/finish_idempotent.sql
 -- Purpose: keep the answer to a request that began with begin_idempotent, or forget the request when it did nothing and may
@@ -6647,19 +6681,23 @@ grant execute on function tollgate.supabase_session_is_gone to tollgate_token_ap
 
 -- schemas/40-functions/sweep_logins.sql
 -- Purpose: end login sessions that ran out or whose user was deleted, has moved to another organization or was given a
---   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind).
--- Returns: one row: expired, strayed (sessions ended), forgotten, revoked as of revoke_logins, deaf_ms likewise.
+--   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind),
+--   after (the user to begin behind; null: at the beginning), slice_rows (open sessions to compare with the profiles).
+-- Returns: one row: next_after (of the next call; null: begin again), expired, strayed (sessions ended), forgotten,
+--   revoked as of revoke_logins, deaf_ms likewise.
 -- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
-create function public.sweep_logins(max_rows integer)
-returns table (expired integer, strayed integer, forgotten integer, revoked jsonb, deaf_ms integer)
+-- Invariant: what one call costs does not grow with the number of open sessions.
+create function public.sweep_logins(max_rows integer, after uuid default null, slice_rows integer default 5000)
+returns table (next_after uuid, expired integer, strayed integer, forgotten integer, revoked jsonb, deaf_ms integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
+  users uuid[];
   over tollgate.login_sessions[];
   stray record;
 begin
-  expired := 0; strayed := 0; forgotten := 0; revoked := '[]'; deaf_ms := 0;
+  next_after := after; expired := 0; strayed := 0; forgotten := 0; revoked := '[]'; deaf_ms := 0;
   if not pg_try_advisory_xact_lock(hashtext('tollgate.sweep_logins')) then
     return next;
     return;
@@ -6675,12 +6713,20 @@ begin
   select array_agg(u.session), count(*) into over, expired from updated u;
   perform tollgate.announce_logins(over, 'login.ended');
 
+  with slice as (
+    select s.user_id from tollgate.login_sessions s
+    where s.ended_at is null and (after is null or s.user_id > after) order by s.user_id limit slice_rows
+  )
+  select case when count(*) = slice_rows then (array_agg(l.user_id order by l.user_id desc))[1] end, array_agg(distinct l.user_id)
+  into next_after, users
+  from slice l;
   for stray in
     select case when m.user_id is null then 'user_deleted'
         when m.organization_id is distinct from s.organization_id then 'organization_changed'
         else 'role_reduced' end as reason,
       array_agg(s.id order by s.id) as ids
-    from (select t.* from tollgate.login_sessions t where t.ended_at is null and t.expires_at > now()) s
+    from (select t.* from tollgate.login_sessions t
+      where t.ended_at is null and t.expires_at > now() and t.user_id = any(users)) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
       or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
@@ -7817,7 +7863,7 @@ select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_token_api": ["
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"], "tollgate_token_api": ["insert"]}');
 
 -- schemas/50-policies/services-webhooks.sql
 -- What each service may touch of webhooks.

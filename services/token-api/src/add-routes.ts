@@ -1,3 +1,4 @@
+import { requireOpenSession } from './access/require-open-session.ts'
 import { addLoginRoutes } from './add-login-routes.ts'
 import { addQuotaRoutes } from './add-quota-routes.ts'
 import { addReservationRoutes } from './add-reservation-routes.ts'
@@ -42,12 +43,15 @@ export function addRoutes(
     addProxyRoutes(scope, { ...dependencies, memory, check: plain.check, verifyAccess: plain.verify })
   })
   app.register(async (scope: App) => {
-    const checks = callers.watch(plain)
-    const access = { ...checks, findMember: dependencies.store.findMember }
-    const { config, store, newId } = dependencies
+    const { config, store, newId, now } = dependencies
+    const watched = callers.watch(plain)
+    // A login looks after the session by itself, in the transaction that starts it.
+    const verifySupabase = requireOpenSession({ verify: watched.verifySupabase, isSignedOut: store.isSignedOut, now })
+    const checks = { ...watched, verifySupabase }
+    const access = { ...checks, findMember: store.findMember }
     const seal = createAnswerSeal(config.LIBRECHAT_JWT_SECRET, config.JWT_PREVIOUS_SECRETS)
     const acting = { ...dependencies, actOf: answerOnce(scope, { access, store, newId, seal }) }
-    addLoginRoutes(scope, acting, checks)
+    addLoginRoutes(scope, acting, watched)
     addSessionRoutes(scope, dependencies, checks)
     addEventRoutes(scope, dependencies, checks)
     addQuotaRoutes(scope, acting, checks)

@@ -71,12 +71,17 @@ function bindLogins(rpc: Rpc) {
       one('continue_login', await rpc('continue_login', { attempt })),
     revokeLogins: async (request: RpcArgs<'revoke_logins'>['request']) =>
       one('revoke_logins', await rpc('revoke_logins', { request })),
-    sweepLogins: async (maxRows: number) => one('sweep_logins', await rpc('sweep_logins', { max_rows: maxRows })),
+    sweepLogins: async (limits: RpcArgs<'sweep_logins'>) => one('sweep_logins', await rpc('sweep_logins', limits)),
+    isSignedOut: async (session: string, of_user: string) =>
+      one('find_sign_in', await rpc('find_sign_in', { session, of_user })).signed_out,
     listLogins: (wanted: RpcArgs<'list_logins'>['wanted']) => rpc('list_logins', { wanted }),
     takeSessionEvents: (maxRows: number, leaseMs: number) =>
       rpc('take_session_events', { max_rows: maxRows, lease_ms: leaseMs }),
     forgetSessionEvents: async (ids: string[]) => {
       await rpc('forget_session_events', { batch: { ids } })
+    },
+    burySessionEvents: async (ids: string[], detail: string) => {
+      await rpc('bury_session_events', { batch: { ids, detail } })
     },
   }
 }

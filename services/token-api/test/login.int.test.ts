@@ -94,6 +94,13 @@ describe('a user signed in to Supabase', () => {
       })
     const first = await refresh(stay.body.refresh_token)
     expect(first.status).toBe(200)
+    const reads = () =>
+      Promise.all(
+        ['/v1/sessions', `/v1/organizations/${organization}/quota`, `/v1/organizations/${organization}/sessions`].map(
+          async (path) => (await call(bench.api.url, path, { token: leaving.token })).status,
+        ),
+      )
+    expect(await reads()).not.toContain(401)
     const { url = '', publishableKey = '' } = bench.supabase ?? {}
     const out = await call(url, '/auth/v1/logout', {
       method: 'POST',
@@ -104,6 +111,31 @@ describe('a user signed in to Supabase', () => {
     expect(await refresh(first.body.refresh_token)).toMatchObject({ status: 401, body: { reason: 'session_ended' } })
     const again = await call(bench.api.url, '/api/librechat/auth', { method: 'POST', token: leaving.token })
     expect(again).toMatchObject({ status: 401, body: { reason: 'signed_out' } })
+    // What was seen to be open is asked for anew after two seconds.
+    await vi.waitFor(async () => expect(await reads()).toEqual([401, 401, 401]), { timeout: 10_000, interval: 250 })
+  })
+
+  test('an event in the outbox that cannot be read is set aside and holds up none of those behind it', async () => {
+    await bench.db.query(
+      `insert into tollgate.session_event_outbox (event) values ('{"type": "login.started", "id": "odd"}')`,
+    )
+    const { body } = await call<Login>(bench.api.url, '/api/librechat/auth', { method: 'POST', token })
+    const { sid } = decodeJwt(body.token)
+    await vi.waitFor(() => expect(worker.seen.map(({ id }) => id)).toContain(sid), 15_000)
+    const letters = `select reason, detail, payload::jsonb as payload from tollgate.dead_letters where queue = 'session-event-outbox'`
+    const { rows } = await bench.db.query(letters)
+    expect(rows).toEqual([
+      {
+        reason: 'not_readable',
+        detail: expect.stringContaining('organization_id'),
+        payload: [{ type: 'login.started', id: 'odd' }],
+      },
+    ])
+    expect(
+      (await bench.db.query(`select from tollgate.session_event_outbox where event ->> 'id' = 'odd'`)).rowCount,
+    ).toBe(0)
+    const metrics = await (await fetch(`${bench.api.url}/metrics`)).text()
+    expect(metrics).toMatch(/^tollgate_session_events_buried_total(?:\{.*\})? 1$/m)
   })
 
   test('gets the address of the chat with a handoff that opens nothing else', async () => {

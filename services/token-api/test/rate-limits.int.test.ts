@@ -46,6 +46,21 @@ describe('a caller', () => {
     expect(refused.headers.get('ratelimit')).toMatch(/^"servers";r=0;t=\d+$/)
   })
 
+  test('is told beside it where its organization stands', async () => {
+    const key = await addKey(bench.db, ['reservations:write'])
+    const home = await addOrganization(bench.db, { max_tokens: 100_000 })
+    const hold = { organization_id: home, user_id: await addUser(bench.db, home), session_id: 'c', total_tokens: 1_000 }
+    const held = await call(bench.api.url, '/v1/reservations', { method: 'POST', token: key, json: hold })
+    expect(held.status).toBe(201)
+    const names = (field: string) =>
+      held.headers
+        .get(field)
+        ?.split(', ')
+        .map((item) => item.split(';')[0])
+    expect(names('ratelimit-policy')).toEqual(['"metering"', '"monthly-tokens"'])
+    expect(names('ratelimit')).toEqual(['"metering"', '"monthly-tokens"'])
+  })
+
   test('takes nothing from another', async () => {
     const token = await signSupabaseToken(await addUser(bench.db, organization), bench.secrets.supabase)
     expect(await countUntilLimited(() => quota(token), 50)).toBe(11)

@@ -304,3 +304,30 @@ test('start, refresh, logout and expiry reach the queue and stand in the row', a
     expect((await bench.db.query('select from tollgate.session_event_outbox')).rowCount).toBe(0)
   })
 })
+
+test('the sweep takes open sessions slice by slice, all of a user together, and leaves out none', async () => {
+  const people = await Promise.all(Array.from({ length: 5 }, () => logIn(bench)))
+  await Promise.all(people.map(({ user, organization }) => logIn(bench, { user, organization })))
+  const moved = await addOrganization(bench.db)
+  // In one transaction with the sweeps, so that the instance's own sees none of it.
+  const client = await bench.db.connect()
+  try {
+    await client.query('begin')
+    const ids = people.map(({ user }) => user)
+    await client.query('update public.profiles set organization_id = $1 where id = any($2)', [moved, ids])
+    await client.query(`select pg_advisory_xact_lock(hashtext('tollgate.sweep_logins'))`)
+    let after: string | null = null
+    let calls = 0
+    do {
+      const { rows } = await client.query('select * from public.sweep_logins(1000, $1, 3)', [after])
+      after = rows[0].next_after
+      calls += 1
+    } while (after !== null)
+    expect(calls).toBeGreaterThan(3)
+    const ended = `select from tollgate.login_sessions where user_id = any($1) and end_reason = 'organization_changed'`
+    expect((await client.query(ended, [ids])).rowCount).toBe(2 * people.length)
+  } finally {
+    await client.query('rollback')
+    client.release()
+  }
+})

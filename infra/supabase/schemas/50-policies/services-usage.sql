@@ -12,4 +12,4 @@ select tollgate.open_table('tollgate.usage_by_model', '{"tollgate_token_api": ["
 select tollgate.open_table('public.chat_sessions', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.event_inbox',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": ["select", "insert"], "tollgate_token_api": ["insert"]}');

@@ -10,12 +10,12 @@ const POSITION: Position = {
   period_end: '2026-12-01T00:00:00Z',
 }
 
-function headersOf(position: Position | undefined): Record<string, string> {
-  const headers: Record<string, string> = {}
+function headersOf(position: Position | undefined, present: Record<string, string> = {}): Record<string, string> {
+  const headers = { ...present }
   const header = (name: string, value: string) => {
     headers[name] = value
   }
-  setRateLimit({ header }, position, NOW)
+  setRateLimit({ header, getHeader: (name) => headers[name] }, position, NOW)
   return headers
 }
 
@@ -25,6 +25,13 @@ describe('RateLimit headers', () => {
       'ratelimit-policy': `"monthly-tokens";q=100000;w=${30 * 86_400}`,
       ratelimit: `"monthly-tokens";r=65000;t=${11 * 86_400}`,
     })
+  })
+
+  test('stand beside the limit of the caller', () => {
+    const present = { 'ratelimit-policy': '"servers";q=12;w=60', ratelimit: '"servers";r=11;t=5' }
+    const { ratelimit, 'ratelimit-policy': policy } = headersOf(POSITION, present)
+    expect(policy).toBe(`"servers";q=12;w=60, "monthly-tokens";q=100000;w=${30 * 86_400}`)
+    expect(ratelimit).toBe(`"servers";r=11;t=5, "monthly-tokens";r=65000;t=${11 * 86_400}`)
   })
 
   test('never say less than nothing, nor more than fifteen digits', () => {

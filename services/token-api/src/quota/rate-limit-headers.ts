@@ -9,6 +9,7 @@ export interface Position {
 
 /** An answer that takes headers. */
 export interface HeaderSink {
+  getHeader(name: string): unknown
   header(name: string, value: string): unknown
 }
 
@@ -17,7 +18,8 @@ const MAX_INTEGER = 999_999_999_999_999n
 
 /**
  * Sets `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) of the month's LLM tokens: quota and
- * window in seconds, what remains, seconds until it begins anew. Nothing is set without a limit or after its period.
+ * window in seconds, what remains, seconds until it begins anew. Nothing is set without a limit or after its period. The
+ * fields are lists: a limit of the caller's requests that stands there stays the first of two.
  */
 export function setRateLimit(reply: HeaderSink, position: Position | undefined, nowMs: number): void {
   if (position === undefined || position.limit_tokens === null) return
@@ -27,8 +29,13 @@ export function setRateLimit(reply: HeaderSink, position: Position | undefined, 
   const limit = BigInt(position.limit_tokens)
   const remaining = limit - BigInt(position.used_tokens) - BigInt(position.reserved_tokens)
   const windowSeconds = Math.round((endMs - Date.parse(position.period_start)) / 1_000)
-  reply.header('ratelimit-policy', `"monthly-tokens";q=${clamp(limit)};w=${windowSeconds}`)
-  reply.header('ratelimit', `"monthly-tokens";r=${clamp(remaining)};t=${resetSeconds}`)
+  append(reply, 'ratelimit-policy', `"monthly-tokens";q=${clamp(limit)};w=${windowSeconds}`)
+  append(reply, 'ratelimit', `"monthly-tokens";r=${clamp(remaining)};t=${resetSeconds}`)
+}
+
+function append(reply: HeaderSink, name: string, item: string): void {
+  const present = reply.getHeader(name)
+  reply.header(name, typeof present === 'string' ? `${present}, ${item}` : item)
 }
 
 function clamp(count: bigint): bigint {

@@ -41,6 +41,8 @@ export function openSessions(options: SessionsOptions): Sessions {
     ...options,
     take: store.takeSessionEvents,
     forget: store.forgetSessionEvents,
+    bury: store.burySessionEvents,
+    onBuried: (events) => meters.buried.inc(events),
     onRelayed: (seconds) => meters.outbox.observe(seconds),
   })
   const swept = keepLoginsSwept({
@@ -84,6 +86,7 @@ export function openSessions(options: SessionsOptions): Sessions {
 function defineSessionMeters(metrics: Metrics) {
   return {
     ended: metrics.counter('tollgate_login_sessions_ended_total', 'Login sessions ended, by why', ['why']),
+    buried: metrics.counter('tollgate_session_events_buried_total', 'Login-session events set aside as not readable'),
     outbox: metrics.histogram('tollgate_session_outbox_seconds', 'Time until a login-session event was in the queue', {
       buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300, 3_600],
     }),

@@ -10,12 +10,15 @@ export interface RelayOptions {
   readonly take: (maxRows: number, leaseMs: number) => Promise<OutboxRow[]>
   /** @throws StoreError */
   readonly forget: (ids: string[]) => Promise<void>
+  /** Sets aside what cannot be read. @throws StoreError */
+  readonly bury: (ids: string[], detail: string) => Promise<void>
   readonly producer: Pick<Producer<'usage-events'>, 'add'>
   readonly shards: number
   readonly now: () => number
   readonly stopping: AbortSignal
   /** Told about each event that reached the queue: how long it stood in the outbox. */
   readonly onRelayed: (seconds: number) => void
+  readonly onBuried: (events: number) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -63,22 +66,40 @@ export function startRelay(options: RelayOptions): Relay {
   return { poke, done: run() }
 }
 
+interface Taken {
+  readonly id: string
+  readonly created_at: string
+  readonly event: AcceptedEvent
+}
+
 /** Relays one batch; says whether there may be more. */
-async function relayOnce({ take, forget, producer, shards, now, onRelayed }: RelayOptions): Promise<boolean> {
+async function relayOnce(options: RelayOptions): Promise<boolean> {
+  const { take, forget, producer, shards, now, onRelayed } = options
   const rows = await take(MAX_ROWS, LEASE_MS)
   if (rows.length === 0) return false
-  const byShard = Map.groupBy(rows, (row) => shardOf(parse(row).organization_id, shards))
+  const byShard = Map.groupBy(await readRows(rows, options), ({ event }) => shardOf(event.organization_id, shards))
   for (const [shard, part] of byShard) {
     const ids = part.map(({ id }) => id)
     // The same rows taken again are the same job, for as long as Redis keeps it.
     const jobId = `logins-${ids[0]}-${ids.at(-1)}-${ids.length}`
-    await producer.add({ v: 1, events: part.map(parse) }, { jobId, shard })
+    await producer.add({ v: 1, events: part.map(({ event }) => event) }, { jobId, shard })
     await forget(ids)
     for (const { created_at } of part) onRelayed((now() - Date.parse(created_at)) / 1_000)
   }
   return rows.length === MAX_ROWS
 }
 
-function parse({ event }: OutboxRow): AcceptedEvent {
-  return acceptedEvent.parse(event)
+/** The rows that can be read; the others are set aside, or one of them would hold up all that follow. */
+async function readRows(rows: readonly OutboxRow[], { bury, onBuried }: RelayOptions): Promise<Taken[]> {
+  const read: Taken[] = []
+  for (const { id, created_at, event } of rows) {
+    const parsed = acceptedEvent.safeParse(event)
+    if (parsed.success) {
+      read.push({ id, created_at, event: parsed.data })
+      continue
+    }
+    await bury([id], parsed.error.message)
+    onBuried(1)
+  }
+  return read
 }

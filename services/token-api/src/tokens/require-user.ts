@@ -8,6 +8,7 @@ const SENTENCES = {
   bad_signature: 'The signature of the Supabase access token is not good.',
   expired: 'The Supabase access token has expired: refresh the session.',
   anonymous: 'Anonymous sign-ins have no access.',
+  signed_out: 'The Supabase session was signed out: sign in again.',
 } as const
 
 /** A user who is signed in to Supabase, and the session in which, where the token names it. */

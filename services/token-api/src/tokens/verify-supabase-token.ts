@@ -7,7 +7,7 @@ import { createJwksCache } from './cache-jwks.ts'
 /** The signed-in user, or why the token is refused. */
 export type SupabaseVerdict =
   | { readonly userId: string; readonly supabaseSessionId: string | undefined }
-  | { readonly reason: 'malformed' | 'bad_signature' | 'expired' | 'anonymous' }
+  | { readonly reason: 'malformed' | 'bad_signature' | 'expired' | 'anonymous' | 'signed_out' }
 
 /** Verifies a Supabase access token. @throws ProblemError `unavailable` when its public keys cannot be read */
 export type VerifySupabaseToken = (token: string) => Promise<SupabaseVerdict>

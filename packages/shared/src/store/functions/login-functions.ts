@@ -100,8 +100,15 @@ export type LoginFunctions = {
   list_revocations: { args: Record<never, never>; row: Omit<Revocation, 'expires_at'> & { expires_at: string } }
   register_deaf_gate: { args: { instance_id: string; lease_ms: number }; row: { registered: boolean } }
   sweep_logins: {
-    args: { max_rows: number }
-    row: { expired: number; strayed: number; forgotten: number; revoked: Revocation[]; deaf_ms: number }
+    args: { max_rows: number; after: string | null; slice_rows: number }
+    row: {
+      next_after: string | null
+      expired: number
+      strayed: number
+      forgotten: number
+      revoked: Revocation[]
+      deaf_ms: number
+    }
   }
   list_logins: { args: { wanted: { user_id?: string; session_id?: string } }; row: LoginSessionRow }
   take_session_events: {
@@ -109,4 +116,6 @@ export type LoginFunctions = {
     row: { id: string; event: unknown; created_at: string }
   }
   forget_session_events: { args: { batch: { ids: string[] } }; row: { forgotten: number } }
+  bury_session_events: { args: { batch: { ids: string[]; detail: string } }; row: { buried: number } }
+  find_sign_in: { args: { session: string; of_user: string }; row: { signed_out: boolean } }
 }
