@@ -13,6 +13,12 @@ test('an empty variable is one that is not set, as in .env files', () => {
   expect(renderGate({ LISTEN: '', TLS_CERTIFICATE: '' })).toBe(renderGate({}))
 })
 
+test('LibreChat gets further headers by name alone', () => {
+  expect(renderGate({ PASS_HEADERS: 'X-Trace  traceparent' })).toContain(
+    'proxy_set_header X-Trace $http_x_trace;\n  proxy_set_header traceparent $http_traceparent;',
+  )
+})
+
 describe('a value can end no directive and open no block', () => {
   test.each([
     ['LISTEN', '80; include /etc/passwd'],
@@ -28,6 +34,10 @@ describe('a value can end no directive and open no block', () => {
     ['LOGIN_PAGE', 'open'],
     ['FORWARDED_PROTO', 'gopher'],
     ['TLS_CERTIFICATE', '/only/one.pem'],
+    ['PASS_HEADERS', 'X-Trace; include /etc/passwd'],
+    ['PASS_HEADERS', 'X-Trace x-tollgate-user'],
+    ['PASS_HEADERS', 'X-TENANT-ID'],
+    ['PASS_HEADERS', 'X_Tenant_Id'],
   ])('%s=%s', (name, value) => {
     expect(() => renderGate({ [name]: value })).toThrow(name)
   })

@@ -24,6 +24,13 @@ const settings = z.object({
   TLS_CERTIFICATE: word.optional(), // without both, TLS ends in front of nginx
   TLS_CERTIFICATE_KEY: word.optional(),
   FORWARDED_PROTO: z.enum(['http', 'https', '$scheme']).default('$scheme'),
+  /** Names of request headers that LibreChat gets beside those of browsers, with spaces between. */
+  PASS_HEADERS: z
+    .string()
+    .regex(/^(?:(?!x-tollgate|x-tenant|x-forwarded-|x-real-ip|cookie|host)[a-z][a-z\d-]{0,60}(?: +|$))*$/i, {
+      error: 'must be names of headers, and none of those that the gate itself sets',
+    })
+    .default(''),
   MAX_BODY: z
     .string()
     .regex(/^\d{1,6}[kmg]?$/)
@@ -43,18 +50,31 @@ const COOKIES = {
 /** The configuration of the gate, to be included in nginx's http block. @throws ZodError for a value that does not fit */
 export function renderGate(env: Readonly<Record<string, string | undefined>>): string {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
-  const { TLS_CERTIFICATE, TLS_CERTIFICATE_KEY, CHAT_EMBEDDING, ...plain } = settings
+  const { TLS_CERTIFICATE, TLS_CERTIFICATE_KEY, CHAT_EMBEDDING, PASS_HEADERS, ...plain } = settings
     .refine(hasBothOrNone, { error: 'TLS_CERTIFICATE and TLS_CERTIFICATE_KEY belong together' })
     .parse(given)
   const tls = TLS_CERTIFICATE
     ? `ssl_certificate ${TLS_CERTIFICATE};\n  ssl_certificate_key ${TLS_CERTIFICATE_KEY};\n  ssl_protocols TLSv1.2 TLSv1.3;`
     : ''
-  const values: Record<string, string> = { ...plain, TLS: tls, LIBRECHAT_COOKIES: COOKIES[CHAT_EMBEDDING] }
+  const values: Record<string, string> = {
+    ...plain,
+    TLS: tls,
+    LIBRECHAT_COOKIES: COOKIES[CHAT_EMBEDDING],
+    MORE_HEADERS: passHeaders(PASS_HEADERS),
+  }
   return readFileSync(TEMPLATE, 'utf8').replaceAll(/\$\{([A-Z_]+)\}/g, (_variable, name: string) => {
     const value = values[name]
     if (value === undefined) throw new TypeError(`the template knows a variable that nobody fills in: ${name}`)
     return value
   })
+}
+
+function passHeaders(names: string): string {
+  return names
+    .split(/ +/)
+    .filter((name) => name !== '')
+    .map((name) => `proxy_set_header ${name} $http_${name.toLowerCase().replaceAll('-', '_')};`)
+    .join('\n  ')
 }
 
 function hasBothOrNone(given: { TLS_CERTIFICATE?: string | undefined; TLS_CERTIFICATE_KEY?: string | undefined }) {

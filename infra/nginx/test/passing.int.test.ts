@@ -34,6 +34,28 @@ const SPOOFS: readonly string[] = [
   'X-Tollgate-Role: super_admin',
   'X-Tollgate-Session: evil',
   'X-Tollgate-Reason: evil',
+  'X-Tollgate-Plan: evil',
+  'x-TOLLGATE-anything-else: evil',
+  'X-Tollgate: evil',
+  'XTollgate-User: evil',
+  'X--Tollgate-User: evil',
+  'Tenant-Id: evil',
+  'X-Tenantid: evil',
+  '-X-Tenant-Id: evil',
+  '_X-Tenant-Id: evil',
+  'X-Auth-Request-User: evil',
+  'Remote-User: evil',
+  'X-Remote-User: evil',
+  'X-Authenticated-User: evil',
+  'X-Forwarded-Groups: evil',
+  'X-Forwarded-Server: evil',
+  'X-Original-URI: /evil',
+  'X-Client-IP: evil',
+  'True-Client-IP: evil',
+  'CF-Connecting-IP: evil',
+  'X-Amzn-Oidc-Identity: evil',
+  'X-Middleware-Subrequest: evil',
+  'HTTP-X-Tenant-Id: evil',
   'X-Forwarded-For: evil',
   'X-Forwarded-Host: evil',
   'X-Forwarded-User: evil',
@@ -49,6 +71,20 @@ const SPOOFS: readonly string[] = [
   'Connection: close, X-Tenant-Id, X-Tollgate-User, Cookie, evil',
 ]
 
+/** All that LibreChat gets when a browser sends no more than it must. */
+const SENT = new Set([
+  ...[
+    'host',
+    'cookie',
+    'x-tenant-id',
+    'x-tollgate-organization',
+    'x-tollgate-user',
+    'x-tollgate-role',
+    'x-tollgate-session',
+  ],
+  ...['x-request-id', 'x-real-ip', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto'],
+])
+
 describe('who it is, LibreChat learns from the gate alone', () => {
   test.each(SPOOFS)('%s', async (header) => {
     for (const headers of [[header], [header, header], [header, header.replace(/: .*/, ': ')]]) {
@@ -58,6 +94,7 @@ describe('who it is, LibreChat learns from the gate alone', () => {
     }
     for (const { headers } of gate.upstream.arrivals) {
       expect(JSON.stringify(headers).toLowerCase()).not.toContain('evil')
+      expect(Object.keys(headers).filter((name) => !SENT.has(name))).toEqual([])
       expect(headers).toMatchObject({
         'x-tenant-id': [person.organizationId],
         'x-tollgate-organization': [person.organizationId],
@@ -75,6 +112,26 @@ describe('who it is, LibreChat learns from the gate alone', () => {
     expect(first?.headers).toMatchObject({ cookie: ['a=1; b=2'], authorization: ['Bearer librechat.own.token'] })
     expect(second?.headers.cookie).toBeUndefined()
     expect(third?.headers.cookie).toEqual(['a=1;'])
+  })
+
+  test('what browsers say of a request arrives as it was sent', async () => {
+    const said = {
+      accept: 'text/event-stream',
+      'accept-language': 'de',
+      'content-type': 'application/json',
+      'if-none-match': '"a"',
+      'last-event-id': '7',
+      origin: 'https://chat.example.com',
+      range: 'bytes=0-1',
+      'sec-fetch-site': 'same-origin',
+      'user-agent': 'Mozilla/5.0',
+    }
+    await send(
+      'GET /api/messages HTTP/1.1',
+      Object.entries(said).map(([name, value]) => `${name}: ${value}`),
+    )
+    const sent = Object.fromEntries(Object.entries(said).map(([name, value]) => [name, [value]]))
+    expect(gate.upstream.arrivals[0]?.headers).toMatchObject(sent)
   })
 
   test('a body arrives as it was sent, and once', async () => {

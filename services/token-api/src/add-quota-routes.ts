@@ -1,6 +1,7 @@
 import type { Store } from './bind-store.ts'
 import type { ActOf } from './manners/act.ts'
 import type { QuotaAccess } from './quota/authorize-quota.ts'
+import type { AwaitForce } from './quota/await-force.ts'
 import { getDecisions } from './routes/get-decisions.ts'
 import { getGrants } from './routes/get-grants.ts'
 import { getQuota } from './routes/get-quota.ts'
@@ -16,12 +17,13 @@ export interface QuotaRouteDependencies {
   /** Never rejects. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
+  readonly awaitForce: AwaitForce
 }
 
 /** Adds limits, grants, manual acts and decisions. */
 export function addQuotaRoutes(
   app: App,
-  { store, wakeEnforcer, actOf }: QuotaRouteDependencies,
+  { store, wakeEnforcer, actOf, awaitForce }: QuotaRouteDependencies,
   { verifySupabase, authenticateKey }: Omit<QuotaAccess, 'findMember'>,
 ): void {
   const { findMember, loadPosition, setQuota } = store
@@ -31,6 +33,6 @@ export function addQuotaRoutes(
   userQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
-  postEnforcement(app, { access, store, wakeEnforcer, actOf })
+  postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
   getDecisions(app, { access, store })
 }

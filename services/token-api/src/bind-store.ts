@@ -51,6 +51,8 @@ export function bindStore(rpc: Rpc) {
     listGrants: (organizationId: string) => rpc('list_grants', { for_organization: organizationId }),
     orderEnforcement: async (order: RpcArgs<'order_enforcement'>['enforcement_order']) =>
       (await rpc('order_enforcement', { enforcement_order: order }))[0],
+    findEnforcement: async (organizationId: string) =>
+      (await rpc('find_enforcement', { for_organization: organizationId }))[0],
     listDecisions: (query: RpcArgs<'list_decisions'>['query']) => rpc('list_decisions', { query }),
     setUserQuota: async (change: RpcArgs<'set_user_quota'>['change']) => (await rpc('set_user_quota', { change }))[0],
     loadUserQuota: async (organizationId: string, userId: string) =>

@@ -9,6 +9,7 @@ import type { CheckMembership } from './ingest/check-membership.ts'
 import type { BacklogGuard } from './ingest/guard-backlog.ts'
 import type { ServiceKeys } from './keys/open-service-keys.ts'
 import type { Meters } from './meters.ts'
+import type { AwaitForce } from './quota/await-force.ts'
 import type { Positions } from './quota/open-positions.ts'
 import type { Holds } from './reservations/open-holds.ts'
 import type { Sessions } from './sessions/open-sessions.ts'
@@ -51,6 +52,7 @@ export interface RouteDependencies {
   readonly waitForResult: WaitForResult
   /** Never rejects. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
+  readonly awaitForce: AwaitForce
   readonly meters: Meters
   readonly now: () => number
   readonly newId: () => string

@@ -23,6 +23,7 @@ import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { openRates } from './manners/open-rates.ts'
 import { defineMeters, defineRevocationMeters } from './meters.ts'
+import { createAwaitForce } from './quota/await-force.ts'
 import { openPositions, type Positions } from './quota/open-positions.ts'
 import { createChecks, refuseEviction } from './readiness.ts'
 import { openHolds } from './reservations/open-holds.ts'
@@ -105,6 +106,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     judge: gate.judge,
     waitForResult,
     wakeEnforcer: wakeEnforcer(redis, newId, onError),
+    awaitForce: createAwaitForce({ store, announceState: gate.announceState, monotonicNow }),
     meters,
     now,
     newId,

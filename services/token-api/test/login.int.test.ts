@@ -96,9 +96,11 @@ describe('a user signed in to Supabase', () => {
     expect(first.status).toBe(200)
     const reads = () =>
       Promise.all(
-        ['/v1/sessions', `/v1/organizations/${organization}/quota`, `/v1/organizations/${organization}/sessions`].map(
-          async (path) => (await call(bench.api.url, path, { token: leaving.token })).status,
-        ),
+        [
+          '/v1/sessions',
+          `/v1/organizations/${organization}/quota`,
+          `/v1/organizations/${organization}/sessions?start=2026-01-01&end=2026-02-01`,
+        ].map(async (path) => (await call(bench.api.url, path, { token: leaving.token })).status),
       )
     expect(await reads()).not.toContain(401)
     const { url = '', publishableKey = '' } = bench.supabase ?? {}

@@ -71,6 +71,20 @@ interface Login {
   key: string
 }
 
+/** Goes through the proxy's door and asks with its cookie, well and badly; gives the value of the cookie. */
+async function enter(url: string, session: string): Promise<string> {
+  const { search } = new URL((await call<Login>(url, '/api/librechat/auth', { token: session })).body.url)
+  const arrival = await fetch(`${url}/v1/handoff${search}`, { redirect: 'manual' })
+  const cookie = arrival.headers.getSetCookie()[0]?.split(';', 1)[0] ?? ''
+  expect(cookie).toMatch(/^__Host-tollgate=.{20}/)
+  for (const value of [cookie, `${cookie}x`, `${cookie}; ${cookie}`]) {
+    for (const path of ['/v1/forward-auth', '/v1/forward-auth/page']) {
+      await call(url, path, { headers: { cookie: value } })
+    }
+  }
+  return cookie.slice(cookie.indexOf('=') + 1)
+}
+
 /** Uses every kind of credential, well and badly, and gives all of them. */
 async function useSecrets(url: string): Promise<string[]> {
   const organization = await addOrganization(db)
@@ -85,6 +99,7 @@ async function useSecrets(url: string): Promise<string[]> {
   const handoff = new URL((await call<Login>(url, '/api/librechat/auth', { token: session })).body.url)
   const urlToken = handoff.searchParams.get('token') ?? ''
   await call(url, `/v1/handoff?token=${urlToken}&org=x`)
+  const visitor = await enter(url, session)
   await call(url, `/nowhere?token=${urlToken}&access_token=${login.token}`)
   const refreshed = (await post('/api/librechat/refresh', undefined, { refresh_token: login.refresh_token })).body
   await post('/api/librechat/refresh', undefined, { refresh_token: `${login.refresh_token}x` })
@@ -104,7 +119,7 @@ async function useSecrets(url: string): Promise<string[]> {
 
   return [
     ...[login.token, login.refresh_token, urlToken, refreshed.token, refreshed.refresh_token],
-    ...[made.key, rotated.key, ingest, session, rows[0].email],
+    ...[made.key, rotated.key, ingest, session, rows[0].email, visitor],
   ]
 }
 

@@ -319,8 +319,11 @@ test('the sweep takes open sessions slice by slice, all of a user together, and 
     let after: string | null = null
     let calls = 0
     do {
-      const { rows } = await client.query('select * from public.sweep_logins(1000, $1, 3)', [after])
-      after = rows[0].next_after
+      const swept: { rows: { next_after: string | null }[] } = await client.query(
+        'select next_after from public.sweep_logins(1000, $1, 3)',
+        [after],
+      )
+      after = swept.rows[0]?.next_after ?? null
       calls += 1
     } while (after !== null)
     expect(calls).toBeGreaterThan(3)

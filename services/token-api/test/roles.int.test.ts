@@ -1,3 +1,4 @@
+import { SCOPES } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Reach, ROLES, type RouteRights } from '../src/access/roles.ts'
 import { call } from './support/http.ts'
@@ -82,6 +83,30 @@ async function actorOf(column: Column, token = ''): Promise<string> {
   return `key:${found.rows[0].id}`
 }
 
+/** Calls a route whose secret is itself the right, with a fresh one of somebody's, and expects it to be taken. */
+async function presentSecret(route: string, session: string): Promise<void> {
+  const [method = '', path = ''] = route.split(' ')
+  if (path.startsWith('/api/librechat/')) {
+    const login = { method: 'POST', token: session }
+    const { refresh_token } = (await call(bench.api.url, '/api/librechat/auth', login)).body
+    expect((await call(bench.api.url, path, { method, json: { refresh_token } })).status).toBeLessThan(300)
+    return
+  }
+  const { search } = new URL(String((await call(bench.api.url, '/api/librechat/auth', { token: session })).body.url))
+  const isForm = method === 'POST'
+  const arrival = await fetch(`${bench.api.url}/v1/handoff${isForm ? '' : search}`, {
+    method: isForm ? 'POST' : 'GET',
+    ...(isForm ? { body: new URLSearchParams(search) } : {}),
+    redirect: 'manual',
+  })
+  expect(arrival.status).toBe(303)
+  if (path === '/v1/handoff') return
+  const cookie = arrival.headers.getSetCookie()[0]?.split(';', 1)[0] ?? ''
+  // The page says why not, and of somebody who may pass there is nothing to say but to try again.
+  expect((await call(bench.api.url, path, { headers: { cookie } })).status).toBe(503)
+  expect((await call(bench.api.url, path)).status).toBe(401)
+}
+
 /** Whether an example names an organization, so that there is another one to be refused. */
 const hasTarget = (rights: RouteRights): boolean => Object.values(rights).includes('all')
 
@@ -93,7 +118,19 @@ describe.each(Object.entries(ROLES))('%s', (route, rights) => {
     expect(outcome, detail).toBe(isOpen ? 'allowed' : 'refused')
   })
 
-  if (isOpen || rights.credential === 'browser session' || rights.credential === 'refresh token') return
+  if (isOpen) return
+  if (rights.credential === 'browser session' || rights.credential === 'refresh token') {
+    test.each(PEOPLE)('%s with the own secret: own', async (column) => {
+      expect(rights[column]).toBe('own')
+      await presentSecret(route, credentials[`${column} supabase`] ?? '')
+    })
+    test.each(KEYS)('%s: no', async (column) => {
+      expect(rights[column]).toBe('no')
+      const { outcome, detail } = await attempt(route, column, await addKey(bench.db, [...SCOPES]), home)
+      expect(outcome, detail).toBe('refused')
+    })
+    return
+  }
   const columns = [...PEOPLE, ...KEYS]
   test.each(columns.map((column) => [column, rights[column]] as [Column, Reach]))('%s: %s', async (column, reach) => {
     const token = await credentialOf(column, rights, true)

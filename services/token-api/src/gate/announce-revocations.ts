@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ProblemError } from '@tollgate/shared/contracts'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
+import type { EnforcementCopy, GateState } from './enforcement-copy.ts'
 import { gateKeys } from './gate-keys.ts'
 import { ANNOUNCE_SCRIPT } from './gate-scripts.ts'
 import type { Revocation, RevocationCopy } from './revocations.ts'
@@ -10,6 +11,7 @@ import type { Revocation, RevocationCopy } from './revocations.ts'
 export interface AnnounceOptions {
   readonly redis: Redis
   readonly copy: RevocationCopy
+  readonly enforcement: Pick<EnforcementCopy, 'apply'>
   readonly namespace: string
   readonly instanceId: string
   readonly leaseMs: number
@@ -26,6 +28,8 @@ export interface Announcer {
    * `deafMs` is how long gates without Redis may go on. @throws ProblemError `unavailable` when Redis does not answer
    */
   announce(revocations: readonly Revocation[], deafMs?: number): Promise<void>
+  /** The same for what holds for an organization now. */
+  announceState(state: GateState, deafMs: number): Promise<void>
   /** Takes a message of this instance's acknowledgement channel. */
   acknowledge(message: string): void
 }
@@ -39,7 +43,7 @@ const answerOf = z.array(z.union([z.number(), z.string()])).min(1)
 export function createAnnouncer(options: AnnounceOptions): Announcer {
   const pending = new Map<string, (instanceId: string) => void>()
 
-  async function announceSome(revocations: readonly Revocation[], deafMs: number): Promise<number> {
+  async function announceSome(news: News, deafMs: number): Promise<number> {
     const begunAtMs = options.monotonicNow()
     const nonce = options.newId()
     const heard = new Set<string>()
@@ -49,7 +53,7 @@ export function createAnnouncer(options: AnnounceOptions): Announcer {
       onHeard?.()
     })
     try {
-      const { ageMs, leases } = await publish(nonce, revocations, options)
+      const { ageMs, leases } = await publish(nonce, news, options)
       const isYoung = ageMs < options.leaseMs
       const floorMs = Math.max(deafMs, isYoung ? options.leaseMs : 0) - (options.monotonicNow() - begunAtMs)
       const waits = [...leases].map(([instanceId, leftMs]) =>
@@ -78,9 +82,15 @@ export function createAnnouncer(options: AnnounceOptions): Announcer {
       for (const revocation of revocations) options.copy.apply(revocation)
       let silent = 0
       for (let from = 0; from < revocations.length; from += MAX_PER_MESSAGE) {
-        silent += await announceSome(revocations.slice(from, from + MAX_PER_MESSAGE), deafMs)
+        silent += await announceSome({ revocations: revocations.slice(from, from + MAX_PER_MESSAGE) }, deafMs)
       }
       if (revocations.length > 0) options.onAnnounced((options.monotonicNow() - begunAtMs) / 1_000, silent)
+    },
+    announceState: async (state, deafMs) => {
+      const begunAtMs = options.monotonicNow()
+      options.enforcement.apply(state)
+      const silent = await announceSome({ revocations: [], state }, deafMs)
+      options.onAnnounced((options.monotonicNow() - begunAtMs) / 1_000, silent)
     },
     acknowledge: (message) => {
       const [nonce = '', instanceId = ''] = message.split(' ')
@@ -89,11 +99,17 @@ export function createAnnouncer(options: AnnounceOptions): Announcer {
   }
 }
 
+/** What gates must know: what they refuse from now on, and where an organization stands. */
+interface News {
+  readonly revocations: readonly Revocation[]
+  readonly state?: GateState
+}
+
 /** Publishes once Redis answers; gives the age of the registry, and for how long each other instance may hold a lease. */
-async function publish(nonce: string, revocations: readonly Revocation[], options: AnnounceOptions) {
+async function publish(nonce: string, { revocations, state }: News, options: AnnounceOptions) {
   const { redis, namespace, instanceId, leaseMs, monotonicNow } = options
   const keys = gateKeys(namespace)
-  const message = JSON.stringify({ nonce, from: instanceId, revocations })
+  const message = JSON.stringify({ nonce, from: instanceId, revocations, state })
   const entries = revocations.flatMap(({ kind, id, expires_at }) => [expires_at, `${kind} ${id}`])
   const giveUpAtMs = monotonicNow() + GIVE_UP_MS
   for (;;) {

@@ -2,7 +2,9 @@ import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import type { Announcer } from './announce-revocations.ts'
+import type { EnforcementCopy } from './enforcement-copy.ts'
 import { gateKeys } from './gate-keys.ts'
+import { gateState } from './load-enforcement.ts'
 import type { Revocation, RevocationCopy } from './revocations.ts'
 
 /** What following stands on. */
@@ -10,6 +12,7 @@ export interface FollowRevocationsOptions {
   readonly redis: Redis
   readonly rpc: Rpc
   readonly copy: RevocationCopy
+  readonly enforcement: Pick<EnforcementCopy, 'apply'>
   readonly announcer: Announcer
   readonly namespace: string
   readonly instanceId: string
@@ -30,11 +33,16 @@ export interface RevocationFollower {
 const MAX_PER_COMMAND = 1_000
 const CLOCKS_DIFFER_SECONDS = 60
 const revocation = z.object({ kind: z.enum(['jti', 'sid']), id: z.string(), expires_at: z.number() })
-const announcement = z.object({ nonce: z.string(), from: z.string(), revocations: z.array(revocation) })
+const announcement = z.object({
+  nonce: z.string(),
+  from: z.string(),
+  revocations: z.array(revocation),
+  state: gateState.optional(), // of an organization, where one was ordered
+})
 
 /** Makes the follower. */
 export function followRevocations(options: FollowRevocationsOptions): RevocationFollower {
-  const { redis, rpc, copy, announcer, namespace, instanceId, now } = options
+  const { redis, rpc, copy, enforcement, announcer, namespace, instanceId, now } = options
   const keys = gateKeys(namespace)
   const own = keys.acknowledgements(instanceId)
 
@@ -76,8 +84,9 @@ export function followRevocations(options: FollowRevocationsOptions): Revocation
   }
 
   function take(message: string): void {
-    const { nonce, from, revocations } = announcement.parse(JSON.parse(message))
+    const { nonce, from, revocations, state } = announcement.parse(JSON.parse(message))
     for (const entry of revocations) copy.apply(entry)
+    if (state !== undefined) enforcement.apply(state)
     if (from === instanceId) return
     // Unheard, it is waited for until this instance's lease has run out.
     redis.publish(keys.acknowledgements(from), `${nonce} ${instanceId}`).catch(() => undefined)

@@ -1,5 +1,5 @@
 import { type EnforcementControl, enforcement, enforcementControl } from '@tollgate/shared/contracts'
-import type { Rpc } from '@tollgate/shared/store'
+import type { Rpc, RpcRow } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
 import type { EnforcementCopy, GateState } from './enforcement-copy.ts'
@@ -7,8 +7,8 @@ import type { EnforcementCopy, GateState } from './enforcement-copy.ts'
 /** Redis hash and pub/sub channel of the organizations' enforcement; the quota-enforcer writes both. */
 export const enforcementKey = (namespace: string): string => `${namespace}:enforcement`
 
-// The gate does not look at what a downgrade leaves; a row with a bad one must not stop the others from being read.
-const gateState = enforcement.omit({ reduced_config: true })
+/** The gate does not look at what a downgrade leaves; a row with a bad one must not stop the others from being read. */
+export const gateState = enforcement.omit({ reduced_config: true })
 const published = z.union([enforcementControl, gateState])
 
 /** Takes over everything that Postgres says. @throws StoreError */
@@ -17,9 +17,12 @@ export async function loadFromPostgres(rpc: Rpc, copy: EnforcementCopy): Promise
   if (control === undefined) throw new TypeError('load_enforcement_control gave no row')
   const numbers = { epoch: Number(control.epoch), version_floor: Number(control.version_floor) }
   copy.apply(enforcementControl.parse({ ...control, ...numbers, control: true }))
-  for (const row of rows) {
-    copy.apply(gateState.parse({ ...row, version: Number(row.version), epoch: Number(row.epoch) }))
-  }
+  for (const row of rows) copy.apply(readState(row))
+}
+
+/** What a gate knows of an organization or a user, from its row. @throws ZodError */
+export function readState(row: RpcRow<'list_enforcement'>): GateState {
+  return gateState.parse({ ...row, version: Number(row.version), epoch: Number(row.epoch) })
 }
 
 /**

@@ -11,6 +11,7 @@ export interface Gate {
   judge(claims: GatedClaims): GateVerdict
   /** Tells every gate what to refuse from now on; see `Announcer`. */
   announce: Announcer['announce']
+  announceState: Announcer['announceState']
   isLeased(): boolean
   /** Revocations that are held in memory. */
   revocationCount(): number
@@ -31,8 +32,8 @@ export function openGate(options: GateOptions): Gate {
   const copy = createEnforcementCopy()
   const revoked = createRevocationCopy()
   const lease = createLease(LEASE_MS, options.monotonicNow)
-  const announcer = createAnnouncer({ ...options, copy: revoked, leaseMs: LEASE_MS })
-  const revocations = followRevocations({ ...options, copy: revoked, announcer })
+  const announcer = createAnnouncer({ ...options, copy: revoked, enforcement: copy, leaseMs: LEASE_MS })
+  const revocations = followRevocations({ ...options, copy: revoked, enforcement: copy, announcer })
   let isLoaded = false
   const onReload: GateOptions['onReload'] = (source) => {
     isLoaded = true
@@ -49,6 +50,7 @@ export function openGate(options: GateOptions): Gate {
       return judge(claims, copy.get(claims.organization.id, claims.sub), lease.isHeld(), options)
     },
     announce: announcer.announce,
+    announceState: announcer.announceState,
     isLeased: lease.isHeld,
     revocationCount: () => revoked.size,
     stop: follower.stop,

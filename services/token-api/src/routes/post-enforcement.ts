@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type CallerAccess, identifyCaller, requireReach } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
+import type { AwaitForce } from '../quota/await-force.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -12,21 +13,24 @@ export interface PostEnforcement {
   /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
+  readonly awaitForce: AwaitForce
 }
 
+const ordered = z.object({ decision_id: z.string(), until: z.string().nullable(), in_force: z.boolean() })
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/enforcement`: revoke, downgrade, restore, exempt or clear by hand. */
-export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf }: PostEnforcement): void {
+export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf, awaitForce }: PostEnforcement): void {
   const schema = {
     summary: 'Revoke, downgrade, restore or exempt an organization by hand',
     description:
-      'Answered when the order is on record, with its decision; the enforcer puts it into force within a fraction of a second.',
+      'Answered 200 when the order is in force on every instance, and no request begins to pass against it. 202: it is on record, and will be in force as soon as the enforcer runs and every gate can be told; a repetition waits again.',
     security: bearer,
     params: z.object({ id: uuid }),
     body: enforcementOrder,
     response: {
-      202: z.object({ decision_id: z.string(), until: z.string().nullable() }),
+      200: ordered,
+      202: ordered,
       ...problems(400, 401, 403, 404, 413, 415, 503),
     },
   }
@@ -36,14 +40,15 @@ export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf }
     if (requireReach(caller, SCOPE) !== 'all') {
       throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
     }
-    const ordered = await store.orderEnforcement({
+    const order = await store.orderEnforcement({
       organization_id: id,
       ...request.body,
       actor: caller.actor,
       decision_id: actOf(request).id,
     })
-    if (ordered === undefined) throw new ProblemError('not-found', 'There is no such organization.')
+    if (order === undefined) throw new ProblemError('not-found', 'There is no such organization.')
     await wakeEnforcer(id)
-    return reply.status(202).send(ordered)
+    const isInForce = await awaitForce(id)
+    return reply.status(isInForce ? 200 : 202).send({ ...order, in_force: isInForce })
   })
 }

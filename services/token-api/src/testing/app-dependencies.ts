@@ -44,6 +44,7 @@ export async function unreachableDependencies(fault: () => Error, lines: string[
     judge: () => ({ accepted: true }),
     waitForResult: async () => ({ status: 'timeout' }),
     wakeEnforcer: async () => undefined,
+    awaitForce: async () => false,
     meters: defineMeters(metrics, () => true),
     now: Date.now,
     newId: randomUUID,

@@ -65,6 +65,8 @@ export interface Bench {
   readonly secrets: Secrets
   /** Postgres as the usage worker sees it. */
   readonly workerUrl: string
+  /** And as the quota-enforcer does. */
+  readonly enforcerUrl: string
   readonly supabase: TestSupabase | undefined
   /** The environment of `api`, for a second instance. */
   readonly env: Record<string, string>
@@ -97,5 +99,6 @@ export async function openBench({ auth = false, env: extra = {} }: BenchOptions 
     await supabase?.stop()
     await database.drop()
   }
-  return { api, db, redis, namespace: prefix, secrets, env, workerUrl: database.urls['usage-worker'], supabase, stop }
+  const { 'usage-worker': workerUrl, 'quota-enforcer': enforcerUrl } = database.urls
+  return { api, db, redis, namespace: prefix, secrets, env, workerUrl, enforcerUrl, supabase, stop }
 }

@@ -213,6 +213,10 @@ export type QuotaFunctions = {
     args: { for_organization: string; at?: string }
     row: GrantRow & { left_tokens: string | null; closed_at: string | null }
   }
+  find_enforcement: {
+    args: { for_organization: string }
+    row: QuotaFunctions['list_enforcement']['row'] & { settled: boolean; deaf_ms: number }
+  }
   order_enforcement: {
     args: {
       enforcement_order: {

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { call } from './support/http.ts'
+import { logIn, type TestLogin } from './support/login.ts'
+import { addKey } from './support/seed.ts'
+import { type Bench, openBench, startApi, type TestApi } from './support/start-api.ts'
+
+const ENFORCER = join(import.meta.dirname, '../../quota-enforcer/src/main.ts')
+
+let bench: Bench
+let second: TestApi
+let enforcer: ChildProcess
+let operator: string
+beforeAll(async () => {
+  bench = await openBench()
+  second = await startApi(bench.env)
+  const { REDIS_URL, REDIS_NAMESPACE } = bench.env
+  enforcer = spawn(process.execPath, [ENFORCER], {
+    env: { PATH: process.env.PATH, REDIS_URL, REDIS_NAMESPACE, DATABASE_URL: bench.enforcerUrl, PORT: '0' },
+    stdio: 'ignore',
+  })
+  operator = await addKey(bench.db, ['enforcement:write'])
+  // The first time all that was started has to be up, and to know of each other.
+  const { organization } = await logIn(bench)
+  await vi.waitFor(async () => expect((await order(organization, 'revoke')).status).toBe(200), 60_000)
+}, 120_000)
+afterAll(async () => {
+  enforcer.kill('SIGKILL')
+  if (enforcer.exitCode === null && enforcer.signalCode === null) await once(enforcer, 'exit')
+  await second.stop()
+  await bench.stop()
+})
+
+const order = (organization: string, action: string) =>
+  call(bench.api.url, `/v1/organizations/${organization}/enforcement`, {
+    method: 'POST',
+    token: operator,
+    json: { action, reason: 'test' },
+  })
+const statuses = ({ token }: TestLogin) =>
+  Promise.all([bench.api, second].map(async ({ url }) => (await call(url, '/api/auth/verify', { token })).status))
+
+test('an organization is revoked on every instance by the time the call is answered, and restored likewise', async () => {
+  for (let round = 0; round < 10; round++) {
+    const login = await logIn(bench)
+    expect(await statuses(login)).toEqual([200, 200])
+    const answer = await order(login.organization, 'revoke')
+    const after = await statuses(login)
+    expect(answer).toMatchObject({ status: 200, body: { in_force: true } })
+    expect(after).toEqual([403, 403])
+    expect((await order(login.organization, 'clear')).status).toBe(200)
+    // Older tokens stay superseded; a new one is good.
+    expect(await statuses(await logIn(bench, login))).toEqual([200, 200])
+  }
+}, 60_000)
+
+test('while the enforcer is away the answer says that it is on record alone (and without it nothing is in force)', async () => {
+  const login = await logIn(bench)
+  enforcer.kill('SIGSTOP')
+  try {
+    expect(await order(login.organization, 'revoke')).toMatchObject({ status: 202, body: { in_force: false } })
+    expect(await statuses(login)).toEqual([200, 200])
+  } finally {
+    enforcer.kill('SIGCONT')
+  }
+  await vi.waitFor(async () => expect(await statuses(login)).toEqual([403, 403]), 15_000)
+}, 60_000)
