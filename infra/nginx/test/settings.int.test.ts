@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { createNginx } from '@tollgate/local-stack'
+import { choosePorts, createNginx } from '@tollgate/local-stack'
 import { createTemporaryDir, type TemporaryDir } from '@tollgate/local-stack/testing'
 import { positionsKey } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -81,5 +82,58 @@ describe('LOGIN_PAGE=openid', () => {
       },
       { timeout: 10_000, interval: 50 },
     )
+  })
+})
+
+describe('with several instances of the token API', () => {
+  /** Takes requests and dies on each of them without an answer; counts them. */
+  async function openDying() {
+    let count = 0
+    const server = createServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          count += 1
+          socket.destroy()
+        })
+    })
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const address = server.address()
+    const port = typeof address === 'object' ? address?.port : undefined
+    return { address: `127.0.0.1:${port}`, count: () => count, stop: () => server.close() }
+  }
+
+  /** How often a link was sent on in all, when no instance answers. */
+  async function countSent(spoil: (configuration: string) => string): Promise<number> {
+    const temporary = createTemporaryDir()
+    const dying = await Promise.all([openDying(), openDying()])
+    const [one, other] = dying.map(({ address }) => address)
+    const { port } = await choosePorts({ port: {} })
+    const logs = { ACCESS_LOG: '/dev/null', ERROR_LOG: '/dev/null' }
+    const nginx = createNginx({
+      dir: temporary.dir,
+      port,
+      http: spoil(
+        renderGate({ TOKEN_API: one, LISTEN: `127.0.0.1:${port}`, ...logs }).replace(
+          `server ${one};`,
+          `server ${one}; server ${other};`,
+        ),
+      ),
+    })
+    await nginx.start()
+    try {
+      expect((await fetch(`http://127.0.0.1:${port}/?token=eyJhbGciOiJIUzI1NiJ9.e30.x&org=acme`)).status).toBe(503)
+      return dying.reduce((sum, { count }) => sum + count(), 0)
+    } finally {
+      await nginx.stop()
+      for (const { stop } of dying) stop()
+      await temporary.remove()
+    }
+  }
+
+  test('a link is sent to one of them, once: sent again it would look stolen', async () => {
+    expect(await countSent((configuration) => configuration)).toBe(1)
+    // Sensitivity: nginx by itself tries the next one.
+    expect(await countSent((configuration) => configuration.replace('proxy_next_upstream off;', ''))).toBe(2)
   })
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
 import { addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
-import { type Bench, openBench, startApi } from './support/start-api.ts'
+import { type Bench, newSecret, openBench, startApi } from './support/start-api.ts'
 
 let bench: Bench
 let userId: string
@@ -55,6 +55,27 @@ test.each(['Postgres itself', 'supabase-js alone'])(
     }
   },
 )
+
+test('sessions and links outlive a new secret, if the one before is named', async () => {
+  await untilReady(bench.api.url)
+  const { cookie } = await arrive(bench.api.url, await ask(bench.api.url))
+  const search = await ask(bench.api.url)
+  const changes = { LIBRECHAT_JWT_SECRET: newSecret() }
+  const apis = [
+    await startApi({ ...bench.env, ...changes, JWT_PREVIOUS_SECRETS: bench.secrets.libreChat }),
+    await startApi({ ...bench.env, ...changes }),
+  ]
+  try {
+    const [known = '', other = ''] = apis.map(({ url }) => url)
+    await Promise.all([untilReady(known), untilReady(other)])
+    expect(await forward(other, cookie)).toMatchObject({ status: 401, body: { reason: 'malformed' } })
+    expect((await arrive(other, search)).status).toBe(403)
+    expect((await forward(known, cookie)).status).toBe(200)
+    expect((await arrive(known, search)).status).toBe(303)
+  } finally {
+    for (const api of apis) await api.stop()
+  }
+})
 
 describe('a session ends', () => {
   let cookie: string

@@ -23,7 +23,7 @@ export interface ProxyDependencies {
     Config,
     'LIBRECHAT_URL' | 'URL_TOKEN' | 'JWT_ACCESS_TOKEN_EXPIRY' | 'CHAT_EMBEDDING' | 'SUPPORT_CONTACT' | 'CORS_ORIGINS'
   >
-  readonly keys: Pick<TokenKeys, 'handoff' | 'proxySession'>
+  readonly keys: Pick<TokenKeys, 'handoff' | 'proxySession' | 'previous'>
   readonly store: Pick<Store, 'findProxySession' | 'openProxySession'>
   readonly sessions: Pick<Sessions, 'revoke'>
   readonly positions: Pick<Positions, 'show'>
@@ -48,7 +48,7 @@ export function openSessionMemory({
     meters.sessionLookups.inc()
     return store.findProxySession(sha256)
   }
-  return rememberSessions({ key: keys.proxySession, findSession, now })
+  return rememberSessions({ keys: [keys.proxySession, ...keys.previous.proxySessions], findSession, now })
 }
 
 /** Adds what the proxy in front of LibreChat asks. */
@@ -56,7 +56,7 @@ export function addProxyRoutes(app: App, dependencies: ProxyDependencies): void 
   const { config, keys, store, sessions, memory, judge, verifyAccess, check, meters, now, newId } = dependencies
   const onRefusal = (reason: RefusalReason) => meters.refusals.inc({ reason })
   const checkVisitor = createVisitorCheck({ sessions: memory, judge, check, onRefusal })
-  const verifyHandoff = createHandoffVerifier(keys.handoff, now)
+  const verifyHandoff = createHandoffVerifier([keys.handoff, ...keys.previous.handoffs], now)
   const handoffs = {
     verifyUrlToken:
       config.URL_TOKEN === 'access' ? alsoTakeAccessTokens(verifyHandoff, verifyAccess, newId) : verifyHandoff,

@@ -28,7 +28,8 @@ export interface SessionMemory {
 
 /** What the memory stands on. */
 export interface SessionMemoryOptions {
-  readonly key: Uint8Array
+  /** Any of them may have marked a session's id. */
+  readonly keys: readonly Uint8Array[]
   readonly findSession: (sha256: string) => Promise<RpcRow<'find_proxy_session'> | undefined>
   readonly now: () => number
 }
@@ -42,7 +43,7 @@ const MAX_SESSIONS = 20_000
 export const CURRENT_VERSION = Number.MAX_SAFE_INTEGER
 
 /** Makes an empty memory. */
-export function rememberSessions({ key, findSession, now }: SessionMemoryOptions): SessionMemory {
+export function rememberSessions({ keys, findSession, now }: SessionMemoryOptions): SessionMemory {
   const { recall, peek, has, forget } = createRecall({
     ask: async (digest) => toSession(await findSession(digest)),
     freshMs: FRESH_MS,
@@ -53,7 +54,7 @@ export function rememberSessions({ key, findSession, now }: SessionMemoryOptions
   return {
     find: async (value) => {
       const digest = sessionDigest(value)
-      if (!has(digest) && !isOurSessionValue(value, key)) return { reason: 'malformed' }
+      if (!has(digest) && !keys.some((key) => isOurSessionValue(value, key))) return { reason: 'malformed' }
       const session = await recall(digest)
       return 'claims' in session && session.claims.exp * 1_000 <= now() ? { reason: 'expired' } : session
     },

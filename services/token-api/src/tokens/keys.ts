@@ -25,6 +25,11 @@ export interface TokenKeys {
   readonly refresh: webcrypto.CryptoKey
   /** Marks the ids of sessions at the proxy. */
   readonly proxySession: Uint8Array
+  /** What followed from the secrets that were in force before: it makes nothing new. */
+  readonly previous: {
+    readonly handoffs: readonly webcrypto.CryptoKey[]
+    readonly proxySessions: readonly Uint8Array[]
+  }
 }
 
 /** What rotation and key pairs add to the two secrets. */
@@ -44,11 +49,13 @@ export interface KeyOptions {
  * @throws TypeError for a key that is none of P-256
  */
 export async function importKeys(secret: string, refreshSecret: string, options: KeyOptions = {}): Promise<TokenKeys> {
-  const [own, previous, former, handoff, refresh] = await Promise.all([
+  const previousSecrets = options.previousSecrets ?? []
+  const [own, previous, former, handoff, handoffs, refresh] = await Promise.all([
     options.signingKey === undefined ? fromSecret(secret) : fromPrivateKey(options.signingKey),
-    Promise.all((options.previousSecrets ?? []).map(fromSecret)),
+    Promise.all(previousSecrets.map(fromSecret)),
     Promise.all(parseJwks(options.previousPublicKeys).map(fromPublicKey)),
-    importHmac(derive(secret, 'tollgate handoff', 32)),
+    importHandoff(secret),
+    Promise.all(previousSecrets.map(importHandoff)),
     importHmac(new TextEncoder().encode(refreshSecret)),
   ])
   const pairs = [own, ...previous, ...former]
@@ -57,8 +64,12 @@ export async function importKeys(secret: string, refreshSecret: string, options:
     verification: pairs.map(({ verifier }) => verifier),
     published: pairs.flatMap(({ jwk }) => (jwk === undefined ? [] : [jwk])),
   }
-  return { access, handoff, refresh, proxySession: derive(secret, 'tollgate proxy session', 32) }
+  const proxySessions = previousSecrets.map(toProxySession)
+  return { access, handoff, refresh, proxySession: toProxySession(secret), previous: { handoffs, proxySessions } }
 }
+
+const importHandoff = (secret: string) => importHmac(derive(secret, 'tollgate handoff', 32))
+const toProxySession = (secret: string) => derive(secret, 'tollgate proxy session', 32)
 
 /** What signs, what verifies it, and what of it may be published. */
 interface KeyPair {

@@ -26,8 +26,22 @@ export type VerifyUrlToken = (token: string) => Promise<UrlTokenVerdict>
 const MAX_LENGTH = 2_000
 const payloadShape = z.object({ sub: uuid, org: uuid, jti: uuid, iat: z.number().int(), exp: z.number().int() })
 
-/** Makes the verifier of handoffs. That one is used once only, whatever its spelling, Postgres sees to by its `jti`. */
-export function createHandoffVerifier(key: TokenKeys['handoff'], now: () => number): VerifyUrlToken {
+/**
+ * Makes the verifier of handoffs over the keys, the one in force first. That one is used once only, whatever its
+ * spelling, Postgres sees to by its `jti`.
+ */
+export function createHandoffVerifier(keys: readonly TokenKeys['handoff'][], now: () => number): VerifyUrlToken {
+  const verifiers = keys.map((key) => verifyWith(key, now))
+  return async (token) => {
+    for (const verify of verifiers) {
+      const verdict = await verify(token)
+      if (!('reason' in verdict) || verdict.reason !== 'bad_signature') return verdict
+    }
+    return { reason: 'bad_signature' }
+  }
+}
+
+function verifyWith(key: TokenKeys['handoff'], now: () => number): VerifyUrlToken {
   return async (token) => {
     if (token.length > MAX_LENGTH) return { reason: 'malformed' }
     try {
