@@ -18,10 +18,11 @@ const tokenAnswer = z.object({ token: z.string() })
 export async function openTokenSigner(stack: StackFile, secret: string): Promise<TokenSigner> {
   const pattern = await issueOne(stack)
   const claims = accessTokenClaims.parse(decodeJwt(pattern))
-  const { typ } = decodeProtectedHeader(pattern)
+  const { alg, ...header } = decodeProtectedHeader(pattern)
+  if (alg !== 'HS256') throw new BenchError(`The stack signs with ${alg}, and not with its secret.`)
   const key = new TextEncoder().encode(secret)
   const sign = (changed: AccessTokenClaims) =>
-    new SignJWT({ ...changed }).setProtectedHeader({ alg: 'HS256', ...(typ === undefined ? {} : { typ }) }).sign(key)
+    new SignJWT({ ...changed }).setProtectedHeader({ alg, ...header }).sign(key)
   return {
     sign: (organizationId = claims.organization.id) =>
       sign({ ...claims, organization: { ...claims.organization, id: organizationId }, jti: randomUUID(), ver: 0 }),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '@tollgate/shared/contracts'
-import { type VisitorHeaders, visitorHeaders } from '../proxy/check-visitor.ts'
+import { type Visitor, type VisitorHeaders, visitorHeaders } from '../proxy/check-visitor.ts'
 import type { SessionMemory } from '../proxy/remember-sessions.ts'
 import { readSessionCookie } from '../proxy/session-cookie.ts'
 import type { Positions } from '../quota/open-positions.ts'
@@ -30,7 +30,13 @@ export type AnswerAtOnce = (request: IncomingMessage, response: ServerResponse) 
  */
 export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
   const { recognise, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
-  const texts = new WeakMap<AccessTokenClaims, Buffer>()
+  const keepVerified = keep((claims: AccessTokenClaims): Kept => {
+    const text = writeVerifyAnswer(claims)
+    return { own: [...JSON_BODY, 'content-length', String(Buffer.byteLength(text))], text }
+  })
+  const keepPassed = keep((visitor: Visitor): Kept => {
+    return { own: [...TEXT_BODY, ...Object.entries(visitorHeaders(visitor)).flat(), 'content-length', '0'], text: '' }
+  })
 
   const accepted = <Claims extends GatedClaims>(claims: Claims | undefined): Claims | undefined =>
     claims !== undefined && judge(claims).accepted ? claims : undefined
@@ -43,37 +49,44 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     if ('value' in presented) return accepted(recallSession(presented.value))
     return presented.reason === 'missing' ? tokenOf(authorization) : undefined
   }
-  const send = (
-    request: IncomingMessage,
-    response: ServerResponse,
-    organizationId: string,
-    own: string[],
-    body: Buffer | '',
-  ) => {
-    const headers = ['x-request-id', takeRequestId(request), ...headersFor(request.headers.origin), ...own]
+  const send = (request: IncomingMessage, response: ServerResponse, organizationId: string, { own, text }: Kept) => {
+    const headers = headersFor(request.headers.origin).concat(own)
+    headers.push('x-request-id', takeRequestId(request))
     const sink = { getHeader: () => undefined, header: (name: string, value: string) => headers.push(name, value) }
     showPosition(sink, organizationId)
-    headers.push('content-length', String(body.length))
-    response.writeHead(200, headers).end(body)
+    response.writeHead(200, headers).end(text)
     return true
   }
   const verify: AnswerAtOnce = (request, response) => {
     const claims = tokenOf(request.headers.authorization)
-    if (claims === undefined) return false
-    const body = texts.get(claims) ?? Buffer.from(writeVerifyAnswer(claims))
-    texts.set(claims, body)
-    return send(request, response, claims.organization.id, JSON_BODY, body)
+    return claims !== undefined && send(request, response, claims.organization.id, keepVerified(claims))
   }
   const forwardAuth: AnswerAtOnce = (request, response) => {
     const claims = visitorOf(request.headers)
-    if (claims === undefined) return false
-    const own = Object.entries(visitorHeaders(claims)).flat()
-    return send(request, response, claims.organization.id, [...TEXT_BODY, ...own], '')
+    return claims !== undefined && send(request, response, claims.organization.id, keepPassed(claims))
   }
   return (request, response) => {
     if (request.method !== 'GET' || isStopping() || ODD.some((name) => name in request.headers)) return false
     if (request.url === '/api/auth/verify') return verify(request, response)
     return request.url === '/v1/forward-auth' && forwardAuth(request, response)
+  }
+}
+
+/** What an answer about somebody always says: header names and values in turn, and the body. */
+interface Kept {
+  readonly own: readonly string[]
+  readonly text: string
+}
+
+/** Writes an answer once for as long as its claims are remembered. */
+function keep<Claims extends object>(write: (claims: Claims) => Kept): (claims: Claims) => Kept {
+  const kept = new WeakMap<Claims, Kept>()
+  return (claims) => {
+    const known = kept.get(claims)
+    if (known !== undefined) return known
+    const written = write(claims)
+    kept.set(claims, written)
+    return written
   }
 }
 

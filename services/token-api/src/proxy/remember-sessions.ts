@@ -2,6 +2,7 @@ import type { Role } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
 import type { GatedClaims } from '../gate/gate.ts'
 import { createRecall } from '../recall.ts'
+import { setBounded } from '../set-bounded.ts'
 import { isOurSessionValue, sessionDigest } from './session-cookie.ts'
 
 /** Whose a session at the proxy is, in the words of an access token. */
@@ -51,18 +52,22 @@ export function rememberSessions({ keys, findSession, now }: SessionMemoryOption
     maxEntries: MAX_SESSIONS,
     now,
   })
+  // Of values that stand for a session: a digest takes longer than all the rest of an answer.
+  const digests = new Map<string, string>()
+  const isOver = ({ claims }: { claims: SessionClaims }): boolean => claims.exp * 1_000 <= now()
   return {
     find: async (value) => {
       const digest = sessionDigest(value)
       if (!has(digest) && !keys.some((key) => isOurSessionValue(value, key))) return { reason: 'malformed' }
       const session = await recall(digest)
-      return 'claims' in session && session.claims.exp * 1_000 <= now() ? { reason: 'expired' } : session
+      if ('claims' in session && isOver(session)) return { reason: 'expired' }
+      if ('claims' in session) setBounded(digests, MAX_SESSIONS, value, digest)
+      return session
     },
     recall: (value) => {
-      const session = peek(sessionDigest(value))
-      return session !== undefined && 'claims' in session && session.claims.exp * 1_000 > now()
-        ? session.claims
-        : undefined
+      const digest = digests.get(value)
+      const session = digest === undefined ? undefined : peek(digest)
+      return session !== undefined && 'claims' in session && !isOver(session) ? session.claims : undefined
     },
     forget: (loginSessionId) => forget((session) => 'claims' in session && session.claims.sid === loginSessionId),
   }
