@@ -6660,8 +6660,9 @@ begin
     from found f where not f.gone and (f.state <> 'revoked' or f.observe)
     order by f.session_id
     on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
-      expires_at = greatest(held.expires_at, excluded.expires_at)
-      where held.ended_at is null and held.user_id = excluded.user_id
+      expires_at = greatest(held.expires_at, excluded.expires_at),
+      role = case when tollgate.role_rank(excluded.role) > tollgate.role_rank(held.role) then excluded.role else held.role end
+      where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )
   select f.session_id, f.login, f.gone or (f.session_id = any(known) and not exists (select from written w where w.id = f.session_id))
