@@ -48,6 +48,36 @@ describe('a token that a server asks for', () => {
   })
 })
 
+test('what was changed is in the next token of every instance: config, plan, profile; nothing stale is signed', async () => {
+  const second = await startApi(bench.env)
+  try {
+    const home = await addOrganization(bench.db, { knowledge_bases: ['k0'] })
+    const user = await addUser(bench.db, home)
+    const login = { method: 'POST', token: await signSupabaseToken(user, bench.secrets.supabase) }
+    let refresh_token = ''
+    const refresh = (url: string) =>
+      call<{ token: string }>(url, '/api/librechat/refresh', { method: 'POST', json: { refresh_token } })
+    for (let round = 1; round <= 10; round++) {
+      const name = `Ada ${round}`
+      await bench.db.query('update public.organizations set librechat_config = $2, name = $3 where id = $1', [
+        home,
+        JSON.stringify({ knowledge_bases: [`k${round}`] }),
+        `Acme ${round}`,
+      ])
+      await bench.db.query('update public.profiles set full_name = $2 where id = $1', [user, name])
+      const [one = '', other = ''] = round % 2 === 0 ? [bench.api.url, second.url] : [second.url, bench.api.url]
+      const { body } = await call<{ token: string; refresh_token: string }>(one, '/api/librechat/auth', login)
+      refresh_token = body.refresh_token
+      for (const token of [body.token, (await refresh(other)).body.token]) {
+        const said = { name: `Acme ${round}`, librechat_config: { knowledge_bases: [`k${round}`] } }
+        expect(decodeJwt(token)).toMatchObject({ name, organization: said })
+      }
+    }
+  } finally {
+    await second.stop()
+  }
+})
+
 test('with ENFORCEMENT_MODE=observe a revoked organization signs in and refreshes, without it neither', async () => {
   const observing = await startApi({ ...bench.env, ENFORCEMENT_MODE: 'observe' })
   try {

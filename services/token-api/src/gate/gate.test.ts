@@ -4,6 +4,7 @@ import { sampleClaims, sampleEnforcement } from '../testing/claims.ts'
 import { createEnforcementCopy, type GateState } from './enforcement-copy.ts'
 import { type FailMode, judge as judgeAll } from './gate.ts'
 import { createLease } from './lease.ts'
+import { createRevocationCopy } from './revocations.ts'
 
 const claims = sampleClaims({ ver: 3 })
 const NOTHING = { organization: undefined, user: undefined, control: undefined }
@@ -136,4 +137,31 @@ test('a lease counts from when its proof was asked for, and never shrinks', () =
   expect(lease.isHeld()).toBe(true)
   nowMs = 2_900
   expect(lease.isHeld()).toBe(false)
+})
+
+describe('the copy of revocations', () => {
+  const revocation = fc.record({
+    kind: fc.constantFrom('jti' as const, 'sid' as const),
+    id: fc.constantFrom('a', 'b', 'c'),
+    expires_at: fc.integer({ min: 0, max: 20 }),
+  })
+
+  test('refuses for as long as the longest of them says, in any order, and keeps nothing beyond', () => {
+    fc.assert(
+      fc.property(fc.array(revocation), fc.integer({ min: 0, max: 20 }), (revocations, now) => {
+        const copy = createRevocationCopy()
+        for (const one of revocations) copy.apply(one)
+        copy.prune(now)
+        const isHeld = (kind: 'jti' | 'sid', id: string) =>
+          revocations.some((one) => one.kind === kind && one.id === id && one.expires_at >= now)
+        const ids = ['a', 'b', 'c']
+        for (const id of ids) {
+          expect(copy.refusalOf({ jti: id, sid: 'x' })).toBe(isHeld('jti', id) ? 'revoked' : undefined)
+          expect(copy.refusalOf({ jti: 'x', sid: id })).toBe(isHeld('sid', id) ? 'session_ended' : undefined)
+        }
+        const held = ids.flatMap((id) => [isHeld('jti', id), isHeld('sid', id)]).filter((one) => one)
+        expect(copy.size).toBe(held.length)
+      }),
+    )
+  })
 })
