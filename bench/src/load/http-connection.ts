@@ -17,24 +17,37 @@ const HEAD_END = '\r\n\r\n'
 
 /**
  * Opens a connection that sends ready-made HTTP/1.1 requests and takes just enough of the answers apart. `fetch` and
- * `node:http` cost more time than the servers that are measured, on the same cores.
+ * `node:http` cost more time than the servers that are measured, on the same cores. One that the server closed while
+ * it was idle is opened again for the next request.
  */
 export async function openHttpConnection(url: string): Promise<HttpConnection> {
   const { hostname, port } = new URL(url)
   if (hostname !== '127.0.0.1') throw new BenchError(`Load is sent to 127.0.0.1 alone, not to ${hostname}.`)
-  const socket = connect({ host: hostname, port: Number(port), noDelay: true })
-  await new Promise<void>((connected, failed) => socket.once('connect', connected).once('error', failed))
-  return speakOver(socket)
+  const open = async () => {
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true })
+    await new Promise<void>((connected, failed) => socket.once('connect', connected).once('error', failed))
+    return speakOver(socket)
+  }
+  let current = await open()
+  return {
+    exchange: async (request) => {
+      if (!current.isOpen()) current = await open()
+      return current.exchange(request)
+    },
+    close: () => current.close(),
+  }
 }
 
-function speakOver(socket: Socket): HttpConnection {
+function speakOver(socket: Socket) {
   let pending: Buffer = Buffer.alloc(0)
   let waiting: PromiseWithResolvers<HttpAnswer> | undefined
   const fail = (reason: string) => {
     waiting?.reject(new BenchError(reason))
     waiting = undefined
+    socket.destroy()
   }
   socket.on('error', (error) => fail(`The connection broke: ${error.message}`))
+  socket.on('end', () => fail('The connection was ended before the answer came.'))
   socket.on('close', () => fail('The connection was closed before the answer came.'))
   socket.on('data', (chunk: Buffer) => {
     pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
@@ -45,7 +58,8 @@ function speakOver(socket: Socket): HttpConnection {
     waiting = undefined
   })
   return {
-    exchange: (request) => {
+    isOpen: () => !socket.destroyed,
+    exchange: (request: Buffer): Promise<HttpAnswer> => {
       waiting = Promise.withResolvers<HttpAnswer>()
       const { promise } = waiting
       socket.write(request)

@@ -3,6 +3,8 @@ import { rejectionReason } from '@tollgate/shared/contracts'
 import { isRetryableStoreError, type Rpc, type RpcRow, withRetry } from '@tollgate/shared/store'
 import { countHolds, type UsageMetrics } from './metrics.ts'
 
+const RECORDED: EventOutcome = { outcome: 'recorded' }
+
 type PeriodTotals = RpcRow<'ingest_usage'>['totals']
 
 /** What committing stands on. */
@@ -86,7 +88,7 @@ async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], { r
 }
 
 function spreadOutcomes(count: number, exceptions: RpcRow<'ingest_usage'>['outcomes']): EventOutcome[] {
-  const outcomes = Array.from({ length: count }, (): EventOutcome => ({ outcome: 'recorded' }))
+  const outcomes = Array.from({ length: count }, () => RECORDED)
   for (const exception of exceptions) {
     outcomes[exception.i] =
       exception.outcome === 'duplicate'

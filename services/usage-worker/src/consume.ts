@@ -1,4 +1,4 @@
-import type { EventOutcome, UsageEventsJob } from '@tollgate/shared/contracts'
+import { type EventOutcome, packOutcomes, type UsageEventsJob } from '@tollgate/shared/contracts'
 import { type Consumer, type ConsumerOptions, createConsumer, createGroupCommit } from '@tollgate/shared/queues'
 
 /** How jobs are gathered into transactions. */
@@ -24,5 +24,5 @@ export function consumeUsageEvents(
     weigh: (job) => job.events.length,
     flush: commit,
   })
-  return createConsumer('usage-events', (job) => batches.submit(job), options)
+  return createConsumer('usage-events', async (job) => packOutcomes(await batches.submit(job)), options)
 }

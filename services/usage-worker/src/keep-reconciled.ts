@@ -24,9 +24,9 @@ const ROLLUPS = [
   'period_totals',
 ] as const
 const SLICE_BUDGET_MS = 100
-// Of the time that comparing takes, so much is left to others: the reconciler uses a fifth of one connection.
-const REST_PER_WORK = 4
-const MAX_REST_MS = 5_000
+// Of the time that comparing takes, so much is left to others: the reconciler uses a twenty-fifth of one core.
+const REST_PER_WORK = 24
+const MAX_REST_MS = 10_000
 const RECENT_DAYS = 2
 const DAY_MS = 86_400_000
 

@@ -3,6 +3,8 @@ import { boundedText, instant, uuid } from './text.ts'
 
 /** Most LLM tokens that one event may report; far above any model's context window. */
 export const MAX_EVENT_TOKENS = 1_000_000_000
+/** Most messages that one event may report. */
+export const MAX_MESSAGES = 1_000_000
 /** Most events of one `POST /v1/events`. */
 export const MAX_BATCH_EVENTS = 1_000
 /** Opening balances of the ledger bear it: what was there before Tollgate is neither reported, imported nor corrected. */
@@ -52,7 +54,7 @@ export const usageRecordedData = z
     cache_read_input_tokens: subCount,
     cache_creation_input_tokens: subCount,
     reasoning_output_tokens: subCount,
-    message_count: z.number().int().min(0).max(1_000_000).default(1),
+    message_count: z.number().int().min(0).max(MAX_MESSAGES).default(1),
     reservation_id: uuid.optional(), // of a call for which LLM tokens were held
   })
   .refine(...cachedWithinInput)
@@ -70,7 +72,7 @@ export const usageCorrectedData = z
     cache_read_input_tokens: subCount,
     cache_creation_input_tokens: subCount,
     reasoning_output_tokens: subCount,
-    message_count: z.number().int().min(0).max(1_000_000).optional(), // as in the original; of a voided call none
+    message_count: z.number().int().min(0).max(MAX_MESSAGES).optional(), // as in the original; of a voided call none
   })
   .refine(...cachedWithinInput)
   .refine(...reasoningWithinOutput)

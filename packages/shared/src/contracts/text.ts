@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** PostgreSQL's text and jsonb store neither NUL nor lone surrogates: refuse both at the door. */
-const isStorable = (value: string): boolean => value.isWellFormed() && !value.includes('\u0000')
+export const isStorable = (value: string): boolean => value.isWellFormed() && !value.includes('\u0000')
 
 /** Text of 1 to `max` UTF-16 units that PostgreSQL can store. */
 export const boundedText = (max: number) =>

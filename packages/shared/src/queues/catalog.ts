@@ -1,9 +1,11 @@
 import type { z } from 'zod'
-import { quotaEvaluationsJob, usageEventsJob } from '../contracts/queues.ts'
+import { isCanonicalUsageJob, quotaEvaluationsJob, usageEventsJob } from '../contracts/queues.ts'
 
 /** One row of the catalog: everything that producer and consumer must agree on. */
 export interface QueueDefinition {
   readonly schema: z.ZodType
+  /** Whether data is plainly what the schema gives; only where it is not, the schema is asked. */
+  readonly isPlain?: (data: unknown) => boolean
   /** Tries until a job becomes a dead letter; a job of unreadable data becomes one at once. */
   readonly attempts: number
   /** Wait before the next try: doubles from `firstMs`, never above `maxMs`. */
@@ -23,6 +25,7 @@ export interface QueueDefinition {
 export const queueCatalog = {
   'usage-events': {
     schema: usageEventsJob,
+    isPlain: isCanonicalUsageJob,
     // A day of Postgres being away must not turn accepted events into dead letters.
     attempts: 20_000,
     backoff: { firstMs: 100, maxMs: 5_000 },

@@ -140,20 +140,25 @@ function startWorker<N extends QueueName>(
 
 async function handle<N extends QueueName>(
   job: Job,
-  { schema }: QueueDefinition,
+  definition: QueueDefinition,
   handler: JobHandler<N>,
   shard: number,
 ): Promise<unknown> {
-  const parsed = schema.safeParse(job.data)
-  if (!parsed.success) throw new UnrecoverableError(`unreadable job: ${z.prettifyError(parsed.error).slice(0, 1_000)}`)
+  // The catalog ties name and schema together; the widened QueueDefinition no longer shows it.
+  const data = readData(job.data, definition) as JobData<N>
   try {
-    // The catalog ties name and schema together; the widened QueueDefinition no longer shows it.
-    const data = parsed.data as JobData<N>
     return await handler(data, { jobId: job.id ?? '', attempt: job.attemptsMade + 1, shard })
   } catch (error) {
     if (error instanceof DeadLetterError) throw new UnrecoverableError(error.message)
     throw error
   }
+}
+
+function readData(data: unknown, { schema, isPlain }: QueueDefinition): unknown {
+  if (isPlain?.(data)) return data
+  const parsed = schema.safeParse(data)
+  if (parsed.success) return parsed.data
+  throw new UnrecoverableError(`unreadable job: ${z.prettifyError(parsed.error).slice(0, 1_000)}`)
 }
 
 async function tellExhausted(job: Job, error: Error, onExhausted: ConsumerOptions['onExhausted']): Promise<void> {

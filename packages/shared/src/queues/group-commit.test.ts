@@ -39,6 +39,22 @@ describe('group commit', () => {
     expect(batches).toEqual([[1], [2, 3, 4]])
   })
 
+  test('the first after a quiet time goes at once, the next ones wait for company', async () => {
+    const batches: number[][] = []
+    const flush = async (items: number[]) => {
+      batches.push(items)
+      return items
+    }
+    const commit = createGroupCommit({ maxItems: 10, maxDelayMs: 3_600_000, maxInFlight: 1, flush })
+    expect(await commit.submit(1)).toBe(1)
+    const rest = [2, 3].map(commit.submit)
+    await delay(5)
+    expect(batches).toEqual([[1]])
+    await commit.drain()
+    expect(await Promise.all(rest)).toEqual([2, 3])
+    expect(batches).toEqual([[1], [2, 3]])
+  })
+
   test('a failed flush rejects its own items only', async () => {
     const flush = async (items: number[]) => {
       if (items.includes(13)) throw new Error('unlucky')

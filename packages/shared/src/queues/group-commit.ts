@@ -2,7 +2,10 @@
 export interface GroupCommitOptions<Item, Result> {
   /** Weight at which a batch is full (items, unless `weigh` says otherwise). A heavier item goes alone. */
   readonly maxItems: number
-  /** Longest time that an item waits for company. */
+  /**
+   * Least time between the starts of two batches that are not full, and so the longest that an item waits for company.
+   * An item that comes after a quiet time goes at once.
+   */
   readonly maxDelayMs: number
   /** Batches under way at a time; while they are, more items gather. */
   readonly maxInFlight: number
@@ -42,6 +45,8 @@ interface State<Item, Result> {
   underWay: Set<Promise<void>>
   unsettled: number
   timer: NodeJS.Timeout | undefined
+  /** When the last batch was started, on the monotonic clock. */
+  startedAtMs: number
   /** Set once the oldest item has waited long enough (or all must go): flush as soon as there is room. */
   isDue: boolean
 }
@@ -54,6 +59,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     underWay: new Set(),
     unsettled: 0,
     timer: undefined,
+    startedAtMs: Number.NEGATIVE_INFINITY,
     isDue: false,
   }
   return {
@@ -104,11 +110,12 @@ function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOpti
     state.timer = undefined
     state.isDue = false
   } else if (!state.isDue && state.timer === undefined) {
+    const sinceMs = performance.now() - state.startedAtMs
     state.timer = setTimeout(() => {
       state.timer = undefined
       state.isDue = true
       pump(state, options)
-    }, options.maxDelayMs)
+    }, Math.max(0, options.maxDelayMs - sinceMs))
   }
 }
 
@@ -129,6 +136,7 @@ function start<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
   batch: Entry<Item, Result>[],
 ): void {
+  state.startedAtMs = performance.now()
   const run = flushBatch(options.flush, batch).finally(() => {
     state.underWay.delete(run)
     state.unsettled -= batch.length

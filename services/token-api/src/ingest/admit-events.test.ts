@@ -1,4 +1,4 @@
-import type { AcceptedEvent, EventOutcome } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, type EventOutcome, packOutcomes } from '@tollgate/shared/contracts'
 import { QueueError, shardOf } from '@tollgate/shared/queues'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -64,9 +64,11 @@ const event = (id: string, organization = 0): AcceptedEvent => ({
 /** Tells each event's own id as its outcome. */
 const tellIds = async (jobId: string) => ({
   status: 'completed' as const,
-  result: (jobs.get(jobId) ?? []).map(({ id }): EventOutcome => {
-    return Number(id) % 2 === 0 ? { outcome: 'recorded' } : { outcome: 'duplicate', conflict: Number(id) % 3 === 0 }
-  }),
+  result: packOutcomes(
+    (jobs.get(jobId) ?? []).map(({ id }): EventOutcome => {
+      return Number(id) % 2 === 0 ? { outcome: 'recorded' } : { outcome: 'duplicate', conflict: Number(id) % 3 === 0 }
+    }),
+  ),
 })
 
 test('each of many merged requests gets the outcomes of its own events, in its own order', async () => {

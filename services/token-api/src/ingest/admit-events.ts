@@ -52,8 +52,8 @@ export interface AdmissionOptions {
 }
 
 const MAX_JOB_EVENTS = 1_000
-const MAX_DELAY_MS = 3
-const MAX_IN_FLIGHT = 2
+const MAX_DELAY_MS = 10
+const MAX_IN_FLIGHT = 1
 const MAX_PARKING = 4
 const MAX_WAITING_EVENTS = 20_000
 const ADD_TIMEOUT_MS = 800

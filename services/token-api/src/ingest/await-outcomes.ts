@@ -1,4 +1,4 @@
-import { type EventOutcome, usageEventsResult } from '@tollgate/shared/contracts'
+import { type EventOutcome, unpackOutcomes, usageEventsResult } from '@tollgate/shared/contracts'
 import type { ResultWaiter } from '@tollgate/shared/queues'
 import type { Receipt } from './admit-events.ts'
 
@@ -38,5 +38,6 @@ async function awaitSlice(
   const ended = await waitForResult(receipt.jobId, receipt.shard, ttlMs)
   if (ended.status !== 'completed') return undefined
   const result = usageEventsResult.safeParse(ended.result)
-  return result.success ? result.data.slice(receipt.offset, receipt.offset + receipt.positions.length) : undefined
+  if (!result.success) return undefined
+  return unpackOutcomes(result.data).slice(receipt.offset, receipt.offset + receipt.positions.length)
 }

@@ -36,6 +36,7 @@ interface Cache {
   askAgainAtMs: number
 }
 
+const MEMBER: MembershipVerdict = { member: true }
 const TRUSTED_MS = 60_000
 /** A "no" is asked again soon: the user may have just been added or moved. */
 const REFUSAL_TRUSTED_MS = 5_000
@@ -49,6 +50,9 @@ const MAX_LOOKUPS = 8
 export function createMembershipCheck(options: MembershipOptions): CheckMembership {
   const cache: Cache = { homes: new Map(), organizations: new Map(), askAgainAtMs: Number.NEGATIVE_INFINITY }
   return async (memberships) => {
+    const nowMs = options.now()
+    // Almost always all are known.
+    if (memberships.every((one) => isMember(one, cache, nowMs))) return memberships.map(() => MEMBER)
     await learnHomes(memberships, cache, options)
     const refused = memberships.filter((one) => 'reason' in judge(one, cache, options.now()))
     if (refused.length > 0) await learnOrganizations(refused, cache, options)
@@ -56,10 +60,15 @@ export function createMembershipCheck(options: MembershipOptions): CheckMembersh
   }
 }
 
+function isMember({ userId, organizationId }: Membership, { homes }: Cache, nowMs: number): boolean {
+  const home = homes.get(userId)
+  return home !== undefined && home.organizationId === organizationId && nowMs - home.atMs < TRUSTED_MS
+}
+
 function judge(membership: Membership, cache: Cache, nowMs: number): MembershipVerdict {
+  if (isMember(membership, cache, nowMs)) return MEMBER
   if (!isSettled(membership, cache, nowMs)) return { member: false }
   const home = cache.homes.get(membership.userId)?.organizationId
-  if (home === membership.organizationId) return { member: true }
   if (cache.organizations.get(membership.organizationId)?.exists === false) return { reason: 'unknown_organization' }
   return { reason: home === undefined ? 'unknown_user' : 'user_not_in_organization' }
 }

@@ -7,6 +7,7 @@ import {
   publicEvent,
   RESERVED_SOURCE,
   type RejectionReason,
+  readCanonicalUsage,
 } from '@tollgate/shared/contracts'
 import type { z } from 'zod'
 import { fillCounts } from './fill-counts.ts'
@@ -73,7 +74,9 @@ function toList(body: unknown, contentType: string): unknown[] {
 }
 
 function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | Rejection {
-  const rejection = (reason: RejectionReason, detail: string): Rejection => ({ index, id: idOf(item), reason, detail })
+  const rejection = (reason: RejectionReason, detail: string) => reject(item, index, reason, detail)
+  const canonical = readCanonicalUsage(item)
+  if (canonical !== undefined) return judgeTime(canonical, index, nowMs)
   const type = property(item, 'type')
   if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
     return rejection('unsupported_type', `the supported types are ${[...KNOWN_TYPES].join(', ')}`)
@@ -82,14 +85,22 @@ function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | 
   if ('reason' in filled) return rejection(filled.reason, filled.detail)
   const parsed = publicEvent.safeParse(filled.item)
   if (!parsed.success) return rejection('invalid_event', describe(parsed.error))
-  const event = parsed.data
+  return judgeTime(parsed.data, index, nowMs)
+}
+
+function judgeTime(event: PublicEvent, index: number, nowMs: number): ParsedEvent | Rejection {
+  const rejection = (reason: RejectionReason, detail: string) => reject(event, index, reason, detail)
   if (speaksOfOpeningBalance(event)) return rejection('invalid_event', `source: ${RESERVED_SOURCE} is reserved`)
   const timeMs = event.time === undefined ? nowMs : Date.parse(event.time)
   // What a correction may reach back to is its original's matter.
   const isLate = nowMs - timeMs > MAX_LATE_MS && event.type !== 'tollgate.usage.corrected.v1'
   if (isLate) return rejection('too_late', 'time lies more than 35 days in the past')
   if (timeMs - nowMs > MAX_EARLY_MS) return rejection('too_early', 'time lies more than 5 minutes in the future')
-  return { index, event, time: new Date(timeMs).toISOString() }
+  return { index, event, time: event.time ?? new Date(nowMs).toISOString() }
+}
+
+function reject(item: unknown, index: number, reason: RejectionReason, detail: string): Rejection {
+  return { index, id: idOf(item), reason, detail }
 }
 
 function speaksOfOpeningBalance(event: PublicEvent): boolean {

@@ -52,11 +52,15 @@ export async function takeEvents(batch: ParsedBatch, submitter: Submitter, optio
 // A user's own token says where its user belongs. A correction speaks of no user: the worker judges its organization.
 async function judgeMembers(events: readonly ParsedEvent[], submitter: Submitter, checkMembership: CheckMembership) {
   if (submitter.kind === 'user') return events.map(() => ({ member: true }))
-  const verdicts = await checkMembership(events.flatMap(({ event }) => membershipOf(event)))
+  const memberships: Membership[] = []
+  for (const { event } of events) {
+    if (speaksOfUser(event)) memberships.push({ organizationId: event.data.organization_id, userId: event.data.user_id })
+  }
+  const verdicts = await checkMembership(memberships)
   let next = 0
-  return events.map(({ event }) => (membershipOf(event).length > 0 ? verdicts[next++] : { member: false }))
+  return events.map(({ event }) => (speaksOfUser(event) ? verdicts[next++] : { member: false }))
 }
 
-function membershipOf({ data }: PublicEvent): Membership[] {
-  return 'user_id' in data ? [{ organizationId: data.organization_id, userId: data.user_id }] : []
+function speaksOfUser(event: PublicEvent): event is Exclude<PublicEvent, { type: 'tollgate.usage.corrected.v1' }> {
+  return event.type !== 'tollgate.usage.corrected.v1'
 }
