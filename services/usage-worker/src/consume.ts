@@ -17,12 +17,18 @@ export function consumeUsageEvents(
   limits: BatchLimits,
   options: ConsumerOptions,
 ): Consumer {
-  const batches = createGroupCommit<UsageEventsJob, EventOutcome[]>({
+  const batches = createGroupCommit<{ readonly job: UsageEventsJob; readonly shard: number }, EventOutcome[]>({
     maxItems: limits.maxEvents,
     maxDelayMs: limits.maxDelayMs,
     maxInFlight: limits.inFlight,
-    weigh: (job) => job.events.length,
-    flush: commit,
+    weigh: ({ job }) => job.events.length,
+    // Organizations of one shard share rows: two transactions with them would wait for each other.
+    laneOf: ({ shard }) => shard,
+    flush: (items) => commit(items.map(({ job }) => job)),
   })
-  return createConsumer('usage-events', async (job) => packOutcomes(await batches.submit(job)), options)
+  return createConsumer(
+    'usage-events',
+    async (job, { shard }) => packOutcomes(await batches.submit({ job, shard })),
+    options,
+  )
 }

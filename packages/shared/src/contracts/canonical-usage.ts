@@ -1,5 +1,11 @@
 import type { z } from 'zod'
-import { type AcceptedEvent, MAX_EVENT_TOKENS, MAX_MESSAGES, type PublicEvent, type usageRecordedData } from './events.ts'
+import {
+  type AcceptedEvent,
+  MAX_EVENT_TOKENS,
+  MAX_MESSAGES,
+  type PublicEvent,
+  type usageRecordedData,
+} from './events.ts'
 import { isStorable } from './text.ts'
 
 type PublicUsage = Extract<PublicEvent, { type: 'tollgate.usage.recorded.v1' }>

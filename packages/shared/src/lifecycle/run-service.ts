@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
 import type { Logger } from '../logging/index.ts'
 import { type Phase, type Phases, runPhases } from './shutdown.ts'
 
@@ -23,6 +24,9 @@ export interface ServiceOptions {
   readonly exit?: (code: number) => void
 }
 
+// V8 lets its heap grow to several times what is in use before it collects, the more so the more memory the machine has. A
+// service under load then holds some hundred megabytes of garbage; a fifth is enough, and costs next to nothing.
+const HEAP_GROWING_PERCENT = 20
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
@@ -31,6 +35,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
  */
 export async function runService(options: ServiceOptions): Promise<void> {
   const { name, logger, events = process, exit = (code) => process.exit(code) } = options
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
   const phases: Phase[] = []
   const stopping = new AbortController()
   const context: StartContext = { phases: collector(phases), stopping: stopping.signal }

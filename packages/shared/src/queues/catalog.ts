@@ -32,7 +32,7 @@ export const queueCatalog = {
     // A job is up to a thousand events: keep few of them.
     retention: { completed: { age: 30, count: 200 }, failed: { count: 10_000 } },
     // At least the jobs of one SQL batch, since the handler returns when its batch has committed.
-    concurrency: 100,
+    concurrency: 64,
     sharded: true,
   },
   'quota-evaluations': {

@@ -55,6 +55,49 @@ describe('group commit', () => {
     expect(batches).toEqual([[1], [2, 3]])
   })
 
+  test('lanes: what is under way has no lane twice, and a lane that fills a batch has it for itself', async () => {
+    const hold = gate()
+    const batches: string[] = []
+    const flush = async (items: string[]) => {
+      batches.push(items.join(' '))
+      await hold.promise
+      return items
+    }
+    const laneOf = (item: string) => Number(item[0])
+    const commit = createGroupCommit({ maxItems: 3, maxDelayMs: 3_600_000, maxInFlight: 3, flush, laneOf })
+    const early = ['1a', '2a', '1b'].map(commit.submit)
+    const full = ['3a', '3b', '3c'].map(commit.submit)
+    const late = ['1c', '1d', '2b'].map(commit.submit)
+    await delay(5)
+    expect(batches).toEqual(['1a 1b 2a', '3a 3b 3c'])
+    hold.open()
+    await commit.drain()
+    await Promise.all([...early, ...full, ...late])
+    expect(batches.slice(2)).toEqual(['1c 1d 2b'])
+  })
+
+  test('a lane that is never empty does not starve the others', async () => {
+    const seen: string[] = []
+    const flush = async (items: string[]) => {
+      seen.push(...items)
+      if (seen.length < 60) void commit.submit(`1 ${seen.length}`)
+      await delay(0)
+      return items
+    }
+    const commit: ReturnType<typeof createGroupCommit<string, string>> = createGroupCommit({
+      maxItems: 2,
+      maxDelayMs: 0,
+      maxInFlight: 1,
+      flush,
+      laneOf: (item) => Number(item[0]),
+    })
+    const busy = Array.from({ length: 20 }, (_, index) => commit.submit(`1 ${index}`))
+    expect(await commit.submit('2 rare')).toBe('2 rare')
+    expect(seen.indexOf('2 rare')).toBeLessThan(30)
+    await Promise.all(busy)
+    await commit.drain()
+  })
+
   test('a failed flush rejects its own items only', async () => {
     const flush = async (items: number[]) => {
       if (items.includes(13)) throw new Error('unlucky')

@@ -11,6 +11,11 @@ export interface GroupCommitOptions<Item, Result> {
   readonly maxInFlight: number
   /** Weight of an item, for instance the events in a job. Default 1. */
   readonly weigh?: (item: Item) => number
+  /**
+   * The lane of an item: no two batches under way have items of the same lane, and a lane that fills a batch has it
+   * for itself. For batches that would wait for each other's locks. Default: one lane without this exclusion.
+   */
+  readonly laneOf?: (item: Item) => number
   /** Weight of waiting items above which `submit` is refused with a `BackpressureError`. Default: no bound. */
   readonly maxWaiting?: number
   /** Stores a batch; must give one result per item, in order. When it rejects, every item of the batch is rejected. */
@@ -34,16 +39,24 @@ export class BackpressureError extends Error {
 
 interface Entry<Item, Result> {
   readonly item: Item
+  /** Items are numbered as they come. */
+  readonly number: number
   readonly weight: number
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
 }
 
-interface State<Item, Result> {
+interface Lane<Item, Result> {
   waiting: Entry<Item, Result>[]
-  waitingWeight: number
+  weight: number
+  isUnderWay: boolean
+}
+
+interface State<Item, Result> {
+  readonly lanes: Map<number, Lane<Item, Result>>
   underWay: Set<Promise<void>>
   unsettled: number
+  submitted: number
   timer: NodeJS.Timeout | undefined
   /** When the last batch was started, on the monotonic clock. */
   startedAtMs: number
@@ -51,13 +64,18 @@ interface State<Item, Result> {
   isDue: boolean
 }
 
+interface Batch<Item, Result> {
+  readonly entries: Entry<Item, Result>[]
+  readonly lanes: Lane<Item, Result>[]
+}
+
 /** Makes a group commit; pure but for its timer. */
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>): GroupCommit<Item, Result> {
   const state: State<Item, Result> = {
-    waiting: [],
-    waitingWeight: 0,
+    lanes: new Map(),
     underWay: new Set(),
     unsettled: 0,
+    submitted: 0,
     timer: undefined,
     startedAtMs: Number.NEGATIVE_INFINITY,
     isDue: false,
@@ -77,15 +95,29 @@ function submit<Item, Result>(
   item: Item,
 ): Promise<Result> {
   const weight = options.weigh?.(item) ?? 1
-  if (state.waitingWeight + weight > (options.maxWaiting ?? Number.POSITIVE_INFINITY)) {
-    return Promise.reject(new BackpressureError(`${state.waitingWeight} items are waiting already`))
+  const waitingWeight = weightOf(state.lanes.values())
+  if (waitingWeight + weight > (options.maxWaiting ?? Number.POSITIVE_INFINITY)) {
+    return Promise.reject(new BackpressureError(`${waitingWeight} items are waiting already`))
   }
+  const lane = openLane(state, options.laneOf?.(item) ?? 0)
   const { promise, resolve, reject } = Promise.withResolvers<Result>()
-  state.waiting.push({ item, weight, resolve, reject })
-  state.waitingWeight += weight
+  lane.waiting.push({ item, number: state.submitted++, weight, resolve, reject })
+  lane.weight += weight
   state.unsettled++
   pump(state, options)
   return promise
+}
+
+function openLane<Item, Result>({ lanes }: State<Item, Result>, number: number): Lane<Item, Result> {
+  const lane = lanes.get(number) ?? { waiting: [], weight: 0, isUnderWay: false }
+  lanes.set(number, lane)
+  return lane
+}
+
+function weightOf(lanes: Iterable<{ readonly weight: number }>): number {
+  let sum = 0
+  for (const { weight } of lanes) sum += weight
+  return sum
 }
 
 async function drain<Item, Result>(
@@ -101,45 +133,72 @@ async function drain<Item, Result>(
 
 /** Starts the batches that are full or due, as far as there is room, and sets the timer for the rest. */
 function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
-  while (state.waiting.length > 0 && state.underWay.size < options.maxInFlight) {
-    if (!state.isDue && state.waitingWeight < options.maxItems) break
-    start(state, options, takeBatch(state, options.maxItems))
+  while (state.underWay.size < options.maxInFlight) {
+    const free = freeLanes(state)
+    if (free.length === 0 || (!state.isDue && weightOf(free) < options.maxItems)) break
+    start(state, options, takeBatch(free, options.maxItems))
   }
-  if (state.waiting.length === 0) {
+  if (freeLanes(state).length === 0) {
     clearTimeout(state.timer)
     state.timer = undefined
     state.isDue = false
   } else if (!state.isDue && state.timer === undefined) {
-    const sinceMs = performance.now() - state.startedAtMs
-    state.timer = setTimeout(() => {
-      state.timer = undefined
-      state.isDue = true
-      pump(state, options)
-    }, Math.max(0, options.maxDelayMs - sinceMs))
+    setTimer(state, options)
   }
 }
 
-function takeBatch<Item, Result>(state: State<Item, Result>, maxWeight: number): Entry<Item, Result>[] {
-  let weight = 0
-  let count = 0
-  for (const entry of state.waiting) {
-    if (count > 0 && weight + entry.weight > maxWeight) break
-    weight += entry.weight
-    count++
+function setTimer<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
+  const sinceMs = performance.now() - state.startedAtMs
+  const fire = () => {
+    state.timer = undefined
+    state.isDue = true
+    pump(state, options)
   }
-  state.waitingWeight -= weight
-  return state.waiting.splice(0, count)
+  state.timer = setTimeout(fire, Math.max(0, options.maxDelayMs - sinceMs))
+}
+
+/** Lanes with items that may go, the one that has waited longest first. */
+function freeLanes<Item, Result>({ lanes }: State<Item, Result>): Lane<Item, Result>[] {
+  const free = [...lanes.values()].filter((lane) => lane.waiting.length > 0 && !lane.isUnderWay)
+  return free.sort((one, other) => firstOf(one) - firstOf(other))
+}
+
+function firstOf<Item, Result>({ waiting: [first] }: Lane<Item, Result>): number {
+  return first?.number ?? Number.POSITIVE_INFINITY
+}
+
+function takeBatch<Item, Result>(free: readonly Lane<Item, Result>[], maxWeight: number): Batch<Item, Result> {
+  const batch: Batch<Item, Result> = { entries: [], lanes: [] }
+  let weight = 0
+  for (const lane of free) {
+    let count = 0
+    for (const entry of lane.waiting) {
+      if (weight > 0 && weight + entry.weight > maxWeight) break
+      weight += entry.weight
+      lane.weight -= entry.weight
+      count++
+    }
+    if (count === 0) break
+    batch.entries.push(...lane.waiting.splice(0, count))
+    batch.lanes.push(lane)
+  }
+  return batch
 }
 
 function start<Item, Result>(
   state: State<Item, Result>,
   options: GroupCommitOptions<Item, Result>,
-  batch: Entry<Item, Result>[],
+  { entries, lanes }: Batch<Item, Result>,
 ): void {
+  const occupy = (isUnderWay: boolean) => {
+    for (const lane of lanes) lane.isUnderWay = isUnderWay && options.laneOf !== undefined
+  }
+  occupy(true)
   state.startedAtMs = performance.now()
-  const run = flushBatch(options.flush, batch).finally(() => {
+  const run = flushBatch(options.flush, entries).finally(() => {
+    occupy(false)
     state.underWay.delete(run)
-    state.unsettled -= batch.length
+    state.unsettled -= entries.length
     pump(state, options)
   })
   state.underWay.add(run)

@@ -54,7 +54,8 @@ async function judgeMembers(events: readonly ParsedEvent[], submitter: Submitter
   if (submitter.kind === 'user') return events.map(() => ({ member: true }))
   const memberships: Membership[] = []
   for (const { event } of events) {
-    if (speaksOfUser(event)) memberships.push({ organizationId: event.data.organization_id, userId: event.data.user_id })
+    if (speaksOfUser(event))
+      memberships.push({ organizationId: event.data.organization_id, userId: event.data.user_id })
   }
   const verdicts = await checkMembership(memberships)
   let next = 0
