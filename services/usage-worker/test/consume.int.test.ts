@@ -1,5 +1,5 @@
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
-import type { AcceptedEvent, UsageEventsJob } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, type UsageEventsJob, unpackOutcomes, usageEventsResult } from '@tollgate/shared/contracts'
 import { createMetrics } from '@tollgate/shared/metrics'
 import {
   type Consumer,
@@ -98,7 +98,13 @@ async function add(job: UsageEventsJob): Promise<string> {
 
 async function addAndWait(job: UsageEventsJob) {
   const jobId = await add(job)
-  return waiter.waitForResult(jobId, 0, 30_000)
+  return outcomesOf(jobId)
+}
+
+async function outcomesOf(jobId: string) {
+  const ended = await waiter.waitForResult(jobId, 0, 30_000)
+  if (ended.status !== 'completed') return ended
+  return { ...ended, result: unpackOutcomes(usageEventsResult.parse(ended.result)) }
 }
 
 async function counted(): Promise<{ events: number; tokens: number }> {
@@ -177,7 +183,7 @@ describe('the usage worker', () => {
     const jobId = await add(jobOf(usage('a')))
     expect(await waiter.waitForResult(jobId, 0, 500)).toEqual({ status: 'timeout' })
     isAway = false
-    expect(await waiter.waitForResult(jobId, 0, 30_000)).toMatchObject({ result: [{ outcome: 'recorded' }] })
+    expect(await outcomesOf(jobId)).toMatchObject({ result: [{ outcome: 'recorded' }] })
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
   })
 

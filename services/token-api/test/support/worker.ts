@@ -1,4 +1,4 @@
-import type { AcceptedEvent, EventOutcome } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, type EventOutcome, packOutcomes } from '@tollgate/shared/contracts'
 import { createConsumer, createWorkerConnection, disconnectAll } from '@tollgate/shared/queues'
 import { createPgRpc } from '@tollgate/shared/store'
 
@@ -28,7 +28,7 @@ export function startWorker(redisUrl: string, databaseUrl: string, shards = 4): 
       const [row] = await rpc('ingest_usage', { batch: { events } })
       const outcomes: EventOutcome[] = events.map(() => ({ outcome: 'recorded' }))
       for (const { i, ...outcome } of row?.outcomes ?? []) outcomes[i] = outcome as EventOutcome
-      return outcomes
+      return packOutcomes(outcomes)
     },
     { connection, shards, onError },
   )
