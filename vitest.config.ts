@@ -15,7 +15,7 @@ export default defineConfig({
             '{packages,services,apps}/*/src/**/*.test.ts',
             'infra/**/src/**/*.test.ts',
             'bench/src/**/*.test.ts',
-            'mutants/src/**/*.test.ts',
+            '{mutants,adversarial}/src/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],
         },

@@ -58,7 +58,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, ()
 main(process.argv.slice(2)).then(
   (isGood) => process.exit(isGood ? 0 : 1),
   (error: unknown) => {
-    console.error(error instanceof MutantError ? error.message : error)
+    if (signal.aborted) console.error('Interrupted.')
+    else console.error(error instanceof MutantError ? error.message : error)
     process.exit(1)
   },
 )

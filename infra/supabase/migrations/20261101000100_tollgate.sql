@@ -2153,28 +2153,82 @@ revoke execute on function public.create_webhook, public.list_webhooks, public.r
 grant execute on function public.create_webhook, public.list_webhooks, public.remove_webhook, public.rotate_webhook,
   public.list_webhook_deliveries, public.replay_webhook to tollgate_token_api, service_role;
 
+-- schemas/40-functions/check_sessions.sql
+-- Purpose: compare the chat sessions that started on a day with the ledger, a window of nine days at a time, and where asked
+--   put right what is off. Parameters: for_organization; at (the day, or `day>window` for a later window); carried (null: the
+--   first window), repair.
+-- Returns: suspects' drift as jsonb array of { user_id, session_id, tokens_off, cost_off }; next_at and next_carried: the
+--   next window and what it has to know: { user_id, session_id, sums, entries } (as text) of the sessions that go on; null:
+--   none.
+-- Locks: see repair_sessions. Invariant: a call reads a window of the ledger, however long a session lives. Sums of earlier
+--   windows may be overtaken by a correction: so they only cast a suspicion, and what is suspected is looked at as a whole,
+--   in one snapshot, before it is called a drift.
+create function tollgate.check_sessions(for_organization uuid, at text, carried jsonb, repair boolean,
+  out drift jsonb, out next_at text, out next_carried jsonb)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  day date := split_part(at, '>', 1)::date;
+  from_date date := coalesce(nullif(split_part(at, '>', 2), '')::date, day - 1);
+  to_date date := from_date + 8;
+  users uuid[];
+  sessions text[];
+begin
+  select array_agg(w.user_id) filter (where w.is_complete and w.is_off),
+    array_agg(w.session_id) filter (where w.is_complete and w.is_off),
+    jsonb_agg((select jsonb_object_agg(x.key, x.value #>> '{}') -- as text: it comes back by way of JavaScript
+      from jsonb_each(to_jsonb(w) - '{is_complete,is_off}'::text[]) x)) filter (where not w.is_complete)
+  into users, sessions, next_carried
+  from (
+    select f.*, row(f.message_count, f.input_tokens, f.output_tokens, f.total_tokens, f.cost_usd, f.charge_usd,
+        f.unpriced_events, f.message_count, f.total_tokens)
+      is distinct from row(s.message_count, s.input_tokens, s.output_tokens, s.total_tokens, s.cost_usd, s.charge_usd,
+        s.unpriced_events, coalesce((s.session_metadata ->> 'messages')::numeric, 0),
+        coalesce((s.session_metadata ->> 'tokens')::numeric, 0)) as is_off
+    from tollgate.fold_session_window(for_organization, day, from_date, to_date, coalesce(carried, '[]')) f
+    join public.chat_sessions s on s.organization_id = for_organization and s.user_id = f.user_id
+      and s.librechat_session_id = f.session_id) w;
+  next_at := case when next_carried is not null then day || '>' || to_date + 1 end;
+  select coalesce(jsonb_agg(to_jsonb(d)), '[]') into drift
+  from (select f.* from tollgate.find_session_drift(for_organization, users, sessions) f limit 1000) d
+  where users is not null;
+  if repair and drift <> '[]' then
+    perform tollgate.repair_sessions(for_organization, users, sessions);
+  end if;
+end
+$$;
+
+grant execute on function tollgate.check_sessions to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/check_slice.sql
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
--- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start), repair.
+-- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start; of sessions see
+--   check_sessions, as for carried), repair.
 -- Returns: drift: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text
 --   amounts: what the rollup had too little), at most a thousand; changed: rows are locked and were written.
 -- Locks: only where something is off or was there before Tollgate: see repair_day, post_opening_balances, repair_sessions,
 --   repair_period; each at most once, since whoever has a period's total must not ask for a day's rows again.
 create function tollgate.check_slice(
-  stage text, for_organization uuid, at text, repair boolean, out drift jsonb, out changed boolean)
+  stage text, for_organization uuid, at text, repair boolean, carried jsonb default null,
+  out drift jsonb, out changed boolean, out next_at text, out next_carried jsonb)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 begin
+  if stage = 'sessions' then
+    select c.drift, c.next_at, c.next_carried into drift, next_at, next_carried
+    from tollgate.check_sessions(for_organization, at, carried, repair) c;
+    select coalesce(jsonb_agg(d || jsonb_build_object('rollup', 'chat_sessions', 'organization_id', for_organization,
+      'at', split_part(at, '>', 1), 'tokens_off', d ->> 'tokens_off', 'cost_off', d ->> 'cost_off')), '[]')
+    into drift from jsonb_array_elements(drift) d;
+    changed := repair and drift <> '[]';
+    return;
+  end if;
   select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(
     'organization_id', for_organization, 'at', at, 'tokens_off', d.tokens_off::text, 'cost_off', d.cost_off::text)), '[]')
   into drift
   from (
     select d.rollup, d.user_id, d.model, d.session_id, d.tokens_off, d.cost_off
     from tollgate.find_day_drift(for_organization, case when stage = 'days' then at::date end) d where stage = 'days'
-    union all
-    select 'chat_sessions', s.user_id, null, s.session_id, s.tokens_off, s.cost_off
-    from tollgate.find_session_drift(for_organization, case when stage = 'sessions' then at::date end) s
-    where stage = 'sessions'
     union all
     select 'period_totals', null, null, null, p.tokens_off, p.cost_off
     from tollgate.find_period_drift(for_organization, case when stage = 'periods' then at::timestamptz end) p
@@ -2189,7 +2243,6 @@ begin
     changed := true;
     case stage
       when 'days' then perform tollgate.repair_day(for_organization, at::date);
-      when 'sessions' then perform tollgate.repair_sessions(for_organization, at::date);
       when 'periods' then perform tollgate.repair_period(for_organization, at::timestamptz);
     end case;
   end if;
@@ -5018,7 +5071,7 @@ grant execute on function public.read_redis_mark to tollgate_usage_worker, servi
 -- schemas/40-functions/reconcile_books.sql
 -- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model), chat sessions by the
 --   day they started, period totals; and put right what is off.
--- Parameters: scan = { stage?, organization_id?, at? (where the last call ended), since? (days from then on),
+-- Parameters: scan = { stage?, organization_id?, at?, carried? (where the last call ended), since? (days from then on),
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
 --   at work: call again later).
@@ -5035,23 +5088,32 @@ declare
   here record;
   began timestamptz := clock_timestamp();
   changed boolean := false;
+  steps integer := 0;
+  checked record;
 begin
   select s.* into here from jsonb_to_record(asked) as s (stage text, organization_id uuid, at text, since date,
-    only_organization uuid, repair boolean, budget_ms integer);
+    only_organization uuid, repair boolean, budget_ms integer, carried jsonb);
   here.stage := coalesce(here.stage, 'days');
   slices := 0;
   drift := '[]';
   busy := not pg_try_advisory_xact_lock_shared(hashtext('tollgate.books'));
   while not busy and here.stage is not null and drift = '[]' and not changed
-    and (slices = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
-    select n.organization_id, n.at into here.organization_id, here.at
-    from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
+    and (steps = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
+    if here.carried is null then -- else the next window of the same sessions
+      select n.organization_id, n.at into here.organization_id, here.at
+      from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
+      slices := slices + (here.organization_id is not null)::integer;
+    end if;
+    steps := steps + 1;
     if here.organization_id is null then
       here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
     else
-      select c.drift, c.changed into drift, changed
-      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair) c;
-      slices := slices + 1;
+      select c.* into checked
+      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair, here.carried) c;
+      drift := checked.drift;
+      changed := checked.changed;
+      here.at := coalesce(checked.next_at, split_part(here.at, '>', 1));
+      here.carried := checked.next_carried;
     end if;
   end loop;
   resume := case when here.stage is not null then asked || to_jsonb(here) end;
@@ -5140,24 +5202,27 @@ grant execute on function tollgate.fold_period_models, tollgate.fold_period, tol
   to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/reconcile_sessions.sql
--- Purpose: what chat sessions that started on a day have to say, by ledger and closing figures.
--- Parameters: for_organization, for_date (UTC day of started_at). Returns: a row a session. Reads only.
--- Invariant: every entry of a session lies between its start and its last activity, so that a range of days is enough.
-create function tollgate.fold_sessions(for_organization uuid, for_date date)
+-- Purpose: what some chat sessions have to say, by ledger and closing figures. Parameters: for_organization, users and
+--   sessions (two arrays of one length: their keys). Returns: a row a session; is_explained: any entry speaks of it.
+-- Invariant: every entry of a session lies between its start and its last activity, so that a range of days is enough. It may
+--   be a long one: asked only of sessions that fold_session_window has found to be off. Reads only.
+create function tollgate.fold_sessions(for_organization uuid, users uuid[], sessions text[])
 returns table (user_id uuid, librechat_session_id text, message_count bigint, input_tokens bigint, output_tokens bigint,
   total_tokens bigint, cost_usd numeric, charge_usd numeric, unpriced_events bigint, is_explained boolean)
 language sql stable security invoker set search_path = ''
 as $$
   with session as materialized (
-    select s.user_id, s.librechat_session_id, s.started_at, s.last_activity_at from public.chat_sessions s
-    where s.organization_id = for_organization
-      and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
+    select s.user_id, s.librechat_session_id, s.started_at, s.last_activity_at
+    from unnest(users, sessions) k (user_id, session_id)
+    join public.chat_sessions s on s.organization_id = for_organization and s.user_id = k.user_id
+      and s.librechat_session_id = k.session_id
   ), entry as (
     select e.user_id, e.session_id as librechat_session_id, e.message_count::bigint, e.input_tokens, e.output_tokens,
       e.total_tokens, e.cost_usd, e.charge_usd, e.unpriced_events::bigint
     from tollgate.usage_events e
     where e.organization_id = for_organization and e.entry <> 'opening_balance'
-      and e.usage_date between for_date - 1 and (select (max(s.last_activity_at) at time zone 'UTC')::date + 1 from session s)
+      and e.usage_date between (select (min(s.started_at) at time zone 'UTC')::date - 1 from session s)
+        and (select (max(s.last_activity_at) at time zone 'UTC')::date + 1 from session s)
     union all
     select c.user_id, c.librechat_session_id, c.message_count, c.input_tokens, c.output_tokens, c.total_tokens, c.cost_usd,
       c.charge_usd, c.unpriced_events
@@ -5172,14 +5237,55 @@ as $$
   group by user_id, librechat_session_id
 $$;
 
--- Purpose: where chat_sessions differ from them. Parameters: as above. Returns: a row a session that is off.
+-- Purpose: the same of the sessions that started on a day, as far as some days of the ledger tell: a window of it.
+-- Parameters: for_organization, for_date (UTC day of started_at), from_date and to_date (the window; the first one begins the
+--   day before for_date and has the closing figures), carried (what the windows before have told: see check_sessions).
+-- Returns: a row a session that was active in or after the window, with sums up to its end; entries; is_complete: it was
+--   active no later. Reads only, and of the ledger no more than the window.
+create function tollgate.fold_session_window(
+  for_organization uuid, for_date date, from_date date, to_date date, carried jsonb)
+returns table (user_id uuid, session_id text, message_count bigint, input_tokens bigint, output_tokens bigint,
+  total_tokens bigint, cost_usd numeric, charge_usd numeric, unpriced_events bigint, entries bigint, is_complete boolean)
+language sql stable security invoker set search_path = ''
+as $$
+  with session as materialized (
+    select s.user_id, s.librechat_session_id as session_id, (s.last_activity_at at time zone 'UTC')::date + 1 <= to_date as done
+    from public.chat_sessions s
+    where s.organization_id = for_organization
+      and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
+      and (s.last_activity_at at time zone 'UTC')::date + 1 >= from_date
+  ), part as (
+    select e.user_id, e.session_id, e.message_count::bigint, e.input_tokens, e.output_tokens, e.total_tokens, e.cost_usd,
+      e.charge_usd, e.unpriced_events::bigint, 1::bigint as entries
+    from tollgate.usage_events e
+    where e.organization_id = for_organization and e.entry <> 'opening_balance'
+      and e.usage_date between from_date and to_date
+    union all
+    select c.user_id, c.librechat_session_id, c.message_count, c.input_tokens, c.output_tokens, c.total_tokens, c.cost_usd,
+      c.charge_usd, c.unpriced_events, 1
+    from tollgate.sealed_sessions c
+    where c.organization_id = for_organization and from_date < for_date
+    union all
+    select p.user_id, p.session_id, p.message_count, p.input_tokens, p.output_tokens, p.total_tokens, p.cost_usd,
+      p.charge_usd, p.unpriced_events, p.entries
+    from jsonb_to_recordset(carried) as p (user_id uuid, session_id text, message_count bigint, input_tokens bigint,
+      output_tokens bigint, total_tokens bigint, cost_usd numeric, charge_usd numeric, unpriced_events bigint, entries bigint)
+  )
+  select user_id, session_id, coalesce(sum(p.message_count), 0)::bigint, coalesce(sum(p.input_tokens), 0)::bigint,
+    coalesce(sum(p.output_tokens), 0)::bigint, coalesce(sum(p.total_tokens), 0)::bigint, coalesce(sum(p.cost_usd), 0),
+    coalesce(sum(p.charge_usd), 0), coalesce(sum(p.unpriced_events), 0)::bigint, coalesce(sum(p.entries), 0)::bigint, s.done
+  from session s left join part p using (user_id, session_id)
+  group by user_id, session_id, s.done
+$$;
+
+-- Purpose: where chat_sessions differ from them. Parameters: as fold_sessions. Returns: a row a session that is off.
 -- Invariant: as find_day_drift: one snapshot; a session from before Tollgate that no entry explains is no drift. Reads only.
-create function tollgate.find_session_drift(for_organization uuid, for_date date)
+create function tollgate.find_session_drift(for_organization uuid, users uuid[], sessions text[])
 returns table (user_id uuid, session_id text, tokens_off bigint, cost_off numeric)
 language sql stable security invoker set search_path = ''
 as $$
   select f.user_id, f.librechat_session_id, f.total_tokens - s.total_tokens, f.cost_usd - s.cost_usd
-  from tollgate.fold_sessions(for_organization, for_date) f
+  from tollgate.fold_sessions(for_organization, users, sessions) f
   join public.chat_sessions s on s.organization_id = for_organization and s.user_id = f.user_id
     and s.librechat_session_id = f.librechat_session_id
   where (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i))
@@ -5191,30 +5297,27 @@ as $$
 $$;
 
 -- Purpose: set chat_sessions to them. Parameters: as above. Returns: nothing.
--- Locks: all sessions of the slice in the order of their key. Invariant: as repair_day, also that only these are written.
-create function tollgate.repair_sessions(for_organization uuid, for_date date) returns void
+-- Locks: those sessions in the order of their key. Invariant: as repair_day, also that only what is locked is written.
+create function tollgate.repair_sessions(for_organization uuid, users uuid[], sessions text[]) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
-declare
-  held public.chat_sessions[];
 begin
-  held := array(select s from public.chat_sessions s
+  perform from public.chat_sessions s
+  join unnest(users, sessions) k (user_id, session_id) on s.user_id = k.user_id and s.librechat_session_id = k.session_id
   where s.organization_id = for_organization
-    and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
-  order by s.organization_id, s.user_id, s.librechat_session_id for update);
+  order by s.organization_id, s.user_id, s.librechat_session_id for update of s;
   update public.chat_sessions s set
     message_count = f.message_count, input_tokens = f.input_tokens, output_tokens = f.output_tokens,
     total_tokens = f.total_tokens, cost_usd = f.cost_usd, charge_usd = f.charge_usd, unpriced_events = f.unpriced_events,
     session_metadata = s.session_metadata || jsonb_build_object('messages', f.message_count, 'tokens', f.total_tokens)
-  from tollgate.fold_sessions(for_organization, for_date) f
-  join unnest(held) h on h.user_id = f.user_id and h.librechat_session_id = f.librechat_session_id
+  from tollgate.fold_sessions(for_organization, users, sessions) f
   where s.organization_id = for_organization and s.user_id = f.user_id and s.librechat_session_id = f.librechat_session_id
     and (f.is_explained or s.started_at >= (select i.installed_at from tollgate.installation i));
 end
 $$;
 
-grant execute on function tollgate.fold_sessions, tollgate.find_session_drift, tollgate.repair_sessions
-  to tollgate_usage_worker, service_role;
+grant execute on function tollgate.fold_sessions, tollgate.fold_session_window, tollgate.find_session_drift,
+  tollgate.repair_sessions to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/record_audit.sql
 -- Purpose: put an administrative act on record. Called by the function that does the act, so that neither is without the

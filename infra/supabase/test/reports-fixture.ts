@@ -26,6 +26,8 @@ export const SPAN = { start: dayOf(20), end: dayOf(-1) }
 export interface ReportsFixture {
   readonly sql: pg.Client
   readonly anon: SupabaseClient
+  /** With the secret key: service_role. */
+  readonly service: SupabaseClient
   readonly ids: Record<Person, string>
   readonly clients: Record<Person, SupabaseClient>
   /** Calls a report function as one of them. */
@@ -49,7 +51,7 @@ export async function openReports(): Promise<ReportsFixture> {
   >
   await addUsage(sql, ids)
   return {
-    ...{ sql, ids, clients, anon: open(supabase) },
+    ...{ sql, ids, clients, anon: open(supabase), service: open(supabase, supabase.secretKey) },
     report: async (person, fn, query) => {
       const { data, error } = await clients[person].rpc(fn, { query })
       if (error) throw error
@@ -63,8 +65,8 @@ export async function openReports(): Promise<ReportsFixture> {
   }
 }
 
-const open = (supabase: TestSupabase): SupabaseClient =>
-  createClient(supabase.url, supabase.publishableKey, { auth: { persistSession: false, autoRefreshToken: false } })
+const open = (supabase: TestSupabase, key = supabase.publishableKey): SupabaseClient =>
+  createClient(supabase.url, key, { auth: { persistSession: false, autoRefreshToken: false } })
 
 async function addPerson(person: Person, supabase: TestSupabase, sql: pg.Client) {
   const client = open(supabase)

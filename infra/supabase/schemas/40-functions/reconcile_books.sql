@@ -1,6 +1,6 @@
 -- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model), chat sessions by the
 --   day they started, period totals; and put right what is off.
--- Parameters: scan = { stage?, organization_id?, at? (where the last call ended), since? (days from then on),
+-- Parameters: scan = { stage?, organization_id?, at?, carried? (where the last call ended), since? (days from then on),
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
 --   at work: call again later).
@@ -17,23 +17,32 @@ declare
   here record;
   began timestamptz := clock_timestamp();
   changed boolean := false;
+  steps integer := 0;
+  checked record;
 begin
   select s.* into here from jsonb_to_record(asked) as s (stage text, organization_id uuid, at text, since date,
-    only_organization uuid, repair boolean, budget_ms integer);
+    only_organization uuid, repair boolean, budget_ms integer, carried jsonb);
   here.stage := coalesce(here.stage, 'days');
   slices := 0;
   drift := '[]';
   busy := not pg_try_advisory_xact_lock_shared(hashtext('tollgate.books'));
   while not busy and here.stage is not null and drift = '[]' and not changed
-    and (slices = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
-    select n.organization_id, n.at into here.organization_id, here.at
-    from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
+    and (steps = 0 or clock_timestamp() < began + make_interval(secs => here.budget_ms / 1000.0)) loop
+    if here.carried is null then -- else the next window of the same sessions
+      select n.organization_id, n.at into here.organization_id, here.at
+      from tollgate.next_slice(here.stage, here.organization_id, here.at, here.since, here.only_organization) n;
+      slices := slices + (here.organization_id is not null)::integer;
+    end if;
+    steps := steps + 1;
     if here.organization_id is null then
       here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
     else
-      select c.drift, c.changed into drift, changed
-      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair) c;
-      slices := slices + 1;
+      select c.* into checked
+      from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair, here.carried) c;
+      drift := checked.drift;
+      changed := checked.changed;
+      here.at := coalesce(checked.next_at, split_part(here.at, '>', 1));
+      here.carried := checked.next_carried;
     end if;
   end loop;
   resume := case when here.stage is not null then asked || to_jsonb(here) end;

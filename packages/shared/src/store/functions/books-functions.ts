@@ -10,6 +10,8 @@ export interface BooksScan {
   stage?: string | null
   organization_id?: string | null
   at?: string | null
+  /** What a slice that goes on has told so far. */
+  carried?: unknown
   /** Only days from this one on. */
   since?: string | null | undefined
   only_organization?: string | null | undefined
