@@ -5249,7 +5249,7 @@ returns table (user_id uuid, session_id text, message_count bigint, input_tokens
 language sql stable security invoker set search_path = ''
 as $$
   with session as materialized (
-    select s.user_id, s.librechat_session_id as session_id, (s.last_activity_at at time zone 'UTC')::date + 1 <= to_date as done
+    select s.user_id, s.librechat_session_id as session_id, (s.last_activity_at at time zone 'UTC')::date + 1 as last_date
     from public.chat_sessions s
     where s.organization_id = for_organization
       and s.started_at >= for_date::timestamp at time zone 'UTC' and s.started_at < (for_date + 1)::timestamp at time zone 'UTC'
@@ -5259,12 +5259,13 @@ as $$
       e.charge_usd, e.unpriced_events::bigint, 1::bigint as entries
     from tollgate.usage_events e
     where e.organization_id = for_organization and e.entry <> 'opening_balance'
-      and e.usage_date between from_date and to_date
+      and e.usage_date between from_date and (select least(to_date, max(s.last_date)) from session s)
     union all
     select c.user_id, c.librechat_session_id, c.message_count, c.input_tokens, c.output_tokens, c.total_tokens, c.cost_usd,
       c.charge_usd, c.unpriced_events, 1
     from tollgate.sealed_sessions c
     where c.organization_id = for_organization and from_date < for_date
+      and (c.user_id, c.librechat_session_id) in (select s.user_id, s.session_id from session s)
     union all
     select p.user_id, p.session_id, p.message_count, p.input_tokens, p.output_tokens, p.total_tokens, p.cost_usd,
       p.charge_usd, p.unpriced_events, p.entries
@@ -5273,9 +5274,9 @@ as $$
   )
   select user_id, session_id, coalesce(sum(p.message_count), 0)::bigint, coalesce(sum(p.input_tokens), 0)::bigint,
     coalesce(sum(p.output_tokens), 0)::bigint, coalesce(sum(p.total_tokens), 0)::bigint, coalesce(sum(p.cost_usd), 0),
-    coalesce(sum(p.charge_usd), 0), coalesce(sum(p.unpriced_events), 0)::bigint, coalesce(sum(p.entries), 0)::bigint, s.done
+    coalesce(sum(p.charge_usd), 0), coalesce(sum(p.unpriced_events), 0)::bigint, coalesce(sum(p.entries), 0)::bigint, s.last_date <= to_date
   from session s left join part p using (user_id, session_id)
-  group by user_id, session_id, s.done
+  group by user_id, session_id, s.last_date
 $$;
 
 -- Purpose: where chat_sessions differ from them. Parameters: as fold_sessions. Returns: a row a session that is off.

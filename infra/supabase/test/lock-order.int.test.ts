@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createTestDatabase, type TestDatabase } from '@tollgate/local-stack/testing'
@@ -223,6 +224,26 @@ describe('the months of the ledger', () => {
     expect(Number(entries)).toBeGreaterThan(0)
     expect(days).toBe(entries)
     expect((await admin.query('select from tollgate.usage_events')).rowCount).toBe(0)
+  })
+})
+
+describe('two holds of one organization', () => {
+  const hold = (total_tokens: number, client: pg.Client) => {
+    const request = { id: randomUUID(), organization_id, user_id, session_id: 's', total_tokens, ttl_seconds: 60 }
+    return client.query('select outcome from public.reserve_tokens($1)', [{ requests: [request] }])
+  }
+
+  it('follow one another: the second waits for the first, and sees what it has left', async () => {
+    await admin.query(`update public.organizations set librechat_config = '{"max_tokens": 1000}'`)
+    expect((await hold(1, admin)).rows).toEqual([{ outcome: 'held' }])
+    await one.query('begin')
+    expect((await hold(600, one)).rows).toEqual([{ outcome: 'held' }])
+    const second = hold(600, other)
+    await untilWaiting(1)
+    await one.query('commit')
+    expect((await second).rows).toEqual([{ outcome: 'refused' }])
+    const { rows } = await admin.query('select reserved_tokens::int as held from tollgate.reserved_totals')
+    expect(rows).toEqual([{ held: 601 }])
   })
 })
 

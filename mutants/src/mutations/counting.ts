@@ -159,8 +159,8 @@ export const COUNTING: readonly Mutation[] = [
       },
     ],
     test: {
-      file: 'infra/supabase/test/reservations.int.test.ts',
-      title: 'two hundred at once over several connections pass exactly as far as the limit',
+      file: 'infra/supabase/test/lock-order.int.test.ts',
+      title: 'follow one another: the second waits for the first, and sees what it has left',
     },
   },
 ]
