@@ -6,9 +6,10 @@ import { renderMarkdown } from './report/render-markdown.ts'
 import { runBench } from './run-bench.ts'
 import { SCENARIOS } from './scenarios/index.ts'
 import { openBenchStack } from './stack/open-bench-stack.ts'
-import { writeResults } from './write-results.ts'
+import { writeRatios, writeResults } from './write-results.ts'
 
 const RESULTS = resolve(import.meta.dirname, '../results')
+const README = resolve(import.meta.dirname, '../../README.md')
 const abort = new AbortController()
 // What is going on goes to stderr, so that stdout is the result alone.
 const log = (line: string): void => console.error(line)
@@ -25,9 +26,9 @@ async function bench(): Promise<void> {
   })
   try {
     const result = await Promise.race([runBench(stack, chosen, options, log), interrupted])
-    const markdown = renderMarkdown(result)
-    writeResults(RESULTS, result, markdown)
-    console.log(options.json ? JSON.stringify(result, null, 2) : markdown)
+    writeResults(RESULTS, result)
+    if (options.readme) writeRatios(README, result)
+    console.log(options.json ? JSON.stringify(result, null, 2) : renderMarkdown(result))
   } finally {
     await stack.stop()
   }

@@ -9,6 +9,7 @@ describe('readOptions', () => {
     expect(readOptions([], scenarios)).toEqual({
       names: scenarios,
       json: false,
+      readme: false,
       seconds: 3,
       rounds: 3,
       rows: 10_000_000,
@@ -21,7 +22,15 @@ describe('readOptions', () => {
       ['--', 'three', 'one', '--json', '--seconds', '0.5', '--rounds=1', '--rows=500'],
       scenarios,
     )
-    expect(options).toEqual({ names: ['one', 'three'], json: true, seconds: 0.5, rounds: 1, rows: 500, help: false })
+    expect(options).toEqual({
+      names: ['one', 'three'],
+      json: true,
+      readme: false,
+      seconds: 0.5,
+      rounds: 1,
+      rows: 500,
+      help: false,
+    })
   })
 
   test.each([

@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly names: readonly string[]
   /** Print JSON instead of tables. */
   readonly json: boolean
+  /** Put the table of ratios into the README. */
+  readonly readme: boolean
   /** Length of a measurement. */
   readonly seconds: number
   /** Measurements of each contender. */
@@ -22,9 +24,10 @@ const MAX_ROWS = 1_000_000_000
 
 /** Says how the bench is used. */
 export function usage(scenarios: readonly string[]): string {
-  return `Usage: bench [name…] [--json] [--seconds N] [--rounds N] [--rows N]
+  return `Usage: bench [name…] [--json] [--readme] [--seconds N] [--rounds N] [--rows N]
   name       ${scenarios.join(', ')} (default: all)
   --json     print JSON instead of tables
+  --readme   put the table of ratios into the README
   --seconds  length of each measurement (3)
   --rounds   measurements of each contender, taken in turn (3)
   --rows     rows in the ledger for ledger-size (10000000, which takes some minutes to fill)`
@@ -46,7 +49,7 @@ export function readOptions(args: readonly string[], scenarios: readonly string[
     throw new BenchError(`--rows must be a whole number from 1 to ${MAX_ROWS}.`)
   }
   const names = scenarios.filter((name) => positionals.length === 0 || positionals.includes(name))
-  return { names, json: values.json, seconds, rounds, rows, help: values.help }
+  return { names, json: values.json, readme: values.readme, seconds, rounds, rows, help: values.help }
 }
 
 function parse(args: readonly string[], scenarios: readonly string[]) {
@@ -57,6 +60,7 @@ function parse(args: readonly string[], scenarios: readonly string[]) {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
+        readme: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '3' },
         rounds: { type: 'string', default: '3' },
         rows: { type: 'string', default: '10000000' },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { formatNumber, renderMarkdown, renderTable } from './render-markdown.ts'
+import { formatNumber, renderMarkdown, renderRatios, renderTable } from './render-markdown.ts'
 import { reaches } from './report.ts'
 
 test('a table has cells of one width, the first column left, the others right', () => {
@@ -42,6 +42,23 @@ describe('a goal', () => {
   test('that is not set is neither reached nor missed', () => {
     expect(reaches({ ...spread, value: 1 })).toBeUndefined()
   })
+})
+
+test('the ratios of all scenarios stand in one table, and no figure with them', () => {
+  const spread = { value: 0.5, min: 0.4, max: 0.6 }
+  const scenario = (name: string) => ({
+    scenario: name,
+    ratios: [{ name: 'a / b', ...spread, goal: { is: 'at least' as const, value: 0.6 } }],
+    figures: [{ name: 'a', unit: 'events/s' as const, ...spread }],
+    notes: [],
+  })
+  const scenarios = [scenario('one'), scenario('two')]
+  expect(
+    renderRatios({ date: '2026-11-23T10:00:00Z', scenarios, machine: {}, settings: [] }).split('\n').slice(2),
+  ).toEqual([
+    '| one: a / b |   0.50 | 0.40 – 0.60 | ≥ 0.60 |  no |',
+    '| two: a / b |   0.50 | 0.40 – 0.60 | ≥ 0.60 |  no |',
+  ])
 })
 
 test('a report shows ratios before figures, and then the machine', () => {

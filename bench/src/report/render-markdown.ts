@@ -47,6 +47,14 @@ function renderScenario({ scenario, ratios, figures, notes }: ScenarioReport): s
   return blocks.join('\n\n')
 }
 
+/** The ratios of all scenarios in one table: what is worth keeping, since absolute figures are of one machine. */
+export function renderRatios({ scenarios }: BenchResult): string {
+  const rows = scenarios.flatMap(({ scenario, ratios }) =>
+    ratios.map((ratio) => [`${scenario}: ${ratio.name}`, ...cells(ratio)]),
+  )
+  return renderTable(['ratio', 'median', 'min – max', 'goal', 'met'], rows)
+}
+
 /** The whole report: a table pair for each scenario, ratios first, then what it was measured on. */
 export function renderMarkdown({ date, scenarios, machine, settings }: BenchResult): string {
   const facts = Object.entries(machine).map(([name, value]) => `- ${name}: ${value}`)
