@@ -10,7 +10,7 @@ const HEAD = `# Mutants
 
 What \`pnpm mutants\` found when it was last run: each fault was built into a copy of the repository, and the test beside it, which passes
 without the fault, failed. The faults are exact edits of the real sources ([mutants/src/mutations](../mutants/src/mutations)); a fault in SQL
-comes with its migration. \`pnpm test\` keeps the list true: each edit must fit its file and each test must exist.
+comes with its migration. \`pnpm check\` keeps the list true: each edit must fit its file and each test must exist.
 
 | fault                | in    | noticed by |    |
 | -------------------- | ----- | ---------- | -- |

@@ -10,8 +10,8 @@ export const COUNTING: readonly Mutation[] = [
     edits: [
       {
         file: 'services/usage-worker/src/consume.ts',
-        find: '(job) => batches.submit(job), options)',
-        replace: 'async (job) => (void batches.submit(job).catch(() => undefined), []), options)',
+        find: 'packOutcomes(await batches.submit({ job, shard })),',
+        replace: '(void batches.submit({ job, shard }).catch(() => undefined), packOutcomes([])),',
       },
     ],
     test: {
