@@ -4,6 +4,7 @@ import { forwardAuth } from './forward-auth.ts'
 import { holdFaults } from './hold-faults.ts'
 import { ledgerSize } from './ledger-size.ts'
 import { redisAway } from './redis-away.ts'
+import { reports } from './reports.ts'
 import { reservations } from './reservations.ts'
 import { revocation } from './revocation.ts'
 import { storeTransports } from './store-transports.ts'
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   revocation,
   storeTransports,
   redisAway,
+  reports,
   // Last, since it leaves a large ledger behind.
   ledgerSize,
 ]

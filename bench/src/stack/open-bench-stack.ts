@@ -33,6 +33,7 @@ export async function openBenchStack(signal: AbortSignal, log: (line: string) =>
     dir: DIR,
     fresh: true,
     durable: true,
+    dashboard: true,
     signal,
     log,
     env: {

@@ -7424,6 +7424,7 @@ grant execute on function public.report_organizations to authenticated;
 -- Purpose: where an organization stands in its period, and what its policy will do. Parameters: query = { organization_id }.
 -- Returns: no row for an organization that the caller does not belong to, else one; amounts are LLM tokens as text;
 --   limit_tokens is the limit without grants, null = unlimited; steps: see report_steps, shares of the limit with grants;
+--   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -7431,12 +7432,13 @@ create function public.report_quota(query jsonb)
 returns table (
   organization_id uuid, name text, plan_type text, time_zone text, period_start timestamptz, period_end timestamptz,
   limit_tokens text, granted_tokens text, used_tokens text, reserved_tokens text, cost_usd text, unpriced_events text,
-  state text, reason text, decision_id uuid, mode text, steps jsonb, fresh_at timestamptz, as_of timestamptz)
+  state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, fresh_at timestamptz, as_of timestamptz)
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
     p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd, p.unpriced_events, p.state, p.reason, p.decision_id,
-    p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint), p.counted_at, p.as_of
+    p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint),
+    case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
   where p.organization_id = (select tollgate.my_organization_id()) or (select tollgate.my_role()) = 'super_admin'
@@ -7707,6 +7709,50 @@ $$;
 
 revoke execute on function public.report_usage from public, anon;
 grant execute on function public.report_usage to authenticated, service_role;
+
+-- schemas/45-reports/report_user_limits.sql
+-- Purpose: the users of an organization with what they have used in the present period and their own limits, for its admin.
+-- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
+-- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens null = no limit of its own; state is that of
+--   the own limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
+--   super_admin see them, anybody else gets no row.
+create function public.report_user_limits(query jsonb)
+returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, state text, reason text, cursor text)
+language plpgsql stable security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  seen jsonb := (asked ->> 'after')::jsonb;
+begin
+  if not tollgate.may_read_organization(organization) then return; end if;
+  return query
+    with period as materialized (
+      select (p.period_start at time zone p.time_zone)::date as first_day, (p.period_end at time zone p.time_zone)::date as end_day
+      from tollgate.organization_period(organization) p
+    ), member as materialized (
+      select m.user_id, coalesce(nullif(m.full_name, ''), m.email) as user_name, m.role
+      from tollgate.directory_members m
+      where m.organization_id = organization
+        and (seen is null or (coalesce(nullif(m.full_name, ''), m.email), m.user_id) > (seen ->> 0, (seen ->> 1)::uuid))
+      order by 2, 1 limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)
+    )
+    select m.user_id, m.user_name, m.role, u.used::text, q.max_tokens::text, coalesce(s.state, 'active'), s.reason,
+      jsonb_build_array(m.user_name, m.user_id)::text
+    from member m
+    cross join period p
+    left join tollgate.user_quotas q on q.organization_id = organization and q.user_id = m.user_id
+    left join tollgate.user_enforcement_states s on s.organization_id = organization and s.user_id = m.user_id
+    cross join lateral (
+      select coalesce(sum(r.tokens_used), 0)::bigint as used from public.usage_metrics r
+      where r.organization_id = organization and r.user_id = m.user_id and r.date >= p.first_day and r.date < p.end_day) u
+    order by m.user_name, m.user_id;
+end
+$$;
+
+revoke execute on function public.report_user_limits from public, anon;
+grant execute on function public.report_user_limits to authenticated, service_role;
 
 -- schemas/45-reports/report_webhook_deliveries.sql
 -- Purpose: what was sent to an organization's endpoints, for its admin, newest first, a page at a time.

@@ -13,6 +13,7 @@ interface DemoFlags {
   readonly short?: boolean
   readonly json?: boolean
   readonly seed: number
+  readonly days?: number
   readonly baseUrl?: string
   readonly dir?: string
 }
@@ -24,6 +25,12 @@ function readSeed(text: string): number {
   const seed = Number(text)
   if (!/^\d+$/.test(text) || seed > 0xffff_ffff) throw new InvalidArgumentError('a whole number below 2^32 is needed.')
   return seed
+}
+
+function readDays(text: string): number {
+  const days = Number(text)
+  if (!/^\d+$/.test(text) || days < 1 || days > 31) throw new InvalidArgumentError('1 to 31 days are needed.')
+  return days
 }
 
 function readUrl(text: string): string {
@@ -48,6 +55,7 @@ async function demo(flags: DemoFlags, io: CommandIo): Promise<void> {
       stack: { ...stack, tokenApi: flags.baseUrl ?? stack.tokenApi },
       windowFile: join(stackPaths(flags.dir).dir, 'demo.json'),
       seed: flags.seed,
+      days: flags.days,
       requests: flags.short ? SHORT_REQUESTS : undefined,
       fitLimits: flags.short,
       signal: io.signal,
@@ -79,6 +87,11 @@ export function addDemoCommand(program: Command, io: CommandIo): void {
       'assign organizations, users, sessions and models by another seed',
       readSeed,
       DEFAULT_SEED,
+    )
+    .option(
+      '--days <number>',
+      'lay the hour over so many last days of this month, for a dashboard of many days',
+      readDays,
     )
     .option('--base-url <url>', 'token API to use instead of the one in stack.json', readUrl)
     .option('--dir <directory>', "the stack's directory (default: .tollgate in the repository)")

@@ -4,7 +4,7 @@ import { assignRequests } from './assign.ts'
 import { buildBatches, type EventBatch, sourceOf } from './build-batches.ts'
 import { DemoError } from './demo-error.ts'
 import type { TraceRequest } from './read-trace.ts'
-import { chooseWindow, shiftTimes, type TimeWindow } from './shift-times.ts'
+import { chooseDays, chooseWindow, shiftTimes, type TimeWindow } from './shift-times.ts'
 import { STORYLINES, type Storyline } from './storylines.ts'
 
 /** What the demo needs to know of a running stack: a part of stack.json. */
@@ -59,7 +59,7 @@ export interface WindowStore {
 }
 
 /**
- * Uses the window of the run that recorded the first events; before that the present. Throws DemoError when the API
+ * Uses the window of the run that recorded the first events; before that the present, or its last `days`. Throws DemoError when the API
  * would no longer take such old events.
  */
 export function settleWindow(
@@ -67,6 +67,7 @@ export function settleWindow(
   store: WindowStore,
   hasRecorded: boolean,
   nowMs: number,
+  days?: number,
 ): TimeWindow {
   const kept = hasRecorded ? store.read() : null
   if (kept && nowMs - kept.startMs > MAX_LATE_MS) {
@@ -75,7 +76,7 @@ export function settleWindow(
       `This stack's replay is of ${day}, too long ago to be sent again. Use another --seed, or start --fresh.`,
     )
   }
-  const window = kept ?? chooseWindow(trace, nowMs)
+  const window = kept ?? (days === undefined ? chooseWindow(trace, nowMs) : chooseDays(nowMs, days))
   if (!kept) store.write(window)
   return window
 }

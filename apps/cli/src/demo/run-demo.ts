@@ -24,6 +24,8 @@ export interface DemoOptions extends Partial<Omit<TellOptions, 'storyLimitOf'>> 
   readonly requests?: number | undefined
   /** Set smaller limits for the time of the replay, so that a part of the trace tells the same stories. */
   readonly fitLimits?: boolean | undefined
+  /** Lay the trace over so many last days of the month, instead of over the last hour. */
+  readonly days?: number | undefined
   readonly seed?: number | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: DemoProgress) => void) | undefined
@@ -53,7 +55,7 @@ async function makePlan(options: DemoOptions, tenants: readonly Tenant[], hasRec
     read: () => readWindow(windowFile, seed),
     write: (window: Parameters<typeof writeWindow>[2]) => writeWindow(windowFile, seed, window),
   }
-  const window = settleWindow(trace, store, hasRecorded, Date.now())
+  const window = settleWindow(trace, store, hasRecorded, Date.now(), options.days)
   return planReplay({ trace, requests: options.requests ?? trace.length, tenants, seed, window })
 }
 

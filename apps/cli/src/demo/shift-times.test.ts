@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { chooseWindow, shiftTimes } from './shift-times.ts'
+import { chooseDays, chooseWindow, shiftTimes } from './shift-times.ts'
 
 const HOUR = 3_600_000
 const requestsAt = (offsets: readonly number[]) =>
@@ -34,4 +34,15 @@ it('keeps the order, one day, and the past, at any time of day', () => {
       }
     }),
   )
+})
+
+it.each([
+  ['2026-11-26T12:00:00Z', 20, '2026-11-06T11:59:59.000Z'],
+  ['2026-11-03T12:00:00Z', 20, '2026-11-01T00:00:00.000Z'],
+  ['2026-11-01T00:00:00Z', 20, '2026-11-01T00:00:00.000Z'],
+])('at %s the last %d days begin %s: never before the month', (now, days, start) => {
+  const window = chooseDays(Date.parse(now), days)
+  expect(new Date(window.startMs).toISOString()).toBe(start)
+  expect(window.endMs).toBeLessThanOrEqual(Date.parse(now))
+  expect(window.startMs).toBeLessThanOrEqual(window.endMs)
 })

@@ -23,10 +23,18 @@ export function chooseWindow(requests: readonly TraceRequest[], nowMs: number): 
   return { startMs: Math.max(midnightMs, endMs - spanOf(requests)), endMs }
 }
 
+/** Lays the trace's hour over the last days of the month (UTC), and so inside one period, for a view of many days. */
+export function chooseDays(nowMs: number, days: number): TimeWindow {
+  const now = new Date(nowMs)
+  const monthMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), 1)
+  const endMs = Math.max(monthMs, nowMs - MARGIN_MS)
+  return { startMs: Math.max(monthMs, endMs - days * DAY_MS), endMs }
+}
+
 /** Returns the time (RFC 3339, UTC) of each request inside the window: first to last, order kept. */
 export function shiftTimes(requests: readonly TraceRequest[], { startMs, endMs }: TimeWindow): string[] {
   const span = Math.max(1, spanOf(requests))
   const width = endMs - startMs
-  // Both factors are below 2^23 (an hour), so the product is exact.
+  // Below 2^22 and 2^32 (an hour, and days), so the product is exact to a fraction of a millisecond.
   return requests.map(({ offsetMs }) => new Date(startMs + Math.floor((offsetMs * width) / span)).toISOString())
 }

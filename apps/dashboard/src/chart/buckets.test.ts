@@ -10,9 +10,11 @@ it.each([
   expect(listBuckets({ start: day, end: next }, 'hour', zone)).toHaveLength(hours)
 })
 
-it('a year is shown by the month, a month by the day', () => {
+it('a year is shown by the month, a month by the day, two days by the hour', () => {
   const year = { start: '2025-11-26', end: '2026-11-26' }
-  expect(listBuckets(year, bucketSize(year, false), 'UTC')).toHaveLength(13)
+  expect(listBuckets(year, bucketSize(year), 'UTC')).toHaveLength(13)
   const month = { start: '2026-11-01', end: '2026-12-01' }
-  expect(listBuckets(month, bucketSize(month, false), 'UTC')).toHaveLength(30)
+  expect(listBuckets(month, bucketSize(month), 'UTC')).toHaveLength(30)
+  const days = { start: '2026-11-01', end: '2026-11-03' }
+  expect(listBuckets(days, bucketSize(days), 'UTC')).toHaveLength(48)
 })

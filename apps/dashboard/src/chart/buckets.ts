@@ -1,9 +1,10 @@
 import { addDays, type Span } from '../filters/span.ts'
 
-/** How finely a span is cut: by the hour for one day that was drilled into, by the month from about half a year on. */
-export const bucketSize = (span: Span, isDrilled: boolean): 'hour' | 'day' | 'month' => {
-  if (isDrilled) return 'hour'
-  return daysBetween(span) > 184 ? 'month' : 'day'
+/** How finely a span is cut: by the hour up to two days, by the month from about half a year on. */
+export const bucketSize = (span: Span): 'hour' | 'day' | 'month' => {
+  const days = daysBetween(span)
+  if (days <= 2) return 'hour'
+  return days > 184 ? 'month' : 'day'
 }
 
 const daysBetween = ({ start, end }: Span): number => (Date.parse(end) - Date.parse(start)) / 86_400_000

@@ -1,4 +1,4 @@
-import { formatBucket, formatMoney, formatShort } from '../figures/format.ts'
+import { formatBucket, formatBucketFully, formatMoney, formatShort } from '../figures/format.ts'
 import type { Metric } from '../filters/filters.ts'
 import { type Bar, OTHER, type Stack } from './stack.ts'
 
@@ -58,7 +58,7 @@ interface ChartBarProps extends UsageChartProps {
 function ChartBar({ bar, chart, metric, timeZone, onOpen, colours }: ChartBarProps) {
   const names = new Map(chart.groups.map(({ key, label }) => [key, label]))
   const parts = bar.segments.map(({ group, value }) => `${names.get(group)} ${formatHeight(value, metric)}`)
-  const text = `${formatBucket(bar.bucket, timeZone)}: ${formatHeight(bar.value, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
+  const text = `${formatBucketFully(bar.bucket, timeZone)}: ${formatHeight(bar.value, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
   return (
     <button
       type="button"

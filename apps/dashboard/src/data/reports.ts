@@ -1,3 +1,5 @@
+import type { QuotaPolicy } from '@tollgate/shared/contracts'
+
 /** The rows of the report functions (infra/supabase/schemas/45-reports); counts and money are text, null is unknown. */
 export interface Me {
   user_id: string
@@ -20,6 +22,7 @@ export interface OrganizationRow {
   limit_tokens: string | null
   cost_usd: string | null
   unpriced_events: string
+  cursor: string
 }
 
 /** One bucket and group of a usage report. */
@@ -77,6 +80,8 @@ export interface QuotaRow {
   reason: string | null
   decision_id: string | null
   steps: { at_tokens: string; state: string }[]
+  /** Null: the default one. */
+  policy: QuotaPolicy | null
   fresh_at: string | null
   as_of: string
 }
@@ -93,10 +98,71 @@ export interface DecisionRow {
   cursor: string
 }
 
+/** A user with what was used in the present period, and the own limit (null: none). */
+export interface UserLimitRow {
+  user_id: string
+  user_name: string
+  role: string
+  used_tokens: string
+  limit_tokens: string | null
+  state: string
+  reason: string | null
+  cursor: string
+}
+
+/** One notification and how its delivery went. */
+export interface WebhookDeliveryRow {
+  id: string
+  endpoint_url: string
+  type: string
+  created_at: string
+  state: string
+  attempts: number
+  last_status: number | null
+  last_error: string | null
+  delivered_at: string | null
+  cursor: string
+}
+
+/** A period that has a statement; days are the organization's. */
+export interface PeriodRow {
+  first_day: string
+  last_day: string
+  state: 'open' | 'over' | 'frozen'
+}
+
+/** Figures of a statement's line. */
+export interface StatementFigures {
+  tokens_used: string
+  input_tokens: string
+  output_tokens: string
+  cost_usd: string | null
+  charge_usd: string | null
+  message_count: string
+  event_count: string
+  unpriced_events: string
+}
+
+/** The statement of a period; see report_statement. */
+export interface StatementRow extends PeriodRow {
+  name: string
+  domain: string
+  plan_type: string
+  time_zone: string
+  closed_at: string | null
+  /** Totals keep neither kinds of LLM tokens nor messages. */
+  total: Omit<StatementFigures, 'input_tokens' | 'output_tokens' | 'message_count'>
+  models: (StatementFigures & { model: string })[]
+  users: (StatementFigures & { user_id: string; user_name: string | null })[]
+  earlier: (StatementFigures & { period_start: string; model: string })[]
+  later: (StatementFigures & { period_start: string })[]
+  as_of: string
+}
+
 /** The reports by name: what each takes and gives. */
 export interface Reports {
   report_me: { query: undefined; row: Me }
-  report_organizations: { query: { search?: string; limit?: number }; row: OrganizationRow }
+  report_organizations: { query: { search?: string; after?: string; limit: number }; row: OrganizationRow }
   report_usage: {
     query: {
       organization_id: string
@@ -115,6 +181,13 @@ export interface Reports {
     row: SessionRow
   }
   report_quota: { query: { organization_id: string }; row: QuotaRow }
-  report_decisions: { query: { organization_id: string; limit: number }; row: DecisionRow }
+  report_decisions: { query: { organization_id: string; after?: string; limit: number }; row: DecisionRow }
+  report_user_limits: { query: { organization_id: string; after?: string; limit: number }; row: UserLimitRow }
+  report_webhook_deliveries: {
+    query: { organization_id: string; after?: string; limit: number }
+    row: WebhookDeliveryRow
+  }
+  report_periods: { query: { organization_id: string }; row: PeriodRow }
+  report_statement: { query: { organization_id: string; day?: string }; row: StatementRow }
 }
 export type ReportName = keyof Reports

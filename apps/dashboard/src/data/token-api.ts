@@ -1,9 +1,14 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import type { QuotaPolicy } from '@tollgate/shared/contracts'
 
 /** Changes go through the token API, which decides what the signed-in user may do. All throw Error with its explanation. */
 export interface TokenApi {
   /** Sets the monthly limit in LLM tokens; null is unlimited. */
   setLimit(organizationId: string, limit: number | null): Promise<void>
+  /** Sets the ladder; the limit goes with it. */
+  setPolicy(organizationId: string, limit: number | null, policy: QuotaPolicy): Promise<void>
+  /** Sets a user's own limit; null is none. */
+  setUserLimit(organizationId: string, userId: string, limit: number | null): Promise<void>
   /** Tops the present period up. Its idempotency key makes a repeat harmless. */
   grant(
     organizationId: string,
@@ -29,6 +34,8 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
   }
   return {
     setLimit: (organizationId, limit) => send('PUT', `${organizationId}/quota`, { limit }),
+    setPolicy: (organizationId, limit, policy) => send('PUT', `${organizationId}/quota`, { limit, policy }),
+    setUserLimit: (organizationId, userId, limit) => send('PUT', `${organizationId}/users/${userId}/quota`, { limit }),
     grant: (organizationId, grant) => send('POST', `${organizationId}/grants`, grant),
   }
 }

@@ -1,6 +1,7 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useContext, useEffect, useRef, useState } from 'preact/hooks'
 import type { ReportName, Reports } from './reports.ts'
+import { LiveContext } from './use-live.ts'
 
 /** What is known of a report: `rows` undefined while the first answer is awaited; an error leaves the last rows. */
 export interface Report<Row> {
@@ -10,6 +11,8 @@ export interface Report<Row> {
 }
 
 const POLL_MS = 5_000
+// Where changes are announced; time alone changes something too (a period ends, a grant expires).
+const HEARD_POLL_MS = 60_000
 
 /** Calls a report function as the signed-in user. @throws Error with the database's message */
 export async function callReport<Name extends ReportName>(
@@ -22,11 +25,11 @@ export async function callReport<Name extends ReportName>(
   return data
 }
 
-/** Reads a report, again every five seconds while the page is looked at; `query` undefined: not yet. */
+/** Reads a report, again when a change is announced or every five seconds, while the page is looked at. */
 export function useReport<Name extends ReportName>(
   client: SupabaseClient,
   name: Name,
-  query: Reports[Name]['query'] | 'later',
+  query: Reports[Name]['query'],
 ): Report<Reports[Name]['row']> {
   const key = JSON.stringify([name, query])
   const [state, setState] = useState<{ key: string; rows?: Reports[Name]['row'][]; error?: string }>({ key })
@@ -34,7 +37,6 @@ export function useReport<Name extends ReportName>(
   latest.current = key
 
   const refresh = useCallback(() => {
-    if (query === 'later') return
     callReport(client, name, query).then(
       // An answer to an earlier question comes too late.
       (rows) => latest.current === key && setState({ key, rows }),
@@ -42,10 +44,24 @@ export function useReport<Name extends ReportName>(
     )
   }, [key])
 
+  const { turn, isHeard } = useContext(LiveContext)
+  useEffect(refresh, [refresh, turn])
   useEffect(() => {
-    refresh()
-    const timer = setInterval(() => document.visibilityState === 'visible' && refresh(), POLL_MS)
-    return () => clearInterval(timer)
-  }, [refresh])
+    const refreshSeen = () => document.visibilityState === 'visible' && refresh()
+    const timer = setInterval(refreshSeen, isHeard ? HEARD_POLL_MS : POLL_MS)
+    // Whoever comes back to the page sees what has happened meanwhile at once.
+    document.addEventListener('visibilitychange', refreshSeen)
+    return () => {
+      clearInterval(timer)
+      document.removeEventListener('visibilitychange', refreshSeen)
+    }
+  }, [refresh, isHeard])
   return { rows: state.key === key ? state.rows : undefined, error: state.error, refresh }
+}
+
+/** What was last known, while something newer is awaited: so that nothing jumps when a filter changes. */
+export function useHeld<Value>(value: Value | undefined): Value | undefined {
+  const held = useRef(value)
+  if (value !== undefined) held.current = value
+  return held.current
 }

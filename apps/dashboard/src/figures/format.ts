@@ -15,8 +15,12 @@ export const formatShort = (count: number): string => short.format(count)
 // Intl formats a decimal string digit by digit; TypeScript's library wants to know that it is one.
 const decimal = (usd: string): `${number}` => usd as `${number}`
 
-/** US dollars to the cent; `unpriced` for what has no known price. */
-export const formatMoney = (usd: string | null): string => (usd === null ? 'unpriced' : dollars.format(decimal(usd)))
+/** US dollars to the cent; `unpriced` for what has no known price, and something for less than a cent. */
+export function formatMoney(usd: string | null): string {
+  if (usd === null) return 'unpriced'
+  const isTiny = Number(usd) > 0 && Number(usd) < 0.01
+  return isTiny ? '< $0.01' : dollars.format(decimal(usd))
+}
 
 /** US dollars to the last digit that is on record. */
 export const formatExactMoney = (usd: string | null): string =>
@@ -29,6 +33,15 @@ export const formatPercent = (share: number): string => percent.format(share)
 export function formatChange(now: string | null, before: string | null): string {
   if (now === null || before === null || Number(before) === 0) return '–'
   return change.format(Number(now) / Number(before) - 1)
+}
+
+/** A day as it is printed, such as Nov 1, 2026. */
+export const formatDate = (day: string): string => formatDay(day, { dateStyle: 'medium' })
+
+/** What somebody typed as a count, with or without separators; null where nothing was typed. */
+export function readCount(text: File | string | null): number | null {
+  const digits = String(text ?? '').replace(/[\s,_.]/g, '')
+  return digits === '' ? null : Number(digits)
 }
 
 /** An instant in the organization's time zone. */
@@ -46,6 +59,10 @@ export function formatBucket(bucket: string, timeZone: string): string {
   return formatDay(bucket, { day: 'numeric', month: 'short' })
 }
 
+/** A bucket of a report in full: an hour with its day. */
+export const formatBucketFully = (bucket: string, timeZone: string): string =>
+  bucket.includes('T') ? formatTime(bucket, timeZone) : formatBucket(bucket, timeZone)
+
 // A day has no time zone: it is written as it stands.
 function formatDay(day: string, parts: Intl.DateTimeFormatOptions): string {
   return new Intl.DateTimeFormat('en', { ...parts, timeZone: 'UTC' }).format(new Date(`${day}T00:00:00Z`))
@@ -54,5 +71,6 @@ function formatDay(day: string, parts: Intl.DateTimeFormatOptions): string {
 /** How long a session lasted, such as `1 h 12 min`. */
 export function formatDuration(from: string, to: string): string {
   const minutes = Math.round((Date.parse(to) - Date.parse(from)) / 60_000)
+  if (minutes < 1) return '< 1 min'
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }

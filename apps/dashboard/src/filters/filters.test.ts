@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { GROUPS, METRICS, PRESETS, readFilters, writeFilters } from './filters.ts'
+import { GROUPS, METRICS, PRESETS, readFilters, VIEWS, writeFilters } from './filters.ts'
 
 const day = fc.integer({ min: 0, max: 20_000 }).map((n) => new Date(n * 86_400_000).toISOString().slice(0, 10))
 const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
@@ -15,6 +15,8 @@ const query = fc.record(
     day,
     user: text,
     model: text,
+    view: fc.constantFrom(...VIEWS),
+    period: day,
   },
   { requiredKeys: [] },
 )

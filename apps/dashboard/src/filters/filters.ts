@@ -12,6 +12,10 @@ export interface Filters {
   readonly day: string | null
   readonly user: string | null
   readonly model: string | null
+  /** What of the organization is shown. */
+  readonly view: View
+  /** A day of the period whose statement is shown; null: the present one. */
+  readonly period: string | null
 }
 
 export const PRESETS = ['period', 'last-7-days', 'last-30-days', 'last-12-months', 'previous-period', 'custom'] as const
@@ -20,6 +24,9 @@ export const METRICS = ['tokens', 'cost', 'messages'] as const
 export type Metric = (typeof METRICS)[number]
 export const GROUPS = ['model', 'user', 'token_kind'] as const
 export type Group = (typeof GROUPS)[number]
+
+export const VIEWS = ['usage', 'statement'] as const
+export type View = (typeof VIEWS)[number]
 
 const DAY = /^\d{4}-\d\d-\d\d$/
 
@@ -48,6 +55,8 @@ export function readFilters(search: string): Filters {
     day: dayOf(query.get('day')),
     user: query.get('user'),
     model: query.get('model'),
+    view: oneOf(VIEWS, query.get('view')),
+    period: dayOf(query.get('period')),
   }
 }
 
@@ -66,6 +75,8 @@ export function writeFilters(filters: Filters): string {
   put('day', filters.day)
   put('user', filters.user)
   put('model', filters.model)
+  put('view', filters.view, VIEWS[0])
+  put('period', filters.period)
   const text = query.toString()
   return text === '' ? '' : `?${text}`
 }

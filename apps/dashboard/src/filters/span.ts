@@ -13,7 +13,7 @@ export const addDays = (day: string, days: number): string =>
   new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 
 /** The day that an instant falls on in a time zone. */
-const dayIn = (time: string | number, timeZone: string): string =>
+export const dayIn = (time: string | number, timeZone: string): string =>
   new Intl.DateTimeFormat('en-CA', { timeZone, dateStyle: 'short' }).format(new Date(time))
 
 /** The period of an organization, from its quota. */

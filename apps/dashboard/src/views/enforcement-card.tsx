@@ -1,9 +1,9 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { QuotaRow } from '../data/reports.ts'
-import { useReport } from '../data/use-report.ts'
+import { usePages } from '../data/use-pages.ts'
 import { formatTime } from '../figures/format.ts'
 import { nextStep } from '../figures/outlook.ts'
-import { Card, Failure, Loading } from './states.tsx'
+import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
 
 interface EnforcementCardProps {
   readonly client: SupabaseClient
@@ -12,12 +12,12 @@ interface EnforcementCardProps {
 
 /** Where the gate stands, why, what happens next, and every change that is on record. */
 export function EnforcementCard({ client, position }: EnforcementCardProps) {
-  const query = { organization_id: position.organization_id, limit: 20 }
-  const { rows, error, refresh } = useReport(client, 'report_decisions', query)
+  const pages = usePages(client, 'report_decisions', { organization_id: position.organization_id, limit: 20 })
+  const { rows, error, refresh } = pages
   return (
     <Card title="Enforcement">
       <p>
-        The organization is <span class={`state ${position.state}`}>{position.state}</span>
+        The organization is <StateBadge state={position.state} />
         {position.state !== 'active' && position.reason !== null && <> because of {position.reason}</>}
         {position.decision_id !== null && (
           <>
@@ -34,7 +34,7 @@ export function EnforcementCard({ client, position }: EnforcementCardProps) {
       {rows === undefined && error === undefined && <Loading what="decisions" />}
       {rows?.length === 0 && <p class="empty">Nothing was decided yet.</p>}
       {rows !== undefined && rows.length > 0 && (
-        <div class="scroll">
+        <div class="scroll tall">
           <table>
             <thead>
               <tr>
@@ -51,12 +51,12 @@ export function EnforcementCard({ client, position }: EnforcementCardProps) {
                   <th scope="row">{formatTime(row.decided_at, position.time_zone)}</th>
                   <td>{row.from_state}</td>
                   <td>
-                    <span class={`state ${row.to_state}`}>{row.to_state}</span>
+                    <StateBadge state={row.to_state} />
                   </td>
                   <td>{row.reason}</td>
                   <td>{row.actor}</td>
                   <td>
-                    <code>{row.id}</code>
+                    <code title={row.id}>{row.id.slice(0, 8)}</code>
                   </td>
                 </tr>
               ))}
@@ -64,6 +64,7 @@ export function EnforcementCard({ client, position }: EnforcementCardProps) {
           </table>
         </div>
       )}
+      <MoreButton pages={pages} />
     </Card>
   )
 }

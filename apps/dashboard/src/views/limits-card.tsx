@@ -1,7 +1,7 @@
-import { useState } from 'preact/hooks'
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
-import { formatCount } from '../figures/format.ts'
+import { formatCount, readCount } from '../figures/format.ts'
+import { type Act, useAct } from './act.tsx'
 import { Card } from './states.tsx'
 
 interface LimitsCardProps {
@@ -13,82 +13,74 @@ interface LimitsCardProps {
 
 /** Change the limit, top the period up; the token API decides what the user's role allows. */
 export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) {
-  const [message, setMessage] = useState<{ text: string; isError: boolean }>()
-  const apply = async (question: string, work: () => Promise<void>, done: string): Promise<void> => {
-    if (!confirm(question)) return
-    try {
-      await work()
-      setMessage({ text: done, isError: false })
-      onChanged()
-    } catch (error) {
-      setMessage({ text: error instanceof Error ? error.message : String(error), isError: true })
-    }
-  }
+  const act = useAct(onChanged)
+  const isStaff = self.role === 'super_admin'
   const onLimit = (event: SubmitEvent): void => {
     event.preventDefault()
-    const text = String(new FormData(event.currentTarget as HTMLFormElement).get('limit')).trim()
-    const limit = text === '' ? null : Number(text)
+    const limit = readCount(new FormData(event.currentTarget as HTMLFormElement).get('limit'))
     const shown = limit === null ? 'no limit' : `${formatCount(BigInt(limit))} LLM tokens`
-    void apply(
+    act.run(
       `Set the monthly limit of ${position.name} to ${shown}?`,
       () => api.setLimit(position.organization_id, limit),
       `The limit is ${shown} now.`,
     )
   }
   return (
-    <Card title="Limits">
+    <Card title="Limit and grants">
       <p>
         Monthly limit: {position.limit_tokens === null ? 'none' : `${formatCount(position.limit_tokens)} LLM tokens`}.{' '}
-        {self.role === 'super_admin' ? '' : 'As its admin you may lower it; raising it is for the platform’s staff.'}
+        {!isStaff && 'As its admin you may lower it; raising it is for the platform’s staff.'}
       </p>
       <form onSubmit={onLimit}>
         <label>
-          New monthly limit in LLM tokens{self.role === 'super_admin' && ' (empty: no limit)'}{' '}
+          New monthly limit in LLM tokens{isStaff && ' (empty: no limit)'}
           <input
             name="limit"
             inputMode="numeric"
-            pattern="[0-9]{1,15}"
-            required={self.role !== 'super_admin'}
-            value={position.limit_tokens ?? ''}
+            pattern="[0-9 ,_.]{1,20}"
+            required={!isStaff}
+            // As a default: a refresh of the page's figures must not overwrite what is being typed.
+            defaultValue={position.limit_tokens ?? ''}
           />
         </label>
         <button type="submit">Set limit</button>
       </form>
-      {self.role === 'super_admin' && <GrantForm {...{ api, position, apply }} />}
-      {message !== undefined && <p role={message.isError ? 'alert' : 'status'}>{message.text}</p>}
+      {isStaff && <GrantForm {...{ api, position, act }} />}
+      {act.view}
     </Card>
   )
 }
 
 interface GrantFormProps extends Pick<LimitsCardProps, 'api' | 'position'> {
-  readonly apply: (question: string, work: () => Promise<void>, done: string) => Promise<void>
+  readonly act: Act
 }
 
-function GrantForm({ api, position, apply }: GrantFormProps) {
+function GrantForm({ api, position, act }: GrantFormProps) {
   const onGrant = (event: SubmitEvent): void => {
     event.preventDefault()
     const form = new FormData(event.currentTarget as HTMLFormElement)
-    const amount = Number(form.get('amount'))
+    const amount = readCount(form.get('amount')) ?? 0
     const grant = {
       amount,
       reason: String(form.get('reason')),
       expires_at: position.period_end,
       idempotency_key: crypto.randomUUID(),
     }
-    const work = () => api.grant(position.organization_id, grant)
-    void apply(
-      `Grant ${formatCount(BigInt(amount))} LLM tokens until the period's end?`,
-      work,
+    act.run(
+      `Grant ${position.name} ${formatCount(BigInt(amount))} LLM tokens until the period’s end?`,
+      () => api.grant(position.organization_id, grant),
       'The grant is on record.',
     )
   }
   return (
     <form onSubmit={onGrant}>
       <label>
-        Grant LLM tokens <input name="amount" inputMode="numeric" pattern="[1-9][0-9]{0,14}" required />
+        Grant LLM tokens
+        <input name="amount" inputMode="numeric" pattern="[1-9][0-9 ,_.]{0,19}" required />
       </label>
       <label>
-        Reason <input name="reason" maxLength={200} required />
+        Reason
+        <input name="reason" maxLength={200} required />
       </label>
       <button type="submit">Grant until the period’s end</button>
     </form>

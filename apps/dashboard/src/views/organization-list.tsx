@@ -1,8 +1,8 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { useState } from 'preact/hooks'
-import { useReport } from '../data/use-report.ts'
+import { usePages } from '../data/use-pages.ts'
 import { formatCount, formatMoney } from '../figures/format.ts'
-import { Card, Failure, Loading } from './states.tsx'
+import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
 
 interface OrganizationListProps {
   readonly client: SupabaseClient
@@ -12,7 +12,8 @@ interface OrganizationListProps {
 /** Every organization with its present period, for super_admin. */
 export function OrganizationList({ client, onOpen }: OrganizationListProps) {
   const [search, setSearch] = useState('')
-  const { rows, error, refresh } = useReport(client, 'report_organizations', { search, limit: 200 })
+  const pages = usePages(client, 'report_organizations', { search, limit: 100 })
+  const { rows, error, refresh } = pages
   return (
     <Card title="Organizations">
       <label class="search">
@@ -50,7 +51,7 @@ export function OrganizationList({ client, onOpen }: OrganizationListProps) {
                   </th>
                   <td>{row.plan_type}</td>
                   <td>
-                    <span class={`state ${row.state}`}>{row.state}</span>
+                    <StateBadge state={row.state} />
                   </td>
                   <td class="number">{formatCount(row.used_tokens)}</td>
                   <td class="number">{row.limit_tokens === null ? 'unlimited' : formatCount(row.limit_tokens)}</td>
@@ -61,6 +62,7 @@ export function OrganizationList({ client, onOpen }: OrganizationListProps) {
           </table>
         </div>
       )}
+      <MoreButton pages={pages} />
     </Card>
   )
 }

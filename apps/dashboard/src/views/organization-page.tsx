@@ -1,18 +1,23 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
-import type { Me } from '../data/reports.ts'
+import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
+import { LiveContext, useLive } from '../data/use-live.ts'
 import { useReport } from '../data/use-report.ts'
 import { formatTime } from '../figures/format.ts'
-import type { Filters } from '../filters/filters.ts'
+import { type Filters, VIEWS } from '../filters/filters.ts'
 import { spanOf } from '../filters/span.ts'
 import { EnforcementCard } from './enforcement-card.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { LimitsCard } from './limits-card.tsx'
+import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
 import { SessionsCard } from './sessions-card.tsx'
+import { StatementPage } from './statement-page.tsx'
 import { Failure, Loading } from './states.tsx'
 import { Tiles } from './tiles.tsx'
 import { UsageCard } from './usage-card.tsx'
+import { UserLimitsCard } from './user-limits-card.tsx'
+import { WebhooksCard } from './webhooks-card.tsx'
 
 interface OrganizationPageProps {
   readonly client: SupabaseClient
@@ -23,8 +28,17 @@ interface OrganizationPageProps {
   readonly change: (part: Partial<Filters>) => void
 }
 
-/** All that the signed-in user may see of one organization. */
-export function OrganizationPage({ client, api, self, organizationId, filters, change }: OrganizationPageProps) {
+/** All that the signed-in user may see of one organization, kept fresh while it is open. */
+export function OrganizationPage(props: OrganizationPageProps) {
+  const live = useLive(props.client, props.organizationId)
+  return (
+    <LiveContext.Provider value={live}>
+      <Organization {...props} />
+    </LiveContext.Provider>
+  )
+}
+
+function Organization({ client, api, self, organizationId, filters, change }: OrganizationPageProps) {
   const quota = useReport(client, 'report_quota', { organization_id: organizationId })
   if (quota.rows === undefined) {
     return quota.error === undefined ? (
@@ -38,23 +52,62 @@ export function OrganizationPage({ client, api, self, organizationId, filters, c
   const span = spanOf(filters, position, Date.now())
   const isWhole = self.role === 'super_admin' || (self.role === 'admin' && self.organization_id === organizationId)
   const shared = { client, organizationId, position, span, filters, change }
+  if (filters.view === 'statement') {
+    return (
+      <>
+        {isWhole && <Views {...{ filters, change }} />}
+        <StatementPage {...{ client, organizationId, filters, change }} />
+      </>
+    )
+  }
   return (
     <>
-      <div class="title">
-        <h1>{position.name}</h1>
-        <p>
-          Plan {position.plan_type} · period {formatTime(position.period_start, position.time_zone)} to{' '}
-          {formatTime(position.period_end, position.time_zone)} · {position.time_zone} · as of{' '}
-          {formatTime(position.as_of, position.time_zone)}
-        </p>
-      </div>
+      {isWhole && <Views {...{ filters, change }} />}
+      <PageTitle position={position} />
       <QuotaCard position={position} now={Date.now()} />
       <FilterBar {...{ filters, change }} />
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />
-      {isWhole && <EnforcementCard client={client} position={position} />}
-      {isWhole && <LimitsCard {...{ api, self, position }} onChanged={quota.refresh} />}
+      {isWhole && (
+        <>
+          <EnforcementCard client={client} position={position} />
+          <div class="pair">
+            <LimitsCard {...{ api, self, position }} onChanged={quota.refresh} />
+            <PolicyCard {...{ api, self, position }} onChanged={quota.refresh} />
+          </div>
+          <UserLimitsCard {...{ client, api, position }} />
+          <WebhooksCard client={client} position={position} />
+        </>
+      )}
     </>
   )
 }
+
+const VIEW_NAMES: Record<Filters['view'], string> = { usage: 'Usage', statement: 'Statements' }
+
+const Views = ({ filters, change }: Pick<OrganizationPageProps, 'filters' | 'change'>) => (
+  <nav class="views" aria-label="Views">
+    {VIEWS.map((view) => (
+      <button
+        key={view}
+        type="button"
+        aria-current={filters.view === view ? 'page' : undefined}
+        onClick={() => change({ view, period: null })}
+      >
+        {VIEW_NAMES[view]}
+      </button>
+    ))}
+  </nav>
+)
+
+const PageTitle = ({ position }: { readonly position: QuotaRow }) => (
+  <div class="title">
+    <h1>{position.name}</h1>
+    <p>
+      Plan {position.plan_type} · period {formatTime(position.period_start, position.time_zone)} to{' '}
+      {formatTime(position.period_end, position.time_zone)} · {position.time_zone} · as of{' '}
+      {formatTime(position.as_of, position.time_zone)}
+    </p>
+  </div>
+)

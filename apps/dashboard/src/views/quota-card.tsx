@@ -1,7 +1,8 @@
 import type { QuotaRow } from '../data/reports.ts'
 import { formatCount, formatPercent, formatShort, formatTime } from '../figures/format.ts'
 import { project } from '../figures/outlook.ts'
-import { Card } from './states.tsx'
+import { STEP_STATES } from '../figures/policy-form.ts'
+import { Card, StateBadge } from './states.tsx'
 
 interface QuotaCardProps {
   readonly position: QuotaRow
@@ -31,7 +32,7 @@ export function QuotaCard({ position, now }: QuotaCardProps) {
           </>
         )}
         {Number(position.granted_tokens) > 0 && <>, {formatCount(position.granted_tokens)} of them granted</>}{' '}
-        <span class={`state ${position.state}`}>{position.state}</span>
+        <StateBadge state={position.state} />
       </p>
       <meter
         class="unseen"
@@ -54,10 +55,36 @@ export function QuotaCard({ position, now }: QuotaCardProps) {
           />
         ))}
       </div>
+      <ul class="legend" aria-label="Marks of the meter">
+        <li>
+          <i class="c-0" aria-hidden="true" /> used
+        </li>
+        {reserved > 0 && (
+          <li>
+            <i class="reserved" aria-hidden="true" /> reserved
+          </li>
+        )}
+        {limit !== null && (
+          <li>
+            <i class="line limit" aria-hidden="true" /> limit {formatShort(limit)}
+          </li>
+        )}
+        {projected !== null && (
+          <li>
+            <i class="line projected" aria-hidden="true" /> projected to the period’s end {formatShort(projected)}
+          </li>
+        )}
+        {STEP_STATES.map((state) => ({ state, at: marks.filter((mark) => mark.state === state) }))
+          .filter(({ at }) => at.length > 0)
+          .map(({ state, at }) => (
+            <li key={state}>
+              <i class={`line mark ${state}`} aria-hidden="true" /> {state} from{' '}
+              {at.map((mark) => formatShort(mark.at)).join(', ')}
+            </li>
+          ))}
+      </ul>
       <p class="quiet">
-        {projected === null
-          ? 'Too early in the period for a projection.'
-          : `Projected to the period's end: ${formatShort(projected)} LLM tokens.`}{' '}
+        {projected === null && 'Too early in the period for a projection. '}
         {position.fresh_at !== null && <>Newest usage counted {formatTime(position.fresh_at, position.time_zone)}.</>}
       </p>
     </Card>

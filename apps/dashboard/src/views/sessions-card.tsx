@@ -1,41 +1,31 @@
-import { useState } from 'preact/hooks'
 import type { SessionRow } from '../data/reports.ts'
-import { callReport, useReport } from '../data/use-report.ts'
+import { usePages } from '../data/use-pages.ts'
+import { useHeld } from '../data/use-report.ts'
 import { formatCount, formatDuration, formatMoney, formatTime } from '../figures/format.ts'
 import type { SectionProps } from './section.ts'
-import { Card, Failure, Loading } from './states.tsx'
+import { Card, Failure, Loading, MoreButton } from './states.tsx'
 
-const PAGE = 20
 const NUMBERS: ReadonlySet<string> = new Set(['Messages', 'LLM tokens', 'Cost'])
 
 /** Chat sessions of the span, newest first, a page at a time. */
 export function SessionsCard({ client, organizationId, position, span, filters }: SectionProps) {
-  const query = {
-    ...{ organization_id: organizationId, ...span, limit: PAGE },
+  const pages = usePages(client, 'report_sessions', {
+    ...{ organization_id: organizationId, ...span, limit: 20 },
     ...(filters.user === null ? {} : { user_id: filters.user }),
-  }
-  const first = useReport(client, 'report_sessions', query)
-  const key = JSON.stringify(query)
-  const [later, setLater] = useState<{ key: string; rows: SessionRow[] }>({ key, rows: [] })
-  const more = later.key === key ? later.rows : []
-  const rows = first.rows && [...first.rows, ...more]
-  const last = more.at(-1) ?? first.rows?.at(-1)
-  const showMore = async (): Promise<void> => {
-    if (last === undefined) return
-    const page = await callReport(client, 'report_sessions', { ...query, after: last.cursor })
-    setLater({ key, rows: [...more, ...page] })
-  }
+  })
+  const { error } = pages
+  const rows = useHeld(pages.rows)
   return (
     <Card title="Chat sessions">
-      {first.error !== undefined && <Failure what="The sessions" error={first.error} onRetry={first.refresh} />}
-      {rows === undefined && first.error === undefined && <Loading what="sessions" />}
+      {error !== undefined && <Failure what="The sessions" error={error} onRetry={pages.refresh} />}
+      {rows === undefined && error === undefined && <Loading what="sessions" isTall />}
       {rows?.length === 0 && <p class="empty">No chat session began in this span.</p>}
-      {rows !== undefined && rows.length > 0 && <SessionTable rows={rows} timeZone={position.time_zone} />}
-      {rows !== undefined && rows.length > 0 && rows.length % PAGE === 0 && (
-        <button type="button" onClick={showMore}>
-          Show more
-        </button>
+      {rows !== undefined && rows.length > 0 && (
+        <div class={pages.rows === undefined ? 'busy' : undefined}>
+          <SessionTable rows={rows} timeZone={position.time_zone} />
+        </div>
       )}
+      <MoreButton pages={pages} />
     </Card>
   )
 }

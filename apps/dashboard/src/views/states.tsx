@@ -1,8 +1,9 @@
 import type { ComponentChildren } from 'preact'
+import type { Pages } from '../data/use-pages.ts'
 
 /** While something is fetched; it takes the place that the answer will have, so that nothing jumps. */
-export const Loading = ({ what }: { readonly what: string }) => (
-  <p class="loading" role="status">
+export const Loading = ({ what, isTall = false }: { readonly what: string; readonly isTall?: boolean }) => (
+  <p class={isTall ? 'loading tall' : 'loading'} role="status">
     Loading {what} …
   </p>
 )
@@ -24,3 +25,14 @@ export const Card = ({ title, children }: { readonly title: string; readonly chi
     {children}
   </section>
 )
+
+/** A state as a word in its colour. */
+export const StateBadge = ({ state }: { readonly state: string }) => <span class={`state ${state}`}>{state}</span>
+
+/** Asks for the next page where there is one. */
+export const MoreButton = ({ pages }: { readonly pages: Pick<Pages<unknown>, 'hasMore' | 'showMore'> }) =>
+  pages.hasMore ? (
+    <button type="button" class="more" onClick={pages.showMore}>
+      Show more
+    </button>
+  ) : null

@@ -20,18 +20,23 @@ export function Tiles({ client, organizationId, span, filters }: SectionProps) {
         <div class="tile" key={name}>
           <span class="quiet">{name}</span>
           <strong data-tile={column}>{row === undefined ? '…' : format(row[column])}</strong>
-          <span class="quiet">
-            {row === undefined ? ' ' : `${formatChange(row[column], row[`previous_${column}`])} against before`}
-          </span>
+          <span class="quiet">{row === undefined ? ' ' : tellChange(row[column], row[`previous_${column}`])}</span>
+          {column === 'cost_usd' && (
+            <span class="note">
+              {row === undefined || row.unpriced_events === '0'
+                ? '\u00a0'
+                : `and ${formatCount(row.unpriced_events)} calls unpriced`}
+            </span>
+          )}
         </div>
       ))}
-      {row !== undefined && row.unpriced_events !== '0' && (
-        <p class="note">
-          {formatCount(row.unpriced_events)} calls have no known price: they are in no cost shown here.
-        </p>
-      )}
     </div>
   )
+}
+
+function tellChange(now: string | null, before: string | null): string {
+  const change = formatChange(now, before)
+  return change === '–' ? 'nothing to compare' : `${change} to the span before`
 }
 
 type Column = 'tokens_used' | 'cost_usd' | 'message_count' | 'active_users' | 'sessions'

@@ -2,7 +2,8 @@ import { useMemo } from 'preact/hooks'
 import { bucketSize, listBuckets } from '../chart/buckets.ts'
 import { stack } from '../chart/stack.ts'
 import { UsageChart } from '../chart/usage-chart.tsx'
-import { useReport } from '../data/use-report.ts'
+import { useHeld, useReport } from '../data/use-report.ts'
+import { formatDate } from '../figures/format.ts'
 import { addDays } from '../filters/span.ts'
 import { ExportButtons } from './export-buttons.tsx'
 import type { SectionProps } from './section.ts'
@@ -12,41 +13,38 @@ import { UsageTable } from './usage-table.tsx'
 /** Usage over time as stacked bars, and the same figures as a table. */
 export function UsageCard({ client, organizationId, position, span, filters, change }: SectionProps) {
   const shown = filters.day === null ? span : { start: filters.day, end: addDays(filters.day, 1) }
-  const size = bucketSize(shown, filters.day !== null)
+  const size = bucketSize(shown)
   const { rows, error, refresh } = useReport(client, 'report_usage', {
     ...{ organization_id: organizationId, ...shown, bucket: size, group_by: [filters.by] },
     ...(filters.user === null ? {} : { user_id: filters.user }),
     ...(filters.model === null ? {} : { model: filters.model }),
   })
   const { time_zone } = position
-  const chart = useMemo(
-    () => rows && stack(rows, filters.by, filters.metric, listBuckets(shown, size, time_zone)),
-    [rows, filters.by, filters.metric, size, time_zone],
-  )
+  const fresh = useMemo(() => {
+    if (rows === undefined) return undefined
+    const { by, metric } = filters
+    return { rows, by, metric, size, chart: stack(rows, by, metric, listBuckets(shown, size, time_zone)) }
+  }, [rows, filters.by, filters.metric, size, time_zone])
+  // Rows of one grouping are never drawn as another: the whole picture stays until the next one is there.
+  const view = useHeld(fresh)
   const onOpen = (bucket: string): void => {
     if (size === 'day') change({ day: bucket })
     else change({ preset: 'custom', start: `${bucket}-01`, end: lastOfMonth(bucket) })
   }
   return (
-    <Card title={filters.day === null ? 'Usage' : `Usage of ${filters.day}`}>
+    <Card title={filters.day === null ? 'Usage' : `Usage of ${formatDate(filters.day)}`}>
       {error !== undefined && <Failure what="The usage" error={error} onRetry={refresh} />}
-      <div class="chart-place">
-        {chart === undefined && error === undefined && <Loading what="usage" />}
-        {rows?.length === 0 && <p class="empty">Nothing was used in this span.</p>}
-        {chart !== undefined && rows !== undefined && rows.length > 0 && (
+      {view === undefined && error === undefined && <Loading what="usage" isTall />}
+      {view?.rows.length === 0 && <p class="empty chart-place">Nothing was used in this span.</p>}
+      {view !== undefined && view.rows.length > 0 && (
+        <div class={fresh === undefined ? 'busy' : undefined} aria-busy={fresh === undefined}>
           <UsageChart
-            chart={chart}
-            metric={filters.metric}
-            timeZone={time_zone}
-            onOpen={size === 'hour' ? undefined : onOpen}
+            {...{ chart: view.chart, metric: view.metric, timeZone: time_zone }}
+            onOpen={view.size === 'hour' ? undefined : onOpen}
           />
-        )}
-      </div>
-      {rows !== undefined && rows.length > 0 && (
-        <>
-          <UsageTable rows={rows} by={filters.by} timeZone={time_zone} change={change} />
-          <ExportButtons rows={rows} context={{ organizationId, organizationName: position.name }} />
-        </>
+          <UsageTable {...{ rows: view.rows, by: view.by, timeZone: time_zone, change }} />
+          <ExportButtons rows={view.rows} context={{ organizationId, organizationName: position.name }} />
+        </div>
       )}
     </Card>
   )

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { groupOf, totalsOf } from '../chart/stack.ts'
 import type { UsageRow } from '../data/reports.ts'
-import { formatBucket, formatCount, formatExactMoney } from '../figures/format.ts'
+import { formatBucketFully, formatCount, formatExactMoney } from '../figures/format.ts'
 import { toPicodollars } from '../figures/money.ts'
 import type { Filters, Group } from '../filters/filters.ts'
 
@@ -50,7 +50,7 @@ export function UsageTable({ rows, by, timeZone, change }: UsageTableProps) {
         <tbody>
           {sorted.map((row) => (
             <tr key={`${row.bucket} ${groupOf(row, by).key}`}>
-              <th scope="row">{formatBucket(row.bucket ?? '', timeZone)}</th>
+              <th scope="row">{formatBucketFully(row.bucket ?? '', timeZone)}</th>
               <td>
                 <GroupName {...{ row, by, change }} />
               </td>

@@ -1,5 +1,5 @@
-import { findChromium } from '@tollgate/local-stack'
 import { type Browser, chromium } from 'playwright-core'
+import { findChromium } from './chromium.ts'
 
 /** Chromium of this machine, without anything that would look for a network or need a user. */
 export function openBrowser(): Promise<Browser> {

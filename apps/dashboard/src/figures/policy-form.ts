@@ -1,0 +1,100 @@
+import type { QuotaPolicy, QuotaStep } from '@tollgate/shared/contracts'
+import { readCount } from './format.ts'
+
+/** What holds where nobody chose, as DEFAULT_QUOTA_POLICY; a test compares the two. */
+export const DEFAULT_POLICY: QuotaPolicy = {
+  steps: [
+    { at_percent: 50, state: 'warned' },
+    { at_percent: 80, state: 'warned' },
+    { at_percent: 90, state: 'warned' },
+    { at_percent: 100, state: 'downgraded' },
+    { at_percent: 120, state: 'revoked' },
+  ],
+  downgrade_to: {
+    features: { file_upload: false, image_generation: false, voice_chat: false, code_interpreter: false },
+  },
+}
+
+/** How a step's amount is counted. */
+export const STEP_KINDS = { at_percent: '% of the limit', at_tokens: 'LLM tokens', at_usd: 'US dollars' } as const
+export type StepKind = keyof typeof STEP_KINDS
+export const STEP_STATES = ['warned', 'downgraded', 'revoked'] as const
+
+/** A step as fields of a form. */
+export interface StepFields {
+  readonly kind: StepKind
+  readonly amount: string
+  readonly state: QuotaStep['state']
+  readonly mode: 'hard' | 'soft'
+  readonly grace: string
+}
+
+/** The fields that show a step. */
+export function toFields(step: QuotaStep): StepFields {
+  const [kind, amount]: [StepKind, string | number] =
+    'at_percent' in step
+      ? ['at_percent', step.at_percent]
+      : 'at_tokens' in step
+        ? ['at_tokens', step.at_tokens]
+        : ['at_usd', step.at_usd]
+  const { state, mode = 'hard', grace_seconds = 0 } = step
+  return { kind, amount: String(amount), state, mode, grace: String(grace_seconds) }
+}
+
+function toStep({ kind, amount, state, mode, grace }: StepFields, before: QuotaStep | undefined): QuotaStep {
+  const consequence = {
+    state,
+    ...(mode === 'soft' ? { mode } : {}),
+    ...(readCount(grace) ? { grace_seconds: readCount(grace) ?? 0 } : {}),
+    // What the form does not show stays as it is.
+    ...(state === 'downgraded' && before?.downgrade_to !== undefined ? { downgrade_to: before.downgrade_to } : {}),
+  }
+  switch (kind) {
+    case 'at_percent':
+      return { at_percent: readCount(amount) ?? 0, ...consequence }
+    case 'at_tokens':
+      return { at_tokens: readCount(amount) ?? 0, ...consequence }
+    case 'at_usd':
+      return { at_usd: amount.trim(), ...consequence }
+  }
+}
+
+/**
+ * The policy that a form says: its rows of steps, the limit in dollars and that of a chat session. `steps[n]` is what row
+ * n showed before, undefined for a new one; all else of `before` stays as it is.
+ */
+export function readPolicyForm(
+  form: FormData,
+  before: QuotaPolicy,
+  steps: readonly (QuotaStep | undefined)[],
+): QuotaPolicy {
+  const column = (name: string): string[] => form.getAll(name).map(String)
+  const [kinds, amounts, states] = [column('kind'), column('amount'), column('state')]
+  const [modes, graces] = [column('mode'), column('grace')]
+  const models = String(form.get('models') ?? '')
+    .split(',')
+    .map((model) => model.trim())
+    .filter((model) => model !== '')
+  const { enabled_models: _, ...reduced } = typeof before.downgrade_to === 'string' ? {} : before.downgrade_to
+  return {
+    ...before,
+    steps: kinds.map((kind, row) =>
+      toStep(
+        {
+          kind: kind === 'at_tokens' || kind === 'at_usd' ? kind : 'at_percent',
+          amount: amounts[row] ?? '',
+          state: STEP_STATES.find((state) => state === states[row]) ?? 'warned',
+          mode: modes[row] === 'soft' ? 'soft' : 'hard',
+          grace: graces[row] ?? '',
+        },
+        steps[row],
+      ),
+    ),
+    downgrade_to:
+      typeof before.downgrade_to === 'string'
+        ? before.downgrade_to
+        : { ...reduced, ...(models.length > 0 ? { enabled_models: models } : {}) },
+    max_cost_usd: String(form.get('max_cost_usd') ?? '').trim() || null,
+    session_max_tokens: readCount(form.get('session_max_tokens')),
+  }
+}

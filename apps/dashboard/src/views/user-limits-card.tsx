@@ -1,0 +1,119 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import { useState } from 'preact/hooks'
+import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
+import type { TokenApi } from '../data/token-api.ts'
+import { usePages } from '../data/use-pages.ts'
+import { formatCount, readCount } from '../figures/format.ts'
+import { useAct } from './act.tsx'
+import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
+
+interface UserLimitsCardProps {
+  readonly client: SupabaseClient
+  readonly api: TokenApi
+  readonly position: QuotaRow
+}
+
+/** What each user has used in the period, and a limit of the own for whoever should have one. */
+export function UserLimitsCard({ client, api, position }: UserLimitsCardProps) {
+  const { organization_id } = position
+  const pages = usePages(client, 'report_user_limits', { organization_id, limit: 50 })
+  const [edited, setEdited] = useState<string>()
+  const act = useAct(() => {
+    setEdited(undefined)
+    pages.refresh()
+  })
+  const onLimit = (row: UserLimitRow, limit: number | null): void => {
+    const shown = limit === null ? 'no limit of its own' : `${formatCount(BigInt(limit))} LLM tokens a period`
+    act.run(
+      `Give ${row.user_name} ${shown}? The organization’s limit holds beside it.`,
+      () => api.setUserLimit(organization_id, row.user_id, limit),
+      `${row.user_name} has ${shown} now.`,
+    )
+  }
+  return (
+    <Card title="Limits of users">
+      {pages.error !== undefined && <Failure what="The users" error={pages.error} onRetry={pages.refresh} />}
+      {pages.rows === undefined && pages.error === undefined && <Loading what="users" />}
+      {pages.rows?.length === 0 && <p class="empty">The organization has no users.</p>}
+      {pages.rows !== undefined && pages.rows.length > 0 && (
+        <div class="scroll tall">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">User</th>
+                <th scope="col">Role</th>
+                <th scope="col" class="number">
+                  Used this period
+                </th>
+                <th scope="col" class="number">
+                  Own limit
+                </th>
+                <th scope="col">State</th>
+                <th scope="col">
+                  <span class="unseen">Change</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {pages.rows.map((row) => (
+                <UserRow
+                  key={row.user_id}
+                  row={row}
+                  isEdited={edited === row.user_id}
+                  onEdit={() => setEdited(row.user_id)}
+                  onLimit={(limit) => onLimit(row, limit)}
+                />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <MoreButton pages={pages} />
+      {act.view}
+    </Card>
+  )
+}
+
+interface UserRowProps {
+  readonly row: UserLimitRow
+  readonly isEdited: boolean
+  readonly onEdit: () => void
+  readonly onLimit: (limit: number | null) => void
+}
+
+function UserRow({ row, isEdited, onEdit, onLimit }: UserRowProps) {
+  const onSubmit = (event: SubmitEvent): void => {
+    event.preventDefault()
+    onLimit(readCount(new FormData(event.currentTarget as HTMLFormElement).get('user-limit')))
+  }
+  return (
+    <tr>
+      <th scope="row">{row.user_name}</th>
+      <td>{row.role}</td>
+      <td class="number">{formatCount(row.used_tokens)}</td>
+      <td class="number">{row.limit_tokens === null ? 'none' : formatCount(row.limit_tokens)}</td>
+      <td>
+        <StateBadge state={row.state} />
+      </td>
+      <td>
+        {isEdited ? (
+          <form class="inline" onSubmit={onSubmit}>
+            <input
+              name="user-limit"
+              aria-label={`Own limit of ${row.user_name} in LLM tokens, empty: none`}
+              inputMode="numeric"
+              pattern="[0-9 ,_.]{1,20}"
+              placeholder="none"
+              defaultValue={row.limit_tokens ?? ''}
+            />
+            <button type="submit">Set</button>
+          </form>
+        ) : (
+          <button type="button" class="link" aria-label={`Change the limit of ${row.user_name}`} onClick={onEdit}>
+            Change
+          </button>
+        )}
+      </td>
+    </tr>
+  )
+}

@@ -1,0 +1,75 @@
+import type { Page } from 'playwright-core'
+import { expect, it } from 'vitest'
+import { type Dashboard, textOf, tile } from './open-dashboard.ts'
+
+const PATIENT = { timeout: 20_000 }
+
+/** Stands in for Supabase Realtime's socket (Phoenix channels, version 2): lets everybody join and passes what is announced. */
+async function offerRealtime(page: Page): Promise<{ readonly topics: string[]; announce(): void }> {
+  const topics: string[] = []
+  const senders: (() => void)[] = []
+  await page.routeWebSocket(/realtime\/v1\/websocket/, (socket) => {
+    socket.onMessage((text) => {
+      const [join, ref, topic, event] = JSON.parse(String(text)) as [string | null, string, string, string]
+      socket.send(JSON.stringify([join, ref, topic, 'phx_reply', { status: 'ok', response: {} }]))
+      if (event !== 'phx_join') return
+      topics.push(topic)
+      const message = { type: 'broadcast', event: 'changed', payload: {} }
+      senders.push(() => socket.send(JSON.stringify([null, null, topic, 'broadcast', message])))
+    })
+  })
+  return { topics, announce: () => senders.at(-1)?.() }
+}
+
+/** What keeps an open page fresh: announcements where there are any, asking where there are none. */
+export function describeLive(open: () => Dashboard): void {
+  let turn = 0
+  async function useTokens(): Promise<string> {
+    const { sql, idOf, file, ledger } = open()
+    const organization = idOf('acme-research')
+    const user = file.users.find((one) => one.organization_id === organization)?.id
+    const event = {
+      ...{
+        type: 'usage.recorded',
+        source: 'live',
+        id: `event-${turn++}`,
+        organization_id: organization,
+        user_id: user,
+      },
+      ...{ time: new Date().toISOString(), received_at: new Date().toISOString(), member: true, session_id: 's' },
+      ...{ model: 'gpt-4o', input_tokens: 1_000, output_tokens: 10, message_count: 1 },
+      ...{ cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 },
+    }
+    await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events: [event] })])
+    return (await ledger(`organization_id = '${organization}'`)).tokens
+  }
+
+  it('without Realtime new usage is on the page within seconds, nobody touching it', async () => {
+    const page = await open().signIn('acme-research', 'admin')
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toMatch(/\d/)
+    const tokens = await useTokens()
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+  })
+
+  it('with Realtime the page listens to its organization, asks seldom, and at once when something is announced', async () => {
+    let realtime: Awaited<ReturnType<typeof offerRealtime>> | undefined
+    const page = await open().signIn('acme-research', 'admin', {
+      prepare: async (page) => {
+        realtime = await offerRealtime(page)
+      },
+    })
+    await expect.poll(() => realtime?.topics, PATIENT).toEqual([`realtime:tollgate:${open().idOf('acme-research')}`])
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toMatch(/\d/)
+    await page.waitForLoadState('networkidle')
+    const tokens = await useTokens()
+    let asked = 0
+    page.on('request', (request) => {
+      if (request.url().includes('report_summary')) asked++
+    })
+    // Longer than the interval of a page that hears nothing.
+    await page.waitForTimeout(6_500)
+    expect(asked).toBe(0)
+    realtime?.announce()
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), { timeout: 4_000 }).toBe(tokens)
+  })
+}

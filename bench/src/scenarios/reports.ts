@@ -1,0 +1,115 @@
+import { BenchError } from '../bench-error.ts'
+import { fillLedger } from '../load/fill-ledger.ts'
+import type { Figure } from '../report/report.ts'
+import { type Asked, askReports, type Question } from '../reports/ask-reports.ts'
+import { fillRollups, type RollupSize } from '../reports/fill-rollups.ts'
+import { measurePage, weighScript } from '../reports/measure-page.ts'
+import type { BenchContext, Scenario } from '../scenario.ts'
+import { spreadOf } from '../statistics.ts'
+
+// 200 organizations × 400 days × 20 users × 2 models × 3 calls: 9.6 million calls.
+const SIZE: RollupSize = { organizations: 200, days: 400, users: 20, models: 2, calls: 3 }
+const LEDGER_ROWS = 200_000
+const GOAL_MS = 50
+const VISITS = 5
+const DAY_MS = 86_400_000
+
+const dayOf = (daysAgo: number): string => new Date(Date.now() - daysAgo * DAY_MS).toISOString().slice(0, 10)
+
+function listQuestions(): Question[] {
+  const year = { start: dayOf(364), end: dayOf(-1) }
+  const usage = (name: string, bucket: string, group_by: string[], as: Question['as'] = 'adminId'): Question => ({
+    ...{ name: `a year ${name}`, report: 'report_usage', as, query: { ...year, bucket, group_by } },
+  })
+  return [
+    usage('by model and month', 'month', ['model']),
+    usage('by user and month', 'month', ['user']),
+    usage('by model and day', 'day', ['model']),
+    usage('by user, in all', 'total', ['user']),
+    usage('by kind of LLM token and month', 'month', ['token_kind']),
+    usage('by model and month, own usage of a user', 'month', ['model'], 'userId'),
+    { name: 'tiles of a year and the year before', report: 'report_summary', as: 'adminId', query: year },
+  ]
+}
+
+/** Whether a year's report answers at once, however large the ledger, and whether the page is light. */
+export const reports: Scenario = {
+  name: 'reports',
+  run: async (context) => {
+    const { bench, turns } = context
+    const askers = await fillRollups(bench.db, SIZE)
+    turns.log(
+      `  rollups of ${Object.values(SIZE)
+        .reduce((one, other) => one * other)
+        .toLocaleString('en-US')} calls filled`,
+    )
+    const questions = listQuestions()
+    const scansBefore = await countLedgerScans(context)
+    await growLedger(context)
+    const first = await askReports(bench.stack.databaseUrl, askers, questions)
+    await growLedger(context)
+    const second = await askReports(bench.stack.databaseUrl, askers, questions)
+    const scans = (await countLedgerScans(context)) - scansBefore
+    if (scans !== 0) throw new BenchError(`The reports looked into the ledger ${scans} times.`)
+    return {
+      scenario: reports.name,
+      ratios: first.map(({ question, value }, n) => {
+        const ratio = (second[n]?.value ?? Number.NaN) / value
+        return { name: `p95 of ${question.name}: with twice the ledger / once`, value: ratio, min: ratio, max: ratio }
+      }),
+      figures: [...second.map(toFigure), ...(await measure(context))],
+      notes: [
+        `rollups of ${SIZE.organizations} organizations, ${SIZE.days} days, ${SIZE.users} users each: ${await countRows(context)}; their rows lie as ingestion leaves them, by day`,
+        'each organization asks each question once under row level security, as a member of it, over one connection; the value is the 95th percentile, then the quickest and the slowest',
+        `the ledger was not scanned once by these reports (pg_stat_user_tables); it held ${LEDGER_ROWS.toLocaleString('en-US')} rows, then twice as many`,
+        'the page: visits of a signed-in admin with an empty cache, Chromium on the same machine',
+      ],
+    }
+  },
+}
+
+async function growLedger({ bench, members, audit, turns }: BenchContext): Promise<void> {
+  audit.noteTotals(await fillLedger(bench.db, members, LEDGER_ROWS, turns.log))
+}
+
+const TABLES = `select sum(seq_scan + coalesce(idx_scan, 0))::integer as scans from pg_stat_user_tables
+  where schemaname = 'tollgate' and relname like 'usage_events%'`
+
+/** Times that any part of the ledger was looked into, by whomever: nothing is sent meanwhile. */
+async function countLedgerScans({ bench }: BenchContext): Promise<number> {
+  await bench.db.query('select pg_stat_clear_snapshot(), pg_stat_force_next_flush()')
+  const { rows } = await bench.db.query<{ scans: number }>(TABLES)
+  return rows[0]?.scans ?? 0
+}
+
+async function countRows({ bench }: BenchContext): Promise<string> {
+  const { rows } = await bench.db.query<{ name: string; rows: string }>(`
+    select relname as name, to_char(n_live_tup, 'FM999,999,999') as rows from pg_stat_user_tables
+    where relname in ('usage_metrics', 'usage_by_model', 'usage_by_organization_model') order by relname`)
+  return rows.map(({ name, rows }) => `${rows} in ${name}`).join(', ')
+}
+
+const toFigure = ({ question, rows, value, min, max }: Asked): Figure => ({
+  ...{ name: `p95 of ${question.name} (${rows} rows)`, unit: 'ms', value, min, max },
+  goal: { is: 'at most', value: GOAL_MS },
+})
+
+async function measure({ bench }: BenchContext): Promise<Figure[]> {
+  const { dashboard, users } = bench.stack.describe()
+  const admin = users.find(({ role }) => role === 'admin')
+  if (!dashboard || !admin) throw new BenchError('the stack has no dashboard, or nobody who may open it')
+  const { paint, figures } = await measurePage(dashboard, admin, VISITS)
+  const weight = weighScript()
+  return [
+    {
+      name: "the page's own script, Brotli",
+      unit: 'kB',
+      value: weight,
+      min: weight,
+      max: weight,
+      goal: { is: 'at most', value: 120 },
+    },
+    { name: 'the page: first contentful paint', unit: 'ms', ...spreadOf(paint), goal: { is: 'at most', value: 1_000 } },
+    { name: 'the page: figures in the tiles', unit: 'ms', ...spreadOf(figures), goal: { is: 'at most', value: 1_000 } },
+  ]
+}
