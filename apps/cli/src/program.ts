@@ -12,6 +12,7 @@ import { addPricesCommand } from './commands/prices.ts'
 import { addQuotaCommand } from './commands/quota.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
 import { addRerateCommand } from './commands/rerate.ts'
+import { addOperatorOptions } from './operator/run-operator.ts'
 
 /** The operator's command. A new subcommand is a file in commands/ and a line here. */
 export function createProgram(io: CommandIo): Command {
@@ -19,6 +20,8 @@ export function createProgram(io: CommandIo): Command {
     .description('Org-scoped tokens, exactly-once LLM usage metering and quota enforcement')
     .showHelpAfterError()
     .exitOverride()
+    .enablePositionalOptions()
+  addOperatorOptions(program).hook('preAction', passOptions)
   addDemoCommand(program, io)
   addDeadLettersCommand(program, io)
   addKeysCommand(program, io)
@@ -32,4 +35,11 @@ export function createProgram(io: CommandIo): Command {
   addEnforcementCommand(program, io)
   addQuotaCommand(program, io)
   return program
+}
+
+/** What every command takes may stand before its name, too; what stands behind it wins. */
+function passOptions(program: Command, command: Command): void {
+  for (const [name, value] of Object.entries(program.opts())) {
+    if (command.getOptionValue(name) === undefined) command.setOptionValue(name, value)
+  }
 }

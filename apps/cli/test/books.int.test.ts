@@ -46,6 +46,18 @@ describe('tollgate period', () => {
     ])
   })
 
+  it('takes the options of every command before its name, too', async () => {
+    const { databaseUrl } = books.database
+    const nowhere = { databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' }
+    const listed = await runCli(['--database-url', databaseUrl, '--json', 'period', 'list'], nowhere)
+    expect(listed.json()).toMatchObject([{ used_tokens: '132' }])
+    const wins = await runCli(
+      ['--database-url', nowhere.databaseUrl, 'period', 'list', '--database-url', databaseUrl],
+      nowhere,
+    )
+    expect(wins.code).toBe(0)
+  })
+
   it('later usage of it posts to the open period, with a reference to its own', async () => {
     await books.ingest([usageEvent('late', { daysAgo: 60, imported: true })])
     const entry = await books.row(`select original_period_start = s.period_start as refers,

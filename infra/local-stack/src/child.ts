@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { StackError } from './errors.ts'
 import { processStamp } from './process-stamp.ts'
+import { shortenLogLine } from './shorten-log-line.ts'
 
 /** A long-lived program to start; its output goes to `logFile`. */
 export type ChildSpec = {
@@ -25,7 +26,7 @@ export type Child = {
   readonly name: string
   readonly pid: number
   readonly logFile: string
-  /** The last lines of what this child, not an earlier one, wrote to its log. */
+  /** The last lines of what this child, not an earlier one, wrote to its log; shortened for people. */
   lastLines(count?: number): string
   readonly exited: Promise<ChildExit>
   exit(): ChildExit | null
@@ -48,7 +49,14 @@ const openLog = (file: string): number => {
 
 const readLastLines = (logFile: string, from: number, count: number): string => {
   try {
-    return readFileSync(logFile).subarray(from).toString().trimEnd().split('\n').slice(-count).join('\n')
+    return readFileSync(logFile)
+      .subarray(from)
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .slice(-count)
+      .map(shortenLogLine)
+      .join('\n')
   } catch {
     return ''
   }

@@ -7223,7 +7223,7 @@ returns table (
   bucket text, model text, user_id uuid, user_name text, token_kind text, tokens_used text, input_tokens text,
   output_tokens text, cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text,
   cost_usd text, charge_usd text, message_count text, event_count text, unpriced_events text, cursor text)
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -7487,7 +7487,7 @@ returns table (
   librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
   last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
   unpriced_events text, cursor text)
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set jit = off
 as $$
   select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor
@@ -7546,7 +7546,7 @@ create function public.report_statement(query jsonb)
 returns table (organization_id uuid, name text, domain text, plan_type text, time_zone text, period_start timestamptz,
   period_end timestamptz, first_day date, last_day date, state text, closed_at timestamptz, total jsonb, models jsonb,
   users jsonb, earlier jsonb, later jsonb, as_of timestamptz)
-language plpgsql stable security definer set search_path = ''
+language plpgsql stable security definer set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -7641,7 +7641,7 @@ returns table (
   tokens_used text, cost_usd text, charge_usd text, message_count text, active_users text, sessions text,
   unpriced_events text, previous_tokens_used text, previous_cost_usd text, previous_charge_usd text,
   previous_message_count text, previous_active_users text, previous_sessions text, previous_unpriced_events text)
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set jit = off
 as $$
   with asked as materialized (
     select (q).organization_id, (q).start_date, (q).end_date, (q).user_id,
@@ -7691,7 +7691,7 @@ returns table (
   bucket text, model text, user_id uuid, user_name text, token_kind text, tokens_used text, input_tokens text,
   output_tokens text, cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text,
   cost_usd text, charge_usd text, message_count text, event_count text, unpriced_events text)
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -1,6 +1,6 @@
 import { createReadStream, statSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { parse } from 'csv-parse'
+import { CsvError, parse } from 'csv-parse'
 import { CliError, EXIT } from '../operator/cli-error.ts'
 import type { SourceRow } from './to-event.ts'
 
@@ -36,7 +36,28 @@ async function* readCsv(stream: NodeJS.ReadableStream): AsyncGenerator<SourceRow
   try {
     yield* parser
   } catch (error) {
-    throw new CliError(`The CSV is not readable: ${error instanceof Error ? error.message : String(error)}`)
+    throw new CliError(`The CSV is not readable${explain(error)} What was recorded of it stays.`)
+  }
+}
+
+// The parser's own words speak of its options; people look for the line.
+function explain(error: unknown): string {
+  if (!(error instanceof CsvError)) return `: ${error instanceof Error ? error.message : String(error)}.`
+  const { code, lines, record, columns } = error
+  const at = typeof lines === 'number' ? ` at line ${lines}` : ''
+  switch (code) {
+    case 'CSV_RECORD_INCONSISTENT_COLUMNS':
+    case 'CSV_RECORD_INCONSISTENT_FIELDS_LENGTH': {
+      const fields = Array.isArray(record) ? `${record.length} fields` : 'another number of fields'
+      return `${at}: it has ${fields}, the header ${Array.isArray(columns) ? columns.length : 'others'}.`
+    }
+    case 'CSV_QUOTE_NOT_CLOSED':
+      return `${at}: a quoted field begins there and never ends.`
+    case 'INVALID_OPENING_QUOTE':
+    case 'CSV_INVALID_CLOSING_QUOTE':
+      return `${at}: a quotation mark stands where none may stand; inside a quoted field it is written twice.`
+    default:
+      return `${at}: ${error.message}.`
   }
 }
 

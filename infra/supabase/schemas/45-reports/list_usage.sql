@@ -8,7 +8,7 @@ returns table (
   bucket text, model text, user_id uuid, user_name text, token_kind text, tokens_used text, input_tokens text,
   output_tokens text, cache_read_input_tokens text, cache_creation_input_tokens text, reasoning_output_tokens text,
   cost_usd text, charge_usd text, message_count text, event_count text, unpriced_events text, cursor text)
-language plpgsql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

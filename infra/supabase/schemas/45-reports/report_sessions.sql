@@ -37,7 +37,7 @@ returns table (
   librechat_session_id text, user_id uuid, user_name text, model_used text, status text, started_at timestamptz,
   last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
   unpriced_events text, cursor text)
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set jit = off
 as $$
   select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor

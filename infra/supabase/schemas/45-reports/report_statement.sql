@@ -43,7 +43,7 @@ create function public.report_statement(query jsonb)
 returns table (organization_id uuid, name text, domain text, plan_type text, time_zone text, period_start timestamptz,
   period_end timestamptz, first_day date, last_day date, state text, closed_at timestamptz, total jsonb, models jsonb,
   users jsonb, earlier jsonb, later jsonb, as_of timestamptz)
-language plpgsql stable security definer set search_path = ''
+language plpgsql stable security definer set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
 declare

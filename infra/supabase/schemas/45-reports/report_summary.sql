@@ -7,7 +7,7 @@ returns table (
   tokens_used text, cost_usd text, charge_usd text, message_count text, active_users text, sessions text,
   unpriced_events text, previous_tokens_used text, previous_cost_usd text, previous_charge_usd text,
   previous_message_count text, previous_active_users text, previous_sessions text, previous_unpriced_events text)
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set jit = off
 as $$
   with asked as materialized (
     select (q).organization_id, (q).start_date, (q).end_date, (q).user_id,
