@@ -13,7 +13,7 @@ import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
 import { SessionsCard } from './sessions-card.tsx'
 import { StatementPage } from './statement-page.tsx'
-import { Failure, Loading } from './states.tsx'
+import { Failure, Loading, useTitle } from './states.tsx'
 import { Tiles } from './tiles.tsx'
 import { UsageCard } from './usage-card.tsx'
 import { UserLimitsCard } from './user-limits-card.tsx'
@@ -40,6 +40,8 @@ export function OrganizationPage(props: OrganizationPageProps) {
 
 function Organization({ client, api, self, organizationId, filters, change }: OrganizationPageProps) {
   const quota = useReport(client, 'report_quota', { organization_id: organizationId })
+  const isUsage = filters.view === 'usage'
+  useTitle(isUsage ? quota.rows?.[0]?.name : undefined)
   if (quota.rows === undefined) {
     return quota.error === undefined ? (
       <Loading what="the organization" />
@@ -52,7 +54,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
   const span = spanOf(filters, position, Date.now())
   const isWhole = self.role === 'super_admin' || (self.role === 'admin' && self.organization_id === organizationId)
   const shared = { client, organizationId, position, span, filters, change }
-  if (filters.view === 'statement') {
+  if (!isUsage) {
     return (
       <>
         {isWhole && <Views {...{ filters, change }} />}

@@ -7,7 +7,7 @@ import { toCsv, toJson } from '../exports/usage-exports.ts'
 import { formatCount, formatDate, formatTime } from '../figures/format.ts'
 import type { Filters } from '../filters/filters.ts'
 import { StatementLines } from './statement-lines.tsx'
-import { Failure, Loading } from './states.tsx'
+import { Failure, Loading, useTitle } from './states.tsx'
 
 interface StatementPageProps {
   readonly client: SupabaseClient
@@ -24,6 +24,7 @@ export function StatementPage({ client, organizationId, filters, change }: State
     ...(filters.period === null ? {} : { day: filters.period }),
   })
   const row = rows?.[0]
+  useTitle(row && `Statement ${row.name} ${row.first_day}`)
   if (error !== undefined && row === undefined) return <Failure what="The statement" error={error} onRetry={refresh} />
   if (rows === undefined) return <Loading what="the statement" />
   if (row === undefined) return <p class="empty">There is nothing here that you may see.</p>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { useEffect } from 'preact/hooks'
 import type { Pages } from '../data/use-pages.ts'
 
 /** While something is fetched; it takes the place that the answer will have, so that nothing jumps. */
@@ -36,3 +37,10 @@ export const MoreButton = ({ pages }: { readonly pages: Pick<Pages<unknown>, 'ha
       Show more
     </button>
   ) : null
+
+/** Names the window, and with it what is printed or bookmarked. */
+export function useTitle(title: string | undefined): void {
+  useEffect(() => {
+    document.title = title === undefined ? 'Tollgate usage' : `${title} – Tollgate`
+  }, [title])
+}
