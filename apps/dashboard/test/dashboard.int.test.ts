@@ -101,6 +101,20 @@ describe('habits', () => {
     await expect.poll(() => textOf(total(page, 'tokens'))).toBe(await dayTokens(next))
   })
 
+  it('what cannot be read says so and is tried again; an empty span says that it is empty', async () => {
+    const page = await signIn('acme-research', 'admin', {
+      prepare: (page) => page.route(/report_usage/, (route) => route.abort()),
+    })
+    await page.getByRole('alert').filter({ hasText: 'The usage could not be read' }).waitFor(PATIENT)
+    await page.unroute(/report_usage/)
+    await page.getByRole('alert').getByRole('button', { name: 'Try again' }).first().click()
+    await page.locator('[data-table=usage] tbody tr').first().waitFor(PATIENT)
+    await page.goto(`${dashboard.file.dashboard}/?preset=custom&start=2020-01-01&end=2020-01-31`)
+    await page.getByText('Nothing was used in this span.').waitFor(PATIENT)
+    await page.getByText('No chat session began in this span.').waitFor(PATIENT)
+    expect(await textOf(tile(page, 'tokens_used'))).toBe('0')
+  })
+
   const takeFile = async (page: Page, name: string): Promise<string> => {
     const clicked = page.getByRole('button', { name, exact: true }).click()
     const [download] = await Promise.all([page.waitForEvent('download'), clicked])

@@ -79,3 +79,21 @@ export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[
     userId: users[n * size.users + 1] ?? '',
   }))
 }
+
+const LEDGER = `
+  insert into tollgate.usage_events (
+    organization_id, digest, source, event_id, time, received_at, user_id, session_id, model, input_tokens, output_tokens,
+    cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, message_count,
+    unpriced_events, usage_date, period_start)
+  select o.id, substring(sha256(convert_to($2 || '/' || i, 'UTF8')) for 16), 'reports', $2 || '/' || i, t.at, t.at, o.user_id, 'fill',
+    'model-1', 100, 10, 0, 0, 0, 110, 1, 1, t.at::date, date_trunc('month', t.at)
+  from generate_series(1, $1::integer) i
+  join unnest($3::uuid[], $4::uuid[]) with ordinality o (id, user_id, n) on o.n = 1 + i % cardinality($3)
+  cross join lateral (select now() - (i % 2500000) * interval '1 second' as at) t`
+
+/** Adds rows to the ledger alone, of the organizations that are asked about. `round` makes them others each time. */
+export async function growLedger(db: pg.Pool, askers: readonly Asker[], rows: number, round: string): Promise<void> {
+  const values = [askers.map(({ organizationId }) => organizationId), askers.map(({ userId }) => userId)]
+  await db.query(LEDGER, [rows, round, ...values])
+  await db.query('analyze tollgate.usage_events')
+}

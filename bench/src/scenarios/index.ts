@@ -26,7 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   revocation,
   storeTransports,
   redisAway,
-  reports,
-  // Last, since it leaves a large ledger behind.
+  // The last two leave a large ledger, and rollups without one, behind.
   ledgerSize,
+  reports,
 ]

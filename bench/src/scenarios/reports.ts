@@ -1,8 +1,7 @@
 import { BenchError } from '../bench-error.ts'
-import { fillLedger } from '../load/fill-ledger.ts'
 import type { Figure } from '../report/report.ts'
 import { type Asked, askReports, type Question } from '../reports/ask-reports.ts'
-import { fillRollups, type RollupSize } from '../reports/fill-rollups.ts'
+import { fillRollups, growLedger, type RollupSize } from '../reports/fill-rollups.ts'
 import { measurePage, weighScript } from '../reports/measure-page.ts'
 import type { BenchContext, Scenario } from '../scenario.ts'
 import { spreadOf } from '../statistics.ts'
@@ -37,6 +36,8 @@ export const reports: Scenario = {
   name: 'reports',
   run: async (context) => {
     const { bench, turns } = context
+    // The worker would find that no ledger stands behind these rollups, and put them right.
+    await bench.stack.services['usage-worker'].stop()
     const askers = await fillRollups(bench.db, SIZE)
     turns.log(
       `  rollups of ${Object.values(SIZE)
@@ -44,13 +45,15 @@ export const reports: Scenario = {
         .toLocaleString('en-US')} calls filled`,
     )
     const questions = listQuestions()
-    const scansBefore = await countLedgerScans(context)
-    await growLedger(context)
-    const first = await askReports(bench.stack.databaseUrl, askers, questions)
-    await growLedger(context)
-    const second = await askReports(bench.stack.databaseUrl, askers, questions)
-    const scans = (await countLedgerScans(context)) - scansBefore
-    if (scans !== 0) throw new BenchError(`The reports looked into the ledger ${scans} times.`)
+    const rounds: Asked[][] = []
+    for (const round of ['first', 'second']) {
+      await growLedger(bench.db, askers, LEDGER_ROWS, round)
+      const before = await countLedgerScans(context)
+      rounds.push(await askReports(bench.stack.databaseUrl, askers, questions))
+      const scans = (await countLedgerScans(context)) - before
+      if (scans !== 0) throw new BenchError(`The reports looked into the ledger ${scans} times.`)
+    }
+    const [first = [], second = []] = rounds
     return {
       scenario: reports.name,
       ratios: first.map(({ question, value }, n) => {
@@ -66,10 +69,6 @@ export const reports: Scenario = {
       ],
     }
   },
-}
-
-async function growLedger({ bench, members, audit, turns }: BenchContext): Promise<void> {
-  audit.noteTotals(await fillLedger(bench.db, members, LEDGER_ROWS, turns.log))
 }
 
 const TABLES = `select sum(seq_scan + coalesce(idx_scan, 0))::integer as scans from pg_stat_user_tables

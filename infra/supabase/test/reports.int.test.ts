@@ -163,6 +163,15 @@ describe('report_quota', () => {
     expect(row?.steps).toEqual(expected)
   })
 
+  it('shows how the policy is configured to whoever sees the whole organization', async () => {
+    const policy = { steps: [{ at_usd: '5', state: 'warned' }], downgrade_to: {} }
+    await sql.query('update tollgate.quota_policies set policy = $2 where organization_id = $1', [A, policy])
+    const seenBy = async (person: Person) => (await report(person, 'report_quota', { organization_id: A }))[0]?.policy
+    expect(await seenBy('admin')).toEqual(policy)
+    expect(await seenBy('superAdmin')).toEqual(policy)
+    expect(await seenBy('user')).toBeNull()
+  })
+
   it('shows another organization only to super_admin', async () => {
     expect(await report('stranger', 'report_quota', { organization_id: A })).toEqual([])
     expect(await report('superAdmin', 'report_quota', { organization_id: A })).toHaveLength(1)
@@ -195,6 +204,29 @@ describe('report_organizations', () => {
   })
 })
 
+describe('report_user_limits', () => {
+  it('is for the admin of the organization and super_admin: what each used in the period, and the own limit', async () => {
+    await sql.query(
+      `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $2, 5000, 'test')`,
+      [A, ids.user],
+    )
+    const rows = await report('admin', 'report_user_limits', { organization_id: A })
+    expect(Object.fromEntries(rows.map((row) => [row.user_name, row.limit_tokens]))).toEqual({
+      'admin@example.com': null,
+      'The user': '5000',
+    })
+    const used = (id: string) =>
+      ledgerTokens(`user_id = '${id}' and usage_date >= date_trunc('month', now() at time zone 'UTC')::date`)
+    for (const row of rows) expect(row.used_tokens).toBe(String(await used(row.user_id ?? '')))
+    const [first] = await report('superAdmin', 'report_user_limits', { organization_id: A, limit: 1 })
+    const [second] = await report('superAdmin', 'report_user_limits', { organization_id: A, after: first?.cursor })
+    expect([first?.user_id, second?.user_id].toSorted()).toEqual([ids.admin, ids.user].toSorted())
+    for (const person of ['user', 'stranger'] as const) {
+      expect(await report(person, 'report_user_limits', { organization_id: A })).toEqual([])
+    }
+  })
+})
+
 describe('report_decisions', () => {
   it('is for the admin of the organization and super_admin, newest first, in pages', async () => {
     await sql.query(
@@ -219,7 +251,7 @@ it('report_me says who is signed in', async () => {
 
 it.each([
   ...['report_usage', 'report_summary', 'report_sessions', 'report_me'],
-  ...['report_quota', 'report_organizations', 'report_decisions'],
+  ...['report_quota', 'report_organizations', 'report_decisions', 'report_user_limits', 'report_webhook_deliveries'],
 ])('anon may not call %s', async (fn) => {
   const { data, error } = await anon.rpc(fn, fn === 'report_me' ? {} : { query: { organization_id: A, ...SPAN } })
   expect(error?.code ?? data).toBe('42501')

@@ -21,7 +21,8 @@ export async function callReport<Name extends ReportName>(
   query: Reports[Name]['query'],
 ): Promise<Reports[Name]['row'][]> {
   const { data, error } = await client.rpc(name, query === undefined ? {} : { query })
-  if (error) throw new Error(error.message)
+  // What the browser says of a server that is away means nothing to people.
+  if (error) throw new Error(error.message.startsWith('TypeError') ? 'the server does not answer.' : error.message)
   return data
 }
 

@@ -25,7 +25,7 @@ interface SignInOptions {
   readonly query?: string
   readonly colorScheme?: 'light' | 'dark'
   /** Done to the page before it is opened. */
-  readonly prepare?: (page: Page) => Promise<void>
+  readonly prepare?: (page: Page) => Promise<unknown>
 }
 
 const REQUESTS = 3_000
