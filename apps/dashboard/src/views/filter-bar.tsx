@@ -1,8 +1,10 @@
+import type { Names } from '../data/use-names.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
 
 interface FilterBarProps {
   readonly filters: Filters
   readonly change: (part: Partial<Filters>) => void
+  readonly names: Names
 }
 
 const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
@@ -17,7 +19,7 @@ const METRIC_NAMES: Record<(typeof METRICS)[number], string> = { tokens: 'Tokens
 const GROUP_NAMES: Record<(typeof GROUPS)[number], string> = { model: 'Model', user: 'User', token_kind: 'Token kind' }
 
 /** Which span, which figure, grouped by what; and what has been narrowed down to. */
-export function FilterBar({ filters, change }: FilterBarProps) {
+export function FilterBar({ filters, change, names }: FilterBarProps) {
   const onPreset = (preset: Filters['preset']): void => {
     const today = new Date().toISOString().slice(0, 10)
     change(preset === 'custom' ? { preset, start: today, end: today, day: null } : { preset, day: null })
@@ -63,7 +65,9 @@ export function FilterBar({ filters, change }: FilterBarProps) {
       />
       <Switch legend="by" names={GROUP_NAMES} chosen={filters.by} isOff={false} onChoose={(by) => change({ by })} />
       {filters.model !== null && <Narrowed what={`Model ${filters.model}`} onClear={() => change({ model: null })} />}
-      {filters.user !== null && <Narrowed what="One user" onClear={() => change({ user: null })} />}
+      {filters.user !== null && (
+        <Narrowed what={names[filters.user] ?? 'One user'} onClear={() => change({ user: null })} />
+      )}
       {filters.day !== null && <Narrowed what={`Hours of ${filters.day}`} onClear={() => change({ day: null })} />}
     </fieldset>
   )

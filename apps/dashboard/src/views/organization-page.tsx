@@ -2,6 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { LiveContext, useLive } from '../data/use-live.ts'
+import { useNames } from '../data/use-names.ts'
 import { useReport } from '../data/use-report.ts'
 import { formatTime } from '../figures/format.ts'
 import { type Filters, VIEWS } from '../filters/filters.ts'
@@ -40,6 +41,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
 
 function Organization({ client, api, self, organizationId, filters, change }: OrganizationPageProps) {
   const quota = useReport(client, 'report_quota', { organization_id: organizationId })
+  const [names, learnNames] = useNames()
   const isUsage = filters.view === 'usage'
   useTitle(isUsage ? quota.rows?.[0]?.name : undefined)
   if (quota.rows === undefined) {
@@ -53,7 +55,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
   if (position === undefined) return <p class="empty">There is nothing here that you may see.</p>
   const span = spanOf(filters, position, Date.now())
   const isWhole = self.role === 'super_admin' || (self.role === 'admin' && self.organization_id === organizationId)
-  const shared = { client, organizationId, position, span, filters, change }
+  const shared = { client, organizationId, position, span, filters, change, learnNames }
   if (!isUsage) {
     return (
       <>
@@ -67,7 +69,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
       {isWhole && <Views {...{ filters, change }} />}
       <PageTitle position={position} />
       <QuotaCard position={position} now={Date.now()} />
-      <FilterBar {...{ filters, change }} />
+      <FilterBar {...{ filters, change, names }} />
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />

@@ -1,5 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { QuotaRow } from '../data/reports.ts'
+import type { useNames } from '../data/use-names.ts'
 import type { Filters } from '../filters/filters.ts'
 import type { Span } from '../filters/span.ts'
 
@@ -11,4 +12,6 @@ export interface SectionProps {
   readonly span: Span
   readonly filters: Filters
   readonly change: (part: Partial<Filters>) => void
+  /** Told the rows that name users. */
+  readonly learnNames: ReturnType<typeof useNames>[1]
 }

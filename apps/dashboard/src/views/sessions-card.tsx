@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks'
 import type { SessionRow } from '../data/reports.ts'
 import { usePages } from '../data/use-pages.ts'
 import { useHeld } from '../data/use-report.ts'
@@ -8,13 +9,14 @@ import { Card, Failure, Loading, MoreButton } from './states.tsx'
 const NUMBERS: ReadonlySet<string> = new Set(['Messages', 'LLM tokens', 'Cost'])
 
 /** Chat sessions of the span, newest first, a page at a time. */
-export function SessionsCard({ client, organizationId, position, span, filters }: SectionProps) {
+export function SessionsCard({ client, organizationId, position, span, filters, learnNames }: SectionProps) {
   const pages = usePages(client, 'report_sessions', {
     ...{ organization_id: organizationId, ...span, limit: 20 },
     ...(filters.user === null ? {} : { user_id: filters.user }),
   })
   const { error } = pages
   const rows = useHeld(pages.rows)
+  useEffect(() => learnNames(rows ?? []), [rows?.length])
   return (
     <Card title="Chat sessions">
       {error !== undefined && <Failure what="The sessions" error={error} onRetry={pages.refresh} />}

@@ -1,4 +1,4 @@
-import { useMemo } from 'preact/hooks'
+import { useEffect, useMemo } from 'preact/hooks'
 import { bucketSize, listBuckets } from '../chart/buckets.ts'
 import { stack } from '../chart/stack.ts'
 import { UsageChart } from '../chart/usage-chart.tsx'
@@ -11,7 +11,7 @@ import { Card, Failure, Loading } from './states.tsx'
 import { UsageTable } from './usage-table.tsx'
 
 /** Usage over time as stacked bars, and the same figures as a table. */
-export function UsageCard({ client, organizationId, position, span, filters, change }: SectionProps) {
+export function UsageCard({ client, organizationId, position, span, filters, change, learnNames }: SectionProps) {
   const shown = filters.day === null ? span : { start: filters.day, end: addDays(filters.day, 1) }
   const size = bucketSize(shown)
   const { rows, error, refresh } = useReport(client, 'report_usage', {
@@ -19,6 +19,7 @@ export function UsageCard({ client, organizationId, position, span, filters, cha
     ...(filters.user === null ? {} : { user_id: filters.user }),
     ...(filters.model === null ? {} : { model: filters.model }),
   })
+  useEffect(() => learnNames(rows ?? []), [rows])
   const { time_zone } = position
   const fresh = useMemo(() => {
     if (rows === undefined) return undefined
