@@ -45,7 +45,7 @@ async function show(browser: Browser, file: StackFile, picture: Picture): Promis
   await page.fill('input[name=password]', user.password)
   await page.click('button[type=submit]')
   await page.locator('[data-table=usage] tbody tr, [data-lines=models] tbody tr').first().waitFor()
-  await page.getByText('Loading').first().waitFor({ state: 'detached' })
+  for (const loading of await page.getByText('Loading').all()) await loading.waitFor({ state: 'detached' })
   const bytes = await capture(page)
   await context.close()
   return bytes

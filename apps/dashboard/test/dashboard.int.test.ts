@@ -156,7 +156,7 @@ describe('habits', () => {
     const page = await signIn('acme-research', 'super_admin', { query: `?org=${organization}${query}`, colorScheme })
     await page.getByRole('button', { name: query ? 'Print' : 'Change policy' }).waitFor(PATIENT)
     if (!query) await page.getByRole('button', { name: 'Change policy' }).click()
-    await page.getByText('Loading').waitFor({ state: 'detached' })
+    await expect.poll(() => page.getByText('Loading').count(), PATIENT).toBe(0)
     await page.evaluate(axe.source)
     const violations = await page.evaluate(async () => {
       const page = globalThis as unknown as { axe: typeof axe }
@@ -176,7 +176,7 @@ describe('habits', () => {
     })
     await page.reload()
     await page.locator('[data-table=usage] tbody tr').first().waitFor(PATIENT)
-    await page.getByText('Loading').first().waitFor({ state: 'detached' })
+    await expect.poll(() => page.getByText('Loading').count(), PATIENT).toBe(0)
     await page.goto(`${dashboard.file.dashboard}/?by=user`)
     await page.locator('[data-table=usage] tbody tr').first().waitFor(PATIENT)
     // A good page stays below 0.1 (web.dev/cls).
