@@ -6,9 +6,10 @@ import { measurePage, weighScript } from '../reports/measure-page.ts'
 import type { BenchContext, Scenario } from '../scenario.ts'
 import { spreadOf } from '../statistics.ts'
 
-// 200 organizations × 400 days × 20 users × 2 models × 3 calls: 9.6 million calls.
-const SIZE: RollupSize = { organizations: 200, days: 400, users: 20, models: 2, calls: 3 }
-const LEDGER_ROWS = 200_000
+// 200 organizations × 400 days × 20 users × 6 calls: 9.6 million calls.
+const SIZE: RollupSize = { organizations: 200, days: 400, users: 20, calls: 6 }
+const LEDGER_ROWS = 100_000
+const ASKERS = 60
 const GOAL_MS = 50
 const VISITS = 5
 const DAY_MS = 86_400_000
@@ -49,7 +50,7 @@ export const reports: Scenario = {
     for (const round of ['first', 'second']) {
       await growLedger(bench.db, askers, LEDGER_ROWS, round)
       const before = await countLedgerScans(context)
-      rounds.push(await askReports(bench.stack.databaseUrl, askers, questions))
+      rounds.push(await askReports(bench.stack.databaseUrl, askers.slice(0, ASKERS), questions))
       const scans = (await countLedgerScans(context)) - before
       if (scans !== 0) throw new BenchError(`The reports looked into the ledger ${scans} times.`)
     }
@@ -63,7 +64,7 @@ export const reports: Scenario = {
       figures: [...second.map(toFigure), ...(await measure(context))],
       notes: [
         `rollups of ${SIZE.organizations} organizations, ${SIZE.days} days, ${SIZE.users} users each: ${await countRows(context)}; their rows lie as ingestion leaves them, by day`,
-        'each organization asks each question once under row level security, as a member of it, over one connection; the value is the 95th percentile, then the quickest and the slowest',
+        `${ASKERS} organizations ask each question once under row level security, as a member of it, over one connection; the value is the 95th percentile, then the quickest and the slowest`,
         `the ledger was not scanned once by these reports (pg_stat_user_tables); it held ${LEDGER_ROWS.toLocaleString('en-US')} rows, then twice as many`,
         'the page: visits of a signed-in admin with an empty cache, Chromium on the same machine',
       ],

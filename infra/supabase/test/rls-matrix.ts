@@ -130,6 +130,7 @@ export const REPORTS: Readonly<Record<string, Readonly<Record<Asker, Told>>>> = 
   report_statement: toAdmins,
   report_summary: toMembers,
   report_usage: toMembers,
+  report_user_limits: toAdmins,
   report_webhook_deliveries: toAdmins,
 }
 
