@@ -29,10 +29,9 @@ const RETRY = { attempts: 6, baseMs: 50, maxMs: 1_000 }
  * @throws StoreError when Postgres is away: nothing is acknowledged then
  */
 export async function commitJobs(jobs: readonly UsageEventsJob[], options: CommitOptions): Promise<EventOutcome[][]> {
-  const outcomes = await commitEvents(
-    jobs.flatMap((job) => job.events),
-    options,
-  )
+  const events = jobs.flatMap((job) => job.events)
+  const outcomes = await commitEvents(events, options)
+  await keepSealed(events, outcomes, options)
   let from = 0
   return jobs.map((job) => {
     const own = outcomes.slice(from, from + job.events.length)
@@ -66,16 +65,15 @@ async function ingest(events: AcceptedEvent[], options: CommitOptions): Promise<
   endTimer()
   observe(events, result, options)
   options.announce(result.totals)
-  const outcomes = spreadOutcomes(events.length, result.outcomes)
-  await keepSealed(events, outcomes, options)
-  return outcomes
+  return spreadOutcomes(events.length, result.outcomes)
 }
 
 /**
  * A correction of a month that is sealed cannot be applied by itself: somebody has to see it. Kept before the job is
  * acknowledged; a job that comes again is rejected again.
  */
-async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], { rpc, metrics }: CommitOptions) {
+async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], options: CommitOptions): Promise<void> {
+  const { rpc, metrics, stopping } = options
   const letters = events.flatMap((event, index) => {
     const outcome = outcomes[index]
     if (outcome?.outcome !== 'rejected' || outcome.reason !== 'month_sealed') return []
@@ -83,7 +81,8 @@ async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], { r
     return [{ queue: 'usage-events', reason: outcome.reason, detail, payload: JSON.stringify(event) }]
   })
   if (letters.length === 0) return
-  await rpc('record_dead_letters', { batch: { letters } })
+  const keep = () => rpc('record_dead_letters', { batch: { letters } })
+  await withRetry(keep, stopping ? { ...RETRY, signal: stopping } : RETRY)
   metrics.deadLetters.inc(letters.length)
 }
 

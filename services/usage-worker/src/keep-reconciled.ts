@@ -24,8 +24,8 @@ const ROLLUPS = [
   'period_totals',
 ] as const
 const SLICE_BUDGET_MS = 100
-// Of the time that comparing takes, so much is left to others: the reconciler uses a twenty-fifth of one core.
-const REST_PER_WORK = 24
+// Of the time that comparing takes, so much is left to others: the reconciler uses a tenth of one connection.
+const REST_PER_WORK = 9
 const MAX_REST_MS = 10_000
 const RECENT_DAYS = 2
 const DAY_MS = 86_400_000
@@ -35,7 +35,8 @@ type Found = Map<BooksDrift['rollup'], Set<string>>
 
 /**
  * Proves the rollups by the ledger, for ever and in small slices, until stopped. Days that still change are looked at in
- * every round; all the others follow in one long pass that goes on where it was.
+ * every round; all the others follow in one long pass that goes on where it was, in every round too, however long the
+ * recent days take.
  */
 export async function keepReconciled(options: ReconcileOptions): Promise<void> {
   const { intervalMs, stopping, onError, now } = options
@@ -44,10 +45,10 @@ export async function keepReconciled(options: ReconcileOptions): Promise<void> {
   let long: BooksScan | null = start
   while (!stopping.aborted) {
     const beganAt = now()
+    const since = new Date(beganAt - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10)
+    await advance({ ...start, since }, options, found, Number.POSITIVE_INFINITY).catch(onError)
     try {
-      const since = new Date(beganAt - RECENT_DAYS * DAY_MS).toISOString().slice(0, 10)
-      await advance({ ...start, since }, options, found, Number.POSITIVE_INFINITY)
-      long = await advance(long ?? start, options, found, beganAt + intervalMs)
+      long = await advance(long ?? start, options, found, now() + intervalMs)
       if (long === null) finishPass(options, found)
     } catch (error) {
       onError(error)
@@ -56,7 +57,7 @@ export async function keepReconciled(options: ReconcileOptions): Promise<void> {
   }
 }
 
-/** Takes slices until the pass is through (null) or the time is up (where to go on). */
+/** Takes slices, one call at least, until the pass is through (null) or the time is up (where to go on). */
 async function advance(
   from: BooksScan,
   options: ReconcileOptions,
@@ -65,7 +66,7 @@ async function advance(
 ): Promise<BooksScan | null> {
   const { rpc, metrics, now, stopping } = options
   let scan: BooksScan | null = from
-  while (scan !== null && !stopping.aborted && now() < untilMs) {
+  do {
     const began = now()
     const [result]: RpcRow<'reconcile_books'>[] = await rpc('reconcile_books', { scan })
     if (!result) return null
@@ -73,7 +74,7 @@ async function advance(
     if (result.drift.length > 0) report(result.drift, options, found)
     if (!result.busy) scan = result.resume
     await rest(result.busy ? MAX_REST_MS : Math.min(MAX_REST_MS, REST_PER_WORK * (now() - began)), stopping)
-  }
+  } while (scan !== null && !stopping.aborted && now() < untilMs)
   return scan
 }
 

@@ -87,6 +87,25 @@ describe('the books are kept', () => {
     expect(errors).toEqual([])
   })
 
+  it('all other days are looked at, too, when the recent ones take longer than a round', async () => {
+    const stop = new AbortController()
+    metrics.lastPassSeconds.set(0)
+    const kept = keepReconciled({
+      rpc: store.rpc,
+      metrics,
+      repair: false,
+      intervalMs: 1,
+      onDrift: () => undefined,
+      onError: () => undefined,
+      now: Date.now,
+      stopping: stop.signal,
+    })
+    const lastPass = async () => (await metrics.lastPassSeconds.get()).values[0]?.value ?? 0
+    await expect.poll(lastPass, { timeout: 30_000 }).toBeGreaterThan(0)
+    stop.abort()
+    await kept
+  })
+
   it('months past retention are sealed and dropped, and counted', async () => {
     await ingest([300, 400].map((daysAgo, id) => usage(100 + id, daysAgo)))
     await store.rpc('ensure_usage_partitions', {})
