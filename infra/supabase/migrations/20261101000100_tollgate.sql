@@ -776,7 +776,21 @@ create type tollgate.hold_budget as (
   used_tokens bigint,
   reserved_tokens bigint,
   period_start timestamptz,
-  period_end timestamptz
+  period_end timestamptz,
+  is_closed boolean,   -- revoked: nothing is held, whatever is left
+  state_reason text,   -- why the organization or user stands where it stands; null: nobody decided yet
+  decision_id uuid,
+  -- Of an organization alone: how its users and chat sessions are looked at.
+  is_lenient boolean,  -- observed or paused: nobody is limited
+  session_max_tokens bigint, -- limit of each chat session; null: none
+  time_zone text
+);
+
+-- What was decided on a request. refused_by: place in the budgets of the first one that is in the way; null: it fits.
+create type tollgate.hold_grant as (
+  ordinal integer,
+  refused_by integer,
+  room bigint -- what the tightest budget has left afterwards; null: no limit
 );
 
 -- schemas/20-tables/statements.sql
@@ -1051,13 +1065,26 @@ create type tollgate.judged_event as (
 );
 
 -- schemas/20-tables/user_quotas.sql
+-- The limit of each user of an organization who has no own one. No row: none. Rows are never deleted.
+create table tollgate.user_quota_defaults (
+  organization_id uuid primary key,
+  max_tokens bigint check (max_tokens >= 0), -- null: unlimited
+  policy jsonb,                              -- null: the default ladder
+  version bigint not null default 1,
+  updated_by text not null,
+  updated_at timestamptz not null default now(),
+  is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored
+);
+
 -- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
--- that is lifted leaves max_tokens and policy null. The outlook is kept by the enforcer and read by ingest_usage.
+-- that is lifted leaves max_tokens null. The outlook is kept by the enforcer and read by ingest_usage; a row that is not own
+-- exists for it alone, or for a manual act.
 create table tollgate.user_quotas (
   organization_id uuid not null,
   user_id uuid not null,
+  is_own boolean not null default true,      -- false: the organization's default for its users holds
   max_tokens bigint check (max_tokens >= 0), -- null: unlimited
-  policy jsonb,                              -- null: the default ladder
+  policy jsonb,                              -- null: the ladder of the organization's default for its users
   version bigint not null default 1,
   updated_by text not null,
   updated_at timestamptz not null default now(),
@@ -1087,6 +1114,21 @@ create table tollgate.user_enforcement_states (
   reached jsonb not null default '{}',
   inputs_key text not null,
   decided_at timestamptz not null default now(),
+  primary key (organization_id, user_id)
+);
+
+-- What somebody ordered by hand for a user, while it holds. As enforcement_overrides; whoever has one has a row in user_quotas.
+create table tollgate.user_enforcement_overrides (
+  organization_id uuid not null,
+  user_id uuid not null,
+  act text not null check (act in ('revoke', 'downgrade', 'exempt', 'restore')),
+  until timestamptz,
+  used_tokens bigint not null,
+  cost_usd numeric(30, 12) not null,
+  actor text not null,
+  reason text not null,
+  decision_id uuid not null,
+  created_at timestamptz not null default now(),
   primary key (organization_id, user_id)
 );
 
@@ -1326,29 +1368,56 @@ create view tollgate.service_key_view with (security_invoker = true) as
 grant select on tollgate.service_key_view to tollgate_token_api, service_role;
 
 -- schemas/30-views/user_inputs.sql
--- Purpose: what the quota of every user with a limit is decided from at an instant, usage included.
--- Parameters: at. Returns: a row a user that has or had a limit; usage is that of the period's days.
+-- Purpose: what the quota of users is decided from at an instant, usage included.
+-- Parameters: at. Returns: a row a user that has or had a limit of its own or was acted upon by hand; where the organization has
+--   a default for its users, also each that used something in the period, and each member where the default is 0;
+--   limit_tokens null = unlimited; policy_version rises with the own limit and with the default; usage is that of the period's
+--   days; manual_act null = none.
 -- Reads only, with the caller's rights; without `set`, so that it is inlined.
 create function tollgate.user_inputs_at(at timestamptz)
 returns table (
   organization_id uuid, user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, from_date date,
-  to_date date, limit_tokens bigint, policy jsonb, policy_version bigint, reduced_configs jsonb, mode text, used_tokens bigint,
-  cost_usd numeric, is_due boolean, inputs_key text)
+  to_date date, limit_tokens bigint, policy jsonb, policy_version bigint, reduced_configs jsonb, mode text, manual_act jsonb,
+  used_tokens bigint, cost_usd numeric, is_due boolean, inputs_key text)
 language sql stable parallel safe
 as $$
-  select u.organization_id, u.user_id, i.time_zone, i.period_start, i.period_end, d.from_date, d.to_date, u.max_tokens, u.policy,
-    u.version, i.reduced_configs, i.mode, m.used_tokens, m.cost_usd,
+  select i.organization_id, u.user_id, i.time_zone, i.period_start, i.period_end, d.from_date, d.to_date,
+    case when u.is_own then u.max_tokens else f.max_tokens end, coalesce(u.policy, f.policy),
+    u.version + coalesce(f.version, 0), i.reduced_configs, i.mode,
+    case when v.user_id is not null then jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text,
+      'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end,
+    m.used_tokens, m.cost_usd,
     coalesce(m.used_tokens >= u.evaluate_at, false) or coalesce(m.used_tokens < u.evaluate_below, false)
       or coalesce(m.cost_usd >= u.evaluate_at_usd, false) or coalesce(m.cost_usd < u.evaluate_below_usd, false),
-    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, u.version, i.reduced_configs, i.mode))
-  from tollgate.user_quotas u
-  join tollgate.quota_inputs_at(at) i on i.organization_id = u.organization_id
+    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, u.version, i.reduced_configs, i.mode,
+      'default ' || f.version, v.decision_id))
+  from (
+    select q.organization_id from tollgate.user_quotas q union select e.organization_id from tollgate.user_quota_defaults e
+    where e.is_limiting) o
+  join tollgate.quota_inputs_at(at) i on i.organization_id = o.organization_id
   cross join lateral (
     select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) d
+  left join tollgate.user_quota_defaults f on f.organization_id = o.organization_id
+  cross join lateral (
+    select q.user_id, q.is_own, q.max_tokens, q.policy, q.version, q.evaluate_at, q.evaluate_below, q.evaluate_at_usd,
+      q.evaluate_below_usd
+    from tollgate.user_quotas q where q.organization_id = o.organization_id
+    union all
+    -- Who falls under the default and was not looked at yet.
+    select n.user_id, false, null, null, 0, 0, null, null, null
+    from (
+      select distinct r.user_id from public.usage_metrics r
+      where f.is_limiting and r.organization_id = o.organization_id and r.date >= d.from_date and r.date < d.to_date
+      union
+      select b.user_id from tollgate.directory_members b where f.max_tokens = 0 and b.organization_id = o.organization_id) n
+    where not exists (
+      select from tollgate.user_quotas q where q.organization_id = o.organization_id and q.user_id = n.user_id)) u
+  left join tollgate.user_enforcement_overrides v
+    on v.organization_id = o.organization_id and v.user_id = u.user_id and (v.until is null or v.until > at)
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
     from public.usage_metrics r
-    where r.organization_id = u.organization_id and r.user_id = u.user_id and r.date >= d.from_date and r.date < d.to_date) m
+    where r.organization_id = o.organization_id and r.user_id = u.user_id and r.date >= d.from_date and r.date < d.to_date) m
 $$;
 
 grant execute on function tollgate.user_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
@@ -1448,56 +1517,55 @@ $$;
 grant execute on function tollgate.announce_logins to tollgate_token_api, service_role;
 
 -- schemas/40-functions/answer_holds.sql
--- Purpose: say what became of requests for holds. Parameters: requests; budgets as they were before; granted =
---   { ordinal: { refused_by, room } } of the new ones that have a limit. Returns: see reserve_tokens. Reads only.
+-- Purpose: say what became of requests for holds. Parameters: requests; budgets as they were before; grants (what was decided
+--   on the new ones). Returns: see reserve_tokens. Reads only.
 -- Invariant: a hold is found by its id or its idempotency key; another request under the same key is a conflict.
 create function tollgate.answer_holds(
-  requests tollgate.hold_request[], budgets tollgate.hold_budget[], granted jsonb)
+  requests tollgate.hold_request[], budgets tollgate.hold_budget[], grants tollgate.hold_grant[])
 returns table (
   i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
   refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
   reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
 language sql stable security invoker set search_path = '' set enable_nestloop = off
 as $$
-  with answer as (
-    select r.*, granted -> r.ordinal::text as verdict,
-      coalesce(
-        (select h from tollgate.reservations h where h.id = r.id),
-        (select h from tollgate.reservations h
-          where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key)) as hold
+  with answer as materialized (
+    select r.*, coalesce(
+      (select h from tollgate.reservations h where h.id = r.id),
+      case when r.idempotency_key is not null then (select h from tollgate.reservations h
+        where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
     from unnest(requests) r
-  ), budget as (
+  ), budget as materialized (
     select b.*, b.ordinality::integer as place,
       (select t.reserved_tokens from tollgate.reserved_totals t where t.organization_id = b.organization_id) as held_now
     from unnest(budgets) with ordinality b
   )
-  select a.ordinal - 1,
+  select r.ordinal - 1,
     case
       when o.organization_id is null then 'unknown_organization'
-      when (a.hold).id is null then 'refused'
-      when ((a.hold).user_id, (a.hold).session_id, (a.hold).total_tokens) <> (a.user_id, a.session_id, a.total_tokens)
-        then 'conflict'
+      when (r.hold).id is null then case when b.is_closed then 'closed' else 'refused' end
+      when ((r.hold).user_id, (r.hold).session_id, (r.hold).total_tokens) <> (r.user_id, r.session_id, r.total_tokens) then 'conflict'
       else 'held' end,
-    (a.hold).id, (a.hold).total_tokens::text, (a.hold).state, (a.hold).expires_at,
-    case when o.limit_tokens is not null or a.verdict is not null then
-      greatest(0, coalesce((a.verdict ->> 'room')::bigint, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
-    case when (a.hold).id is null and b.place is not null then jsonb_build_object(
-      'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text,
+    (r.hold).id, (r.hold).total_tokens::text, (r.hold).state, (r.hold).expires_at,
+    case when o.limit_tokens is not null or g.ordinal is not null then
+      greatest(0, coalesce(g.room, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
+    case when (r.hold).id is null and b.place is not null then jsonb_build_object(
+      'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text, 'reason', b.state_reason,
       'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
     case
-      when (a.hold).id is not null or b.place is null then null
-      when b.used_tokens + a.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
+      when (r.hold).id is not null or b.place is null then null
+      when b.is_closed or b.used_tokens + r.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
       else greatest(now(), coalesce((
-        select min(h.expires_at) from tollgate.reservations h
-        where h.organization_id = a.organization_id and h.state in ('held', 'committing')), now())) + interval '1 second'
+        select min(e.expires_at) from tollgate.reservations e
+        where e.organization_id = r.organization_id and e.state in ('held', 'committing')), now())) + interval '1 second'
     end,
-    (select s.decision_id from tollgate.enforcement_states s where s.organization_id = a.organization_id),
-    a.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
+    coalesce(b.decision_id, o.decision_id),
+    r.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
     clock_timestamp()
-  from answer a
-  left join budget o on o.organization_id = a.organization_id and o.scope = 'organization'
-  left join budget b on b.place = (a.verdict ->> 'refused_by')::integer
-  order by a.ordinal
+  from answer r
+  left join unnest(grants) g on g.ordinal = r.ordinal
+  left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
+  left join budget b on b.place = g.refused_by
+  order by r.ordinal
 $$;
 
 grant execute on function tollgate.answer_holds to tollgate_token_api, service_role;
@@ -1737,11 +1805,15 @@ begin
       reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
     where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
     returning s.* into held;
-    update tollgate.user_quotas u set
-      from_date = wanted.from_date, to_date = wanted.to_date, evaluate_at = wanted.evaluate_at,
-      evaluate_below = wanted.evaluate_below, evaluate_at_usd = wanted.evaluate_at_usd,
-      evaluate_below_usd = wanted.evaluate_below_usd
-    where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+    -- Who falls under a default gets a row for the outlook. Version 0, as without a row: inputs_key goes on to agree.
+    insert into tollgate.user_quotas as u (organization_id, user_id, is_own, version, updated_by, from_date, to_date, evaluate_at,
+      evaluate_below, evaluate_at_usd, evaluate_below_usd)
+    values (wanted.organization_id, wanted.user_id, false, 0, wanted.actor, wanted.from_date, wanted.to_date, wanted.evaluate_at,
+      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd)
+    on conflict (organization_id, user_id) do update set
+      from_date = excluded.from_date, to_date = excluded.to_date, evaluate_at = excluded.evaluate_at,
+      evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
+      evaluate_below_usd = excluded.evaluate_below_usd;
   end if;
 
   organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;
@@ -3115,6 +3187,7 @@ begin
   where r.user_id = person;
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
+  update tollgate.user_enforcement_overrides v set user_id = new_id where v.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
   update tollgate.webhook_deliveries w set notification_key = replace(w.notification_key, person::text, new_id::text),
     payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))
@@ -3154,25 +3227,29 @@ grant execute on function public.erase_user, tollgate.erased_session to service_
 -- schemas/40-functions/expire_holds.sql
 -- Purpose: give back the holds of some organizations whose lease has run out. Parameters: organizations, whose holds the
 --   caller has locked; max_rows. Returns: how many were given back.
--- Locks: none of its own beside the rows that it changes. Invariant: a hold is given back once.
+-- Locks: none of its own beside the rows that it changes. Invariant: a hold is given back once: whoever ends one has the lock.
 create function tollgate.expire_holds(organizations uuid[], max_rows integer) returns integer
-language sql volatile security invoker set search_path = ''
+language plpgsql volatile security invoker set search_path = ''
 as $$
+declare
+  due uuid[] := array(
+    select d.id from tollgate.reservations d
+    where d.organization_id = any(organizations) and d.state in ('held', 'committing')
+      and d.expires_at <= now() and tollgate.is_due_hold(d.state, d.expires_at)
+    limit max_rows);
+begin
+  if cardinality(due) = 0 then return 0; end if;
   with gone as (
-    update tollgate.reservations r set state = 'expired', ended_at = now()
-    where r.state in ('held', 'committing') and r.id = any(array(
-      select d.id from tollgate.reservations d
-      where d.organization_id = any(organizations) and d.state in ('held', 'committing')
-        and d.expires_at <= now() and tollgate.is_due_hold(d.state, d.expires_at)
-      limit max_rows))
+    -- By id alone: with the state in the condition all open holds would be looked through.
+    update tollgate.reservations r set state = 'expired', ended_at = now() where r.id = any(due)
     returning r.organization_id, r.total_tokens
-  ), given_back as (
-    update tollgate.reserved_totals t
-    set reserved_tokens = t.reserved_tokens - g.total_tokens, updated_at = now()
-    from (select organization_id, sum(total_tokens) as total_tokens from gone group by organization_id) g
-    where t.organization_id = g.organization_id
   )
-  select count(*)::integer from gone
+  update tollgate.reserved_totals t
+  set reserved_tokens = t.reserved_tokens - g.total_tokens, updated_at = now()
+  from (select organization_id, sum(total_tokens) as total_tokens from gone group by organization_id) g
+  where t.organization_id = g.organization_id;
+  return cardinality(due);
+end
 $$;
 
 grant execute on function tollgate.expire_holds to tollgate_token_api, tollgate_quota_enforcer, service_role;
@@ -3367,22 +3444,27 @@ revoke execute on function public.find_enforcement from public, anon, authentica
 grant execute on function public.find_enforcement to tollgate_token_api, service_role;
 
 -- schemas/40-functions/find_limited_users.sql
--- Purpose: organizations of which a user with a limit of its own has used so much (or, by a correction, so little) that a
---   decision could change. Parameters: fresh (entries just added to usage_metrics). Returns: a row an organization.
--- Invariant: costs nothing where no limit of a user exists. Reads only.
+-- Purpose: organizations of which a user with a limit, an own one or the organization's default for users, has used so much (or,
+--   by a correction, so little) that a decision could change. Parameters: fresh (entries just added to usage_metrics).
+-- Returns: a row an organization. Invariant: costs nothing where no limit of a user exists; who falls under a default and was
+--   never looked at is looked at once. Reads only.
 create function tollgate.find_limited_users(fresh tollgate.judged_event[]) returns table (organization_id uuid)
 language sql stable security invoker set search_path = ''
 as $$
-  select distinct u.organization_id
+  select distinct d.organization_id
   from (
-    select distinct f.organization_id, f.user_id from unnest(fresh) f where exists (select from tollgate.user_quotas)) f
-  join tollgate.user_quotas u on u.organization_id = f.organization_id and u.user_id = f.user_id
+    select distinct f.organization_id, f.user_id from unnest(fresh) f
+    where exists (select from tollgate.user_quotas) or exists (select from tollgate.user_quota_defaults e where e.is_limiting)) d
+  left join tollgate.user_quotas u on u.organization_id = d.organization_id and u.user_id = d.user_id
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0) as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
     from public.usage_metrics r
-    where r.organization_id = u.organization_id and r.user_id = u.user_id and r.date >= u.from_date and r.date < u.to_date) m
+    where u.user_id is not null and r.organization_id = u.organization_id and r.user_id = u.user_id
+      and r.date >= u.from_date and r.date < u.to_date) m
   where m.used_tokens >= u.evaluate_at or m.used_tokens < u.evaluate_below
     or m.cost_usd >= u.evaluate_at_usd or m.cost_usd < u.evaluate_below_usd
+    or (u.user_id is null
+      and exists (select from tollgate.user_quota_defaults f where f.organization_id = d.organization_id and f.is_limiting))
 $$;
 
 grant execute on function tollgate.find_limited_users to tollgate_usage_worker, service_role;
@@ -3587,29 +3669,33 @@ grant execute on function public.forget_session_events to tollgate_token_api, se
 
 -- schemas/40-functions/grant_holds.sql
 -- Purpose: decide which requests fit into what is left, first come, first served; each alone, all of its budgets together.
--- Parameters: requests, in order; budgets. Returns: a row a request: ordinal, refused_by (place in budgets of the first one
---   that is too small; null: it fits), room (what its tightest budget has left afterwards; null: no limit).
+-- Parameters: requests, in order; budgets. Returns: a grant a request that has a budget with a limit, or a closed one.
 -- Invariant: the sum of what fits never exceeds any budget; a request that is refused takes nothing.
 create function tollgate.grant_holds(requests tollgate.hold_request[], budgets tollgate.hold_budget[])
-returns table (ordinal integer, refused_by integer, room bigint)
+returns tollgate.hold_grant[]
 language plpgsql stable security invoker set search_path = '' set enable_nestloop = off
 as $$
 declare
+  -- In a closed budget nothing fits.
   rooms bigint[] := array(
-    select b.limit_tokens - b.used_tokens - b.reserved_tokens from unnest(budgets) with ordinality b order by b.ordinality);
+    select case when b.is_closed then 0 else b.limit_tokens - b.used_tokens - b.reserved_tokens end
+    from unnest(budgets) with ordinality b order by b.ordinality);
+  grants tollgate.hold_grant[] := '{}';
   wanted record;
   place integer;
+  refused_by integer;
+  room bigint;
 begin
   for wanted in
     select r.ordinal, r.total_tokens, array_agg(b.ordinality::integer order by b.ordinality) as places
     from unnest(requests) r
     join unnest(budgets) with ordinality b on b.organization_id = r.organization_id
       and (b.user_id is null or b.user_id = r.user_id) and (b.session_id is null or b.session_id = r.session_id)
-    where b.limit_tokens is not null
+    where b.limit_tokens is not null or b.is_closed
     group by r.ordinal, r.total_tokens
     order by r.ordinal
   loop
-    ordinal := wanted.ordinal; refused_by := null; room := null;
+    refused_by := null; room := null;
     foreach place in array wanted.places loop
       if refused_by is null and rooms[place] < wanted.total_tokens then refused_by := place; end if;
     end loop;
@@ -3617,41 +3703,92 @@ begin
       if refused_by is null then rooms[place] := rooms[place] - wanted.total_tokens; end if;
       room := least(room, rooms[place]);
     end loop;
-    return next;
+    grants := grants || row(wanted.ordinal, refused_by, room)::tollgate.hold_grant;
   end loop;
+  return grants;
 end
 $$;
 
 grant execute on function tollgate.grant_holds to tollgate_token_api, service_role;
 
 -- schemas/40-functions/hold_budgets.sql
--- Purpose: the limits that requests for holds have to respect, with what is used and held of each.
--- Parameters: requests. Returns: a row for each organization known, unlimited ones too (so is one that is observed, exempt or
---   paused); one for each user asked for who has a limit; and one for each chat session asked
---   for whose organization's policy limits sessions (session_max_tokens, over the session's whole life). Reads only.
--- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one.
-create function tollgate.hold_budgets(requests tollgate.hold_request[]) returns setof tollgate.hold_budget
+-- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations, whose holds
+--   the caller has locked and expired; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
+--   ones too (so is one that is observed, exempt or paused). Reads only; without `set`, so that it is inlined.
+-- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit.
+create function tollgate.organization_budgets(organizations uuid[], observe boolean) returns setof tollgate.hold_budget
+language sql stable security invoker
+as $$
+  select
+    'organization', i.organization_id, null::uuid, null::text,
+    case
+      when l.is_lenient or m.act = 'exempt' then null
+      when m.act = 'restore' then tollgate.limit_after_restore(
+        i.limit_tokens, i.granted_tokens, i.policy, (i.manual_act ->> 'used_tokens')::bigint)
+      else i.limit_tokens end,
+    coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
+    -- What is ordered by hand holds at once, before the enforcer has put it into force.
+    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or s.state = 'revoked') is true,
+    case m.act when 'revoke' then 'manual_revoke' else s.reason end,
+    case when m.act = 'revoke' and s.state is distinct from 'revoked' then (i.manual_act ->> 'decision_id')::uuid
+      else s.decision_id end,
+    l.is_lenient, case when m.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone
+  from tollgate.quota_inputs i
+  cross join tollgate.enforcement_control c
+  cross join lateral (select observe or c.paused or i.mode = 'observe' as is_lenient) l
+  cross join lateral (select i.manual_act ->> 'act' as act) m
+  left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+  left join tollgate.reserved_totals h on h.organization_id = i.organization_id
+  left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  where i.organization_id = any(organizations)
+$$;
+
+-- Purpose: the budgets of users who ask for holds. Parameters: requests; wholes (the budgets of their organizations).
+-- Returns: a row for each user who has a limit, an own one or the organization's default for users, or who is revoked.
+-- Reads only. Invariant: what lifts the organization's limit lifts no user's, but for observing and pausing.
+create function tollgate.user_budgets(requests tollgate.hold_request[], wholes tollgate.hold_budget[])
+returns setof tollgate.hold_budget
 language sql stable security invoker set search_path = ''
 as $$
-  with position as materialized (
-    select p.* from tollgate.positions_of(array(select distinct r.organization_id from unnest(requests) r)) p
-  )
-  select 'organization', p.organization_id, null::uuid, null::text,
-    case when not p.is_lenient then p.limit_tokens end, p.used_tokens, p.reserved_tokens,
-    p.period_start, p.period_end
-  from position p
-  union all
-  select 'user', u.organization_id, u.user_id, null, u.limit_tokens, u.used_tokens,
-    coalesce((
+  select
+    'user', d.organization_id, d.user_id, null::text, n.limit_tokens,
+    case when n.limit_tokens is null then 0 else coalesce((
+      select sum(r.tokens_used) from public.usage_metrics r
+      where r.organization_id = d.organization_id and r.user_id = d.user_id
+        and r.date >= (o.period_start at time zone o.time_zone)::date and r.date < (o.period_end at time zone o.time_zone)::date),
+      0)::bigint end,
+    case when n.limit_tokens is null then 0 else coalesce((
       select sum(h.total_tokens) from tollgate.reservations h
-      where h.organization_id = u.organization_id and h.state in ('held', 'committing') and h.user_id = u.user_id), 0)::bigint,
-    u.period_start, u.period_end
+      where h.organization_id = d.organization_id and h.state in ('held', 'committing') and h.user_id = d.user_id), 0)::bigint end,
+    o.period_start, o.period_end, n.is_closed,
+    case v.act when 'revoke' then 'manual_revoke' else s.reason end,
+    case when v.act = 'revoke' and s.state is distinct from 'revoked' then v.decision_id else s.decision_id end,
+    null::boolean, null::bigint, null::text
   from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
-  join tollgate.user_inputs_at(now()) u on u.organization_id = d.organization_id and u.user_id = d.user_id
-  join position p on p.organization_id = u.organization_id
-  where u.limit_tokens is not null and not p.is_lenient
-  union all
-  select 'session', s.organization_id, s.user_id, s.session_id, s.session_max_tokens,
+  join unnest(wholes) o on o.organization_id = d.organization_id and not o.is_lenient
+  left join tollgate.user_quotas u on u.organization_id = d.organization_id and u.user_id = d.user_id
+  left join tollgate.user_quota_defaults f on f.organization_id = d.organization_id
+  left join tollgate.user_enforcement_states s on s.organization_id = d.organization_id and s.user_id = d.user_id
+  left join tollgate.user_enforcement_overrides v on v.organization_id = d.organization_id and v.user_id = d.user_id
+    and (v.until is null or v.until > now())
+  cross join lateral (select case when u.is_own then u.max_tokens else f.max_tokens end as own_limit) l
+  cross join lateral (
+    select case v.act
+        when 'exempt' then null
+        when 'restore' then tollgate.limit_after_restore(l.own_limit, 0, coalesce(u.policy, f.policy), v.used_tokens)
+        else l.own_limit end as limit_tokens,
+      v.act is distinct from 'exempt' and (v.act = 'revoke' or s.state = 'revoked') is true as is_closed) n
+  where n.limit_tokens is not null or n.is_closed
+$$;
+
+-- Purpose: the budgets of chat sessions that ask for holds, over each session's whole life. Parameters: requests; wholes (the
+--   budgets of their organizations). Returns: a row for each session whose organization limits sessions. Reads only.
+create function tollgate.session_budgets(requests tollgate.hold_request[], wholes tollgate.hold_budget[])
+returns setof tollgate.hold_budget
+language sql stable security invoker set search_path = ''
+as $$
+  select
+    'session', s.organization_id, s.user_id, s.session_id, s.session_max_tokens,
     coalesce((
       select c.total_tokens from public.chat_sessions c
       where c.organization_id = s.organization_id and c.user_id = s.user_id and c.librechat_session_id = s.session_id), 0),
@@ -3659,14 +3796,40 @@ as $$
       select sum(h.total_tokens) from tollgate.reservations h
       where h.organization_id = s.organization_id and h.state in ('held', 'committing')
         and h.user_id = s.user_id and h.session_id = s.session_id), 0)::bigint,
-    s.period_start, s.period_end
+    s.period_start, s.period_end, false, null::text, null::uuid, null::boolean,
+    null::bigint, null::text
   from (
-    select distinct r.organization_id, r.user_id, r.session_id, p.session_max_tokens, p.period_start, p.period_end
-    from unnest(requests) r join position p on p.organization_id = r.organization_id
-    where p.session_max_tokens is not null and not p.is_lenient) s
+    select distinct r.organization_id, r.user_id, r.session_id, o.session_max_tokens, o.period_start, o.period_end
+    from unnest(requests) r join unnest(wholes) o on o.organization_id = r.organization_id
+    where o.session_max_tokens is not null and not o.is_lenient) s
 $$;
 
-grant execute on function tollgate.hold_budgets to tollgate_token_api, service_role;
+-- Purpose: all limits that requests for holds have to respect, with what is used and held of each. Parameters: requests;
+--   organizations (theirs, each once); observe. Returns: the budgets, those of organizations first. Reads only.
+-- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one. Limits of users and
+--   sessions cost nothing where there are none.
+create function tollgate.hold_budgets(requests tollgate.hold_request[], organizations uuid[], observe boolean)
+returns tollgate.hold_budget[]
+language plpgsql stable security invoker set search_path = ''
+as $$
+declare
+  wholes tollgate.hold_budget[] := array(select b from tollgate.organization_budgets(organizations, observe) b);
+  budgets tollgate.hold_budget[] := wholes;
+begin
+  if exists (select from tollgate.user_quotas u where u.organization_id = any(organizations))
+    or exists (select from tollgate.user_quota_defaults f
+      where f.organization_id = any(organizations) and f.is_limiting) then
+    budgets := budgets || array(select b from tollgate.user_budgets(requests, wholes) b);
+  end if;
+  if exists (select from unnest(wholes) b where b.session_max_tokens is not null) then
+    budgets := budgets || array(select b from tollgate.session_budgets(requests, wholes) b);
+  end if;
+  return budgets;
+end
+$$;
+
+grant execute on function tollgate.organization_budgets, tollgate.user_budgets, tollgate.session_budgets, tollgate.hold_budgets
+  to tollgate_token_api, service_role;
 
 -- schemas/40-functions/hold_corrections.sql
 -- Purpose: keep corrections until their originals arrive. Parameters: corrections, the highest revision of each original.
@@ -3990,6 +4153,27 @@ as $$
 $$;
 
 grant execute on function tollgate.judge_events to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/limit_after_restore.sql
+-- Purpose: how far holds may go after access was restored by hand: steps that were reached by then have no effect.
+-- Parameters: limit_tokens (null: unlimited), granted_tokens (part of it: absolute steps lie that much higher), policy (null:
+--   the default ladder), forgiven_tokens (what was used then). Returns: the limit while it was not reached, else the next step
+--   that revokes, else null: none. Reads only.
+create function tollgate.limit_after_restore(
+  limit_tokens bigint, granted_tokens bigint, policy jsonb, forgiven_tokens bigint) returns bigint
+language sql immutable parallel safe security invoker set search_path = ''
+as $$
+  select case when forgiven_tokens < limit_tokens then limit_tokens else (
+    select min(s.at_tokens)
+    from (
+      select coalesce((step ->> 'at_tokens')::bigint + granted_tokens,
+        ceil((step ->> 'at_percent')::numeric * limit_tokens / 100)::bigint) as at_tokens
+      from jsonb_array_elements(coalesce(policy -> 'steps', tollgate.default_steps())) step
+      where step ->> 'state' = 'revoked' and step ->> 'mode' is distinct from 'soft') s
+    where limit_tokens is not null and s.at_tokens > forgiven_tokens) end
+$$;
+
+grant execute on function tollgate.limit_after_restore to tollgate_token_api, service_role;
 
 -- schemas/40-functions/list_audit.sql
 -- Purpose: read the audit trail, newest first. Parameters: query = { organization_id (absent: all), action, actor, target
@@ -4335,7 +4519,8 @@ as $$
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
     t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
     s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
-    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id), at
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
+      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting), at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
@@ -4359,7 +4544,7 @@ as $$
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
   where (only_organization is null or i.organization_id = only_organization)
     and (i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
-      or (s.user_id is null and i.limit_tokens = 0))
+      or (s.user_id is null and (i.limit_tokens = 0 or i.manual_act is not null)))
 $$;
 
 -- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
@@ -4368,12 +4553,12 @@ $$;
 create function public.load_user_positions(for_organization uuid, at timestamptz default now())
 returns table (
   organization_id uuid, user_id uuid, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
-  policy_version text, reduced_configs jsonb, mode text, inputs_key text, used_tokens text, cost_usd text, state text,
+  policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, used_tokens text, cost_usd text, state text,
   version text, revision text, reached jsonb, from_date text, to_date text, as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.user_id, i.period_start, i.period_end, i.limit_tokens::text, i.policy, i.policy_version::text,
-    i.reduced_configs, i.mode, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
+    i.reduced_configs, i.mode, i.manual_act, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
     coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), i.from_date::text, i.to_date::text, at
   from tollgate.user_inputs_at(at) i
   join tollgate.list_due_users(at, for_organization) d on d.organization_id = i.organization_id and d.user_id = i.user_id
@@ -4839,6 +5024,77 @@ $$;
 
 revoke execute on function public.order_enforcement from public, anon, authenticated;
 grant execute on function public.order_enforcement to tollgate_token_api, service_role;
+
+-- schemas/40-functions/order_user_enforcement.sql
+-- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
+-- Parameters: enforcement_order = as for order_enforcement, with user_id.
+-- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
+-- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
+--   state holds beside it.
+create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  held record;
+begin
+  select o.*, coalesce(o.at, now()) as ordered_at into asked from jsonb_to_record(tollgate.unwrap(enforcement_order)) as o (
+    organization_id uuid, user_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
+    decision_id uuid);
+  if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
+  select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
+    coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+  into held
+  from tollgate.quota_inputs_at(asked.ordered_at) i
+  left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = asked.user_id
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = asked.user_id
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
+    from public.usage_metrics r
+    where r.organization_id = i.organization_id and r.user_id = asked.user_id
+      and r.date >= (i.period_start at time zone i.time_zone)::date and r.date < (i.period_end at time zone i.time_zone)::date) m
+  where i.organization_id = asked.organization_id;
+  until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
+
+  insert into tollgate.quota_decisions (
+    id, organization_id, user_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
+  values (coalesce(asked.decision_id, gen_random_uuid()), asked.organization_id, asked.user_id, 'act', asked.ordered_at, held.state, held.state, held.version,
+    'ordered_' || asked.action, asked.actor, jsonb_build_object('action', asked.action, 'reason', asked.reason, 'until', until,
+      'used_tokens', held.used_tokens::text, 'limit_tokens', held.limit_tokens::text, 'cost_usd', held.cost_usd::text))
+  on conflict (id) do nothing
+  returning id into decision_id;
+  if decision_id is null then
+    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+      where d.id = asked.decision_id and d.organization_id = asked.organization_id and d.user_id = asked.user_id;
+    return;
+  end if;
+  if asked.action = 'clear' then
+    delete from tollgate.user_enforcement_overrides v
+    where v.organization_id = asked.organization_id and v.user_id = asked.user_id;
+  else
+    insert into tollgate.user_enforcement_overrides as v (
+      organization_id, user_id, act, until, used_tokens, cost_usd, actor, reason, decision_id, created_at)
+    values (asked.organization_id, asked.user_id, asked.action, until, held.used_tokens, held.cost_usd, asked.actor,
+      asked.reason, decision_id, asked.ordered_at)
+    on conflict (organization_id, user_id) do update set
+      act = excluded.act, until = excluded.until, used_tokens = excluded.used_tokens, cost_usd = excluded.cost_usd,
+      actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
+  end if;
+  -- A row without an own limit: the enforcer looks at whoever has one.
+  insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+  values (asked.organization_id, asked.user_id, false, 0, asked.actor)
+  on conflict do nothing;
+  perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'user:' || asked.user_id,
+    jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id),
+    asked.organization_id);
+  return next;
+end
+$$;
+
+revoke execute on function public.order_user_enforcement from public, anon, authenticated;
+grant execute on function public.order_user_enforcement to tollgate_token_api, service_role;
 
 -- schemas/40-functions/park_events.sql
 -- Purpose: accept events while Redis is away. Parameters: batch = { "events": [AcceptedEvent, …] }.
@@ -5744,13 +6000,16 @@ grant execute on function public.rerate_usage, tollgate.post_entries to service_
 -- schemas/40-functions/reserve_tokens.sql
 -- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
 -- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
---   idempotency_key? }, …] }, in the order in which they came; of members of their organizations.
--- Returns: a row a request: i (0-based), outcome (held | refused | conflict: the key was used for another request |
---   unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest budget (null: no limit),
---   refusal = { scope, limit_tokens, used_tokens, reserved_tokens } and retry_at, and where the organization stands.
+--   idempotency_key? }, …], "observe"? (true: nobody is to be refused) }, in the order in which they came; of members of
+--   their organizations.
+-- Returns: a row a request: i (0-based), outcome (held | refused | closed: the organization or user is revoked | conflict: the
+--   key was used for another request | unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest
+--   budget (null: no limit), refusal = { scope, limit_tokens, used_tokens, reserved_tokens, reason } and retry_at, decision_id
+--   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
 --   has the same lock, so used + held is never read too low.
--- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once.
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
+--   by the ladder or by hand, holds nothing.
 create function public.reserve_tokens(batch jsonb)
 returns table (
   i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
@@ -5772,14 +6031,15 @@ declare
   organizations uuid[] := array(select distinct r.organization_id from unnest(requests) r order by 1);
   fresh tollgate.hold_request[];
   budgets tollgate.hold_budget[];
-  granted jsonb;
+  grants tollgate.hold_grant[];
 begin
-  insert into tollgate.reserved_totals (organization_id)
-  select o.id from unnest(organizations) o (id)
-  where not exists (select from tollgate.reserved_totals t where t.organization_id = o.id)
-    and exists (select from tollgate.directory_organizations d where d.organization_id = o.id)
-  order by o.id
-  on conflict do nothing;
+  if (select count(*) from tollgate.reserved_totals t where t.organization_id = any(organizations))
+    < cardinality(organizations) then
+    insert into tollgate.reserved_totals (organization_id)
+    select d.organization_id from tollgate.directory_organizations d
+    where d.organization_id = any(organizations) order by d.organization_id
+    on conflict do nothing;
+  end if;
   perform tollgate.lock_holds(organizations);
   perform tollgate.expire_holds(organizations, 1000);
 
@@ -5791,12 +6051,12 @@ begin
     -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
     where q.turn = 1
       and (select h.id from tollgate.reservations h where h.id = q.id) is null
-      and (select h.id from tollgate.reservations h
-        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null
+      and (q.idempotency_key is null or (select h.id from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null)
     order by q.ordinal);
-  budgets := array(select b from tollgate.hold_budgets(requests) b);
-  granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))
-    from tollgate.grant_holds(fresh, budgets) g);
+  budgets := tollgate.hold_budgets(
+    requests, organizations, coalesce((tollgate.unwrap(batch) ->> 'observe')::boolean, false));
+  grants := tollgate.grant_holds(fresh, budgets);
 
   with held as (
     insert into tollgate.reservations (
@@ -5804,7 +6064,7 @@ begin
     select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
       clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
     from unnest(fresh) r
-    where granted -> r.ordinal::text ->> 'refused_by' is null
+    where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
       and r.organization_id in (select b.organization_id from unnest(budgets) b)
     returning organization_id, total_tokens
   )
@@ -5812,7 +6072,7 @@ begin
   from (select organization_id, sum(total_tokens)::bigint as total_tokens from held group by organization_id) h
   where t.organization_id = h.organization_id;
 
-  return query select * from tollgate.answer_holds(requests, budgets, coalesce(granted, '{}'));
+  return query select * from tollgate.answer_holds(requests, budgets, grants);
 end
 $$;
 
@@ -6492,9 +6752,53 @@ $$;
 revoke execute on function public.set_quota from public, anon, authenticated;
 grant execute on function public.set_quota to tollgate_token_api, service_role;
 
+-- schemas/40-functions/set_user_default.sql
+-- Purpose: set the limit that each user of an organization has who has no own one, and its ladder if one is given.
+-- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is), actor }.
+-- Returns: no row for an unknown organization, else one as load_user_default.
+-- Locks: the default's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+create function public.set_user_default(change jsonb)
+returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(change);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+begin
+  if not exists (select from tollgate.directory_organizations o where o.organization_id = organization) then return; end if;
+  insert into tollgate.user_quota_defaults as q (organization_id, max_tokens, policy, updated_by)
+  values (organization, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
+  on conflict (organization_id) do update set
+    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
+    updated_by = excluded.updated_by, updated_at = now();
+  perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
+    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
+  return query select * from public.load_user_default(organization);
+end
+$$;
+
+-- Purpose: the limit of an organization's users without an own one. Parameters: for_organization. Returns: no row for an unknown
+--   organization, else one: limit_tokens (null: none), policy (null: the default ladder), version ('0': never set), updated_by,
+--   updated_at. Reads only.
+create function public.load_user_default(for_organization uuid)
+returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
+language sql stable security invoker set search_path = ''
+as $$
+  select f.max_tokens::text, f.policy, coalesce(f.version, 0)::text, f.updated_by, f.updated_at
+  from tollgate.directory_organizations o
+  left join tollgate.user_quota_defaults f on f.organization_id = o.organization_id
+  where o.organization_id = for_organization
+$$;
+
+revoke execute on function public.set_user_default, public.load_user_default from public, anon, authenticated;
+grant execute on function public.set_user_default, public.load_user_default to tollgate_token_api, service_role;
+
 -- schemas/40-functions/set_user_quota.sql
--- Purpose: set the limit of one user of an organization, and its ladder if one is given.
--- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor }.
+-- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
+--   its users hold again.
+-- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor,
+--   follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
 -- Locks: the limit's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
 create function public.set_user_quota(change jsonb) returns table (limit_tokens text, version text)
@@ -6505,32 +6809,42 @@ declare
   asked jsonb := tollgate.unwrap(change);
   organization uuid := (asked ->> 'organization_id')::uuid;
   member uuid := (asked ->> 'user_id')::uuid;
+  follows constant boolean := coalesce((asked ->> 'follow_default')::boolean, false);
 begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
-  insert into tollgate.user_quotas as q (organization_id, user_id, max_tokens, policy, updated_by)
-  values (organization, member, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
+  values (organization, member, not follows, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
-    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
+    is_own = excluded.is_own, max_tokens = excluded.max_tokens,
+    policy = case when follows then null else coalesce(excluded.policy, q.policy) end, version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning q.max_tokens::text, q.version::text into limit_tokens, version;
   perform tollgate.record_audit(asked ->> 'actor', 'user_quota.changed', 'user:' || member,
-    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'), organization);
+    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy', 'follow_default', follows), organization);
   return next;
 end
 $$;
 
--- Purpose: limit, usage and state of one user of an organization. Parameters: for_organization, for_user.
--- Returns: no row where the user does not belong to it, else one; limit_tokens null = no limit of its own. Reads only.
+-- Purpose: limit, usage, holds and state of one user of an organization. Parameters: for_organization, for_user.
+-- Returns: no row where the user does not belong to it, else one; limit_tokens null = none beside the organization's; limit_from
+--   = user | default (of the organization, for its users) | null: nobody set one. Reads only.
 create function public.load_user_quota(for_organization uuid, for_user uuid)
 returns table (
-  user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
-  used_tokens text, cost_usd text, state text, version text, reason text, decision_id uuid, as_of timestamptz)
+  user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, limit_tokens text, limit_from text,
+  policy jsonb, used_tokens text, reserved_tokens text, cost_usd text, state text, version text, reason text, decision_id uuid,
+  as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select for_user, i.time_zone, i.period_start, i.period_end, q.max_tokens::text, q.policy, m.used_tokens::text, m.cost_usd::text,
-    coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reason, s.decision_id, now()
+  select for_user, i.time_zone, i.period_start, i.period_end, case when q.is_own then q.max_tokens else f.max_tokens end::text,
+    case when q.is_own then 'user' when f.is_limiting then 'default' end, coalesce(q.policy, f.policy), m.used_tokens::text,
+    coalesce((
+      select sum(h.total_tokens) from tollgate.reservations h
+      where h.organization_id = i.organization_id and h.user_id = for_user and h.state in ('held', 'committing')
+        and not tollgate.is_due_hold(h.state, h.expires_at)), 0)::text,
+    m.cost_usd::text, coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reason, s.decision_id, now()
   from tollgate.quota_inputs i
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = for_user
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = for_user
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
@@ -7054,6 +7368,8 @@ create function tollgate.default_steps() returns jsonb
 language sql immutable parallel safe
 return '[{"at_percent": 50, "state": "warned"}, {"at_percent": 80, "state": "warned"}, {"at_percent": 90, "state": "warned"},
   {"at_percent": 100, "state": "downgraded"}, {"at_percent": 120, "state": "revoked"}]'::jsonb;
+
+grant execute on function tollgate.default_steps to tollgate_token_api, service_role;
 
 -- Purpose: the steps of a ladder as LLM tokens, lowest first. Parameters: policy (null: the default), limit_tokens (null:
 --   unlimited). Returns: jsonb array of { at_tokens (text), state }; steps in US dollars, and shares of no limit, have no
@@ -7998,7 +8314,11 @@ select tollgate.open_table('tollgate.grants',
 select tollgate.open_table('tollgate.grant_spending',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.user_quota_defaults', '{"tollgate_token_api": ["select", "insert", "update"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+select tollgate.open_table('tollgate.user_enforcement_overrides',
+  '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.user_enforcement_states',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 

@@ -7,7 +7,7 @@ type Row = RpcRow<'load_quota_position'> | RpcRow<'load_user_positions'>
 /** The verdict on a position as the database hands it over; `onUnreadable` is told of a policy that cannot be read. */
 export function judgePosition(row: Row, onUnreadable: () => void): QuotaVerdict {
   const policy: QuotaPolicy = readPolicy(row.policy, onUnreadable)
-  const act = 'manual_act' in row ? row.manual_act : null
+  const act = row.manual_act
   return decide(
     {
       used: BigInt(row.used_tokens),

@@ -11,12 +11,8 @@ const SELF = 'quota-enforcer'
 
 /** A verdict on an organization, what it was made from, and the revision it was made upon. */
 export function toDecision(row: PositionRow, verdict: QuotaVerdict, trigger: EvaluationReason): Decision {
-  const act = row.manual_act
-  const isByHand =
-    verdict.reason.startsWith('manual_') || ['exempt', 'restored'].includes(verdict.observed?.because ?? '')
   return {
     ...fromVerdict(row, verdict),
-    actor: act !== null && isByHand ? act.actor : SELF,
     due_at: earliest(toInstant(verdict.due_at), row.next_expiry),
     base_limit_tokens: row.base_limit_tokens,
     inputs: {
@@ -27,7 +23,6 @@ export function toDecision(row: PositionRow, verdict: QuotaVerdict, trigger: Eva
       unpriced_events: row.unpriced_events,
       // How old the figures were: when the total was last added to, and when it was read.
       counted_at: row.counted_at,
-      ...(act === null ? {} : { act: act.act, act_decision_id: act.decision_id }),
     },
   }
 }
@@ -41,7 +36,6 @@ export function toUserDecision(
   return {
     ...fromVerdict(row, verdict),
     user_id: row.user_id,
-    actor: SELF,
     due_at: toInstant(verdict.due_at),
     from_date: row.from_date,
     to_date: row.to_date,
@@ -50,8 +44,11 @@ export function toUserDecision(
 }
 
 function fromVerdict(row: PositionRow | UserPositionRow, verdict: QuotaVerdict) {
+  const isByHand =
+    verdict.reason.startsWith('manual_') || ['exempt', 'restored'].includes(verdict.observed?.because ?? '')
   return {
     organization_id: row.organization_id,
+    actor: row.manual_act !== null && isByHand ? row.manual_act.actor : SELF,
     expected_revision: row.revision,
     state: verdict.state,
     reason: verdict.reason,
@@ -80,6 +77,7 @@ function inputsOf(row: PositionRow | UserPositionRow, trigger: EvaluationReason)
     as_of: row.as_of,
     period_start: row.period_start,
     trigger,
+    ...(row.manual_act && { act: row.manual_act.act, act_decision_id: row.manual_act.decision_id }),
   }
 }
 

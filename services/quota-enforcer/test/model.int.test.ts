@@ -34,6 +34,8 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant('correct' as const), which: fc.nat(), tokens }),
   fc.record({ kind: fc.constant('limit' as const), limit: fc.option(fc.integer({ min: 0, max: 1_500 })) }),
   fc.record({ kind: fc.constant('user limit' as const), limit: fc.option(fc.integer({ min: 0, max: 1_500 })) }),
+  fc.record({ kind: fc.constant('user default' as const), limit: fc.option(fc.integer({ min: 0, max: 1_500 })) }),
+  fc.record({ kind: fc.constant('user follows' as const) }),
   fc.record({
     kind: fc.constant('grant' as const),
     amount: fc.integer({ min: 1, max: 900 }),
@@ -42,6 +44,7 @@ const operation = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('act' as const),
+    of: fc.constantFrom('organization' as const, 'user' as const),
     act: fc.constantFrom(
       'revoke' as const,
       'downgrade' as const,
@@ -138,11 +141,7 @@ async function grant(
   reference.grants.push({ amount, priority, order, expires, createdIn, spent: new Map(), closed: false })
 }
 
-async function order(
-  { traveller, reference }: Run,
-  action: Extract<Operation, { kind: 'act' }>['act'],
-  lasts: number | null,
-) {
+async function order({ traveller, reference }: Run, { act: action, of, lasts }: Extract<Operation, { kind: 'act' }>) {
   const ends = lasts ?? (action === 'exempt' ? days(3) : null)
   const until = ends === null ? undefined : iso(reference.at + ends)
   const enforcement_order = {
@@ -153,11 +152,16 @@ async function order(
     actor: 'user:ada',
     at: iso(reference.at),
   }
-  await world.rpcOf.api('order_enforcement', { enforcement_order })
+  if (of === 'organization') await world.rpcOf.api('order_enforcement', { enforcement_order })
+  else
+    await world.rpcOf.api('order_user_enforcement', {
+      enforcement_order: { ...enforcement_order, user_id: traveller.id },
+    })
   const used = reference.totals.get(monthOf(reference.at)) ?? 0
   const end = ends === null ? Number.POSITIVE_INFINITY : reference.at + ends
   const restoreEnd = ends === null ? monthOf(reference.at, 1) : end
-  reference.act = action === 'clear' ? null : { kind: action, until: action === 'restore' ? restoreEnd : end, used }
+  const act = action === 'clear' ? null : { kind: action, until: action === 'restore' ? restoreEnd : end, used }
+  reference[of === 'user' ? 'userAct' : 'act'] = act
 }
 
 async function run(step: Operation, model: Run): Promise<void> {
@@ -182,10 +186,16 @@ async function run(step: Operation, model: Run): Promise<void> {
     case 'user limit':
       reference.userLimit = step.limit
       return void (await world.setUserLimit(id, id, step.limit))
+    case 'user default':
+      reference.userDefault = step.limit
+      return void (await world.setUserDefault(id, step.limit))
+    case 'user follows':
+      reference.userLimit = undefined
+      return void (await world.followDefault(id))
     case 'grant':
       return grant(model, model.grants++, step.amount, step.priority, step.lasts)
     case 'act':
-      return order(model, step.act, step.lasts)
+      return order(model, step)
     case 'time':
       return passTime(model, step.passes)
     case 'evaluate':
@@ -215,7 +225,10 @@ async function expectAsReference(
   steps: readonly Operation[],
   sabotage: (rpc: Rpc) => Rpc = (rpc) => rpc,
 ): Promise<void> {
-  const reference: Reference = { at: START, limit: 1_000, userLimit: null, totals: new Map(), grants: [], act: null }
+  const reference: Reference = {
+    ...{ at: START, limit: 1_000, userLimit: undefined, userDefault: null },
+    ...{ totals: new Map(), grants: [], act: null, userAct: null },
+  }
   const traveller = await openTraveller(world, (rpc) => evaluateOver(sabotage(rpc)), reference)
   const model: Run = { traveller, reference, events: [], grants: 0 }
   let version = 0n

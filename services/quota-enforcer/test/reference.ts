@@ -22,10 +22,13 @@ export interface Act {
 export interface Reference {
   at: number
   limit: number | null
-  userLimit: number | null
+  /** Of the one user; undefined: none of its own, the default holds. */
+  userLimit: number | null | undefined
+  userDefault: number | null
   readonly totals: Map<number, number>
   readonly grants: Grant[]
   act: Act | null
+  userAct: Act | null
 }
 
 const LADDER = [
@@ -43,11 +46,12 @@ export function monthOf(at: number, months = 0): number {
 }
 
 /** The next instant at which time alone changes something. */
-export function nextInstant({ at, grants, act }: Reference): number {
+export function nextInstant({ at, grants, act, userAct }: Reference): number {
   const ends = [
     monthOf(at, 1),
     ...grants.filter((grant) => !grant.closed).map((grant) => grant.expires),
     act?.until ?? 0,
+    userAct?.until ?? 0,
   ]
   return Math.min(...ends.filter((end) => end > at))
 }
@@ -66,6 +70,7 @@ export function moveTo(reference: Reference, to: number): void {
     if (isOver || left(grant) === 0) grant.closed = true
   }
   if (reference.act && reference.act.until <= to) reference.act = null
+  if (reference.userAct && reference.userAct.until <= to) reference.userAct = null
 }
 
 const left = (grant: Grant): number => grant.amount - [...grant.spent.values()].reduce((sum, spent) => sum + spent, 0)
@@ -109,8 +114,10 @@ export function limitOf({ at, limit, grants }: Reference): number | null {
 /** The organization's state. */
 export function stateOf(reference: Reference): string {
   const { at, totals, act } = reference
-  const used = totals.get(monthOf(at)) ?? 0
-  const limit = limitOf(reference)
+  return standing(totals.get(monthOf(at)) ?? 0, limitOf(reference), act)
+}
+
+function standing(used: number, limit: number | null, act: Act | null): string {
   if (act?.kind === 'revoke') return 'revoked'
   const reached = limit === null ? [] : LADDER.filter(({ percent }) => used * 100 >= limit * percent)
   const forgiven = (percent: number): boolean =>
@@ -121,10 +128,8 @@ export function stateOf(reference: Reference): string {
 }
 
 /** The state of the organization's one user, who used all of it. */
-export function userStateOf({ at, totals, userLimit }: Reference): string {
-  const used = totals.get(monthOf(at)) ?? 0
-  if (userLimit === null) return 'active'
-  return LADDER.filter(({ percent }) => used * 100 >= userLimit * percent).at(-1)?.state ?? 'active'
+export function userStateOf({ at, totals, userLimit, userDefault, userAct }: Reference): string {
+  return standing(totals.get(monthOf(at)) ?? 0, userLimit === undefined ? userDefault : userLimit, userAct)
 }
 
 /** Days as ms. */

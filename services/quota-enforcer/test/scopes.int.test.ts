@@ -157,6 +157,87 @@ describe('limits of users', () => {
     await evaluate()
     expect(await isDue()).toBe(false)
   })
+  test("the organization's default holds for whoever has no own limit, from the first usage on", async () => {
+    await world.setUserDefault(id, 100)
+    await evaluate()
+    expect(await userState()).toBeUndefined()
+    const [first] = await world.use(id, 10)
+    expect(first?.totals).toMatchObject([{ evaluate: true }])
+    await evaluate()
+    const [second] = await world.use(id, 10)
+    expect(second?.totals).toMatchObject([{ evaluate: false }])
+    const [crossing] = await world.use(id, 100)
+    expect(crossing?.totals).toMatchObject([{ evaluate: true }])
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'revoked' })
+    expect(await state()).toBe('active')
+    await user(null)
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'active' })
+    await world.followDefault(id)
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'revoked' })
+    await world.setUserDefault(id, 10_000)
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'active' })
+    expect(await isDue()).toBe(false)
+  })
+  test('a default of 0 stops users who have used nothing yet', async () => {
+    await world.setUserDefault(id, 0)
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await userState()).toMatchObject({ state: 'revoked' })
+    expect(await isDue()).toBe(false)
+  })
+})
+
+describe('manual acts on a user', () => {
+  const act = (action: 'revoke' | 'downgrade' | 'exempt' | 'restore' | 'clear', until?: string, user_id = id) =>
+    world.rpcOf.api('order_user_enforcement', {
+      enforcement_order: { organization_id: id, user_id, action, until, reason: 'because', actor: 'user:ada' },
+    })
+  const stateOfUser = async () =>
+    (await world.admin.query('select * from tollgate.user_enforcement_states where user_id = $1', [id])).rows[0]
+
+  test('bear on that user alone, and are decisions with actor and reason', async () => {
+    const [ordered] = await act('revoke')
+    expect(await isDue()).toBe(true)
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'revoked', reason: 'manual_revoke', version: '1' })
+    expect(await state()).toBe('active')
+    expect(await world.readDecisions(id)).toMatchObject([
+      { user_id: id, reason: 'ordered_revoke', actor: 'user:ada', inputs: { reason: 'because', used_tokens: '0' } },
+      {
+        ...{ user_id: id, to_state: 'revoked', actor: 'user:ada' },
+        inputs: { act: 'revoke', act_decision_id: ordered?.decision_id },
+      },
+    ])
+    await act('downgrade')
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'downgraded', reduced_config: expect.anything() })
+    await act('clear')
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'active', reduced_config: null, version: '3' })
+    expect(await isDue()).toBe(false)
+  })
+  test('restore forgives what was used, an exemption ends by itself, strangers are nobody', async () => {
+    await world.setUserLimit(id, id, 100)
+    await world.use(id, 120)
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'revoked' })
+    await act('restore')
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'warned', observed: { because: 'restored' } })
+    await act('exempt', inAMoment())
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'warned', observed: { because: 'exempt' } })
+    await untilDue()
+    await evaluate()
+    expect(await stateOfUser()).toMatchObject({ state: 'revoked' })
+    expect(await act('revoke', undefined, randomUUID())).toEqual([])
+  })
 })
 
 test('the users that are due are listed for all organizations, or for one alone, until they are looked at', async () => {

@@ -87,22 +87,37 @@ export function evaluateOver(rpc: Rpc): Evaluate {
 
 function accounts(admin: pg.Pool, rpcOf: { api: Rpc; worker: Rpc }) {
   return {
+    /** With one user, who has the organization's id. */
     createOrganization: async (): Promise<string> => {
       const id = randomUUID()
       await admin.query('insert into public.organizations (id, name, domain) values ($1, $2, $2)', [id, id])
+      await admin.query(`insert into auth.users (id, email) values ($1, $2)`, [id, `${id}@example.com`])
+      await admin.query('insert into public.profiles (id, organization_id, email) values ($1, $1, $2)', [
+        id,
+        `${id}@example.com`,
+      ])
       return id
     },
     setLimit: (organization_id: string, limit: number | null, policy?: QuotaPolicy) =>
       rpcOf.api('set_quota', {
         change: { organization_id, limit, actor: 'test', only_lower: false, ...(policy ? { policy } : {}) },
       }),
-    /** A user's limit, whether or not the user has a profile. */
+    /** A user's own limit, whether or not the user has a profile. */
     setUserLimit: (organizationId: string, userId: string, limit: number | null) =>
       admin.query(
         `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $2, $3, 'test')
-         on conflict (organization_id, user_id) do update set max_tokens = $3, version = user_quotas.version + 1`,
+         on conflict (organization_id, user_id) do update
+         set is_own = true, max_tokens = $3, version = user_quotas.version + 1`,
         [organizationId, userId, limit],
       ),
+    /** The limit of each user without an own one. */
+    setUserDefault: (organization_id: string, limit: number | null) =>
+      rpcOf.api('set_user_default', { change: { organization_id, limit, actor: 'test' } }),
+    /** Lets the default hold for the organization's one user again. */
+    followDefault: (id: string) =>
+      rpcOf.api('set_user_quota', {
+        change: { organization_id: id, user_id: id, limit: null, follow_default: true, actor: 'test' },
+      }),
     /** Records usage as the worker does; wakes nobody. */
     use: (organization_id: string, total: number) =>
       rpcOf.worker('ingest_usage', { batch: { events: [usageEvent(organization_id, total)] } }),

@@ -7,8 +7,10 @@ import { getGrants } from './routes/get-grants.ts'
 import { getQuota } from './routes/get-quota.ts'
 import { postEnforcement } from './routes/post-enforcement.ts'
 import { postGrants } from './routes/post-grants.ts'
+import { postUserEnforcement } from './routes/post-user-enforcement.ts'
 import { putQuota } from './routes/put-quota.ts'
 import type { App } from './routes/typed-app.ts'
+import { userDefaultQuota } from './routes/user-default.ts'
 import { userQuota } from './routes/user-quota.ts'
 
 /** What the quota routes stand on. */
@@ -31,8 +33,10 @@ export function addQuotaRoutes(
   getQuota(app, { access, loadPosition })
   putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
   userQuota(app, { access, store, wakeEnforcer })
+  userDefaultQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
   postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
+  postUserEnforcement(app, { access, store, wakeEnforcer, actOf })
   getDecisions(app, { access, store })
 }

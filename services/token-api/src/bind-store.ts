@@ -40,8 +40,7 @@ export function bindStore(rpc: Rpc) {
     organizationExists: async (organizationId: string) => (await loadPosition(organizationId)) !== undefined,
     setQuota: async (change: Parameters<typeof rpc<'set_quota'>>[1]['change']) =>
       (await rpc('set_quota', { change }))[0],
-    reserve: (requests: RpcArgs<'reserve_tokens'>['batch']['requests']) =>
-      rpc('reserve_tokens', { batch: { requests } }),
+    reserve: (batch: RpcArgs<'reserve_tokens'>['batch']) => rpc('reserve_tokens', { batch }),
     commitHolds: (commits: RpcArgs<'commit_reservations'>['batch']['commits']) =>
       rpc('commit_reservations', { batch: { commits } }),
     releaseHolds: (releases: RpcArgs<'release_reservations'>['batch']['releases']) =>
@@ -53,10 +52,16 @@ export function bindStore(rpc: Rpc) {
       (await rpc('order_enforcement', { enforcement_order: order }))[0],
     findEnforcement: async (organizationId: string) =>
       (await rpc('find_enforcement', { for_organization: organizationId }))[0],
+    orderUserEnforcement: async (order: RpcArgs<'order_user_enforcement'>['enforcement_order']) =>
+      (await rpc('order_user_enforcement', { enforcement_order: order }))[0],
     listDecisions: (query: RpcArgs<'list_decisions'>['query']) => rpc('list_decisions', { query }),
     setUserQuota: async (change: RpcArgs<'set_user_quota'>['change']) => (await rpc('set_user_quota', { change }))[0],
     loadUserQuota: async (organizationId: string, userId: string) =>
       (await rpc('load_user_quota', { for_organization: organizationId, for_user: userId }))[0],
+    setUserDefault: async (change: RpcArgs<'set_user_default'>['change']) =>
+      (await rpc('set_user_default', { change }))[0],
+    loadUserDefault: async (organizationId: string) =>
+      (await rpc('load_user_default', { for_organization: organizationId }))[0],
     park: async (events: readonly unknown[]) => {
       await rpc('park_events', { batch: { events: [...events] } })
     },

@@ -50,5 +50,19 @@ create type tollgate.hold_budget as (
   used_tokens bigint,
   reserved_tokens bigint,
   period_start timestamptz,
-  period_end timestamptz
+  period_end timestamptz,
+  is_closed boolean,   -- revoked: nothing is held, whatever is left
+  state_reason text,   -- why the organization or user stands where it stands; null: nobody decided yet
+  decision_id uuid,
+  -- Of an organization alone: how its users and chat sessions are looked at.
+  is_lenient boolean,  -- observed or paused: nobody is limited
+  session_max_tokens bigint, -- limit of each chat session; null: none
+  time_zone text
+);
+
+-- What was decided on a request. refused_by: place in the budgets of the first one that is in the way; null: it fits.
+create type tollgate.hold_grant as (
+  ordinal integer,
+  refused_by integer,
+  room bigint -- what the tightest budget has left afterwards; null: no limit
 );

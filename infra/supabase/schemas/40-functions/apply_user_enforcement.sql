@@ -61,11 +61,15 @@ begin
       reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
     where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
     returning s.* into held;
-    update tollgate.user_quotas u set
-      from_date = wanted.from_date, to_date = wanted.to_date, evaluate_at = wanted.evaluate_at,
-      evaluate_below = wanted.evaluate_below, evaluate_at_usd = wanted.evaluate_at_usd,
-      evaluate_below_usd = wanted.evaluate_below_usd
-    where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+    -- Who falls under a default gets a row for the outlook. Version 0, as without a row: inputs_key goes on to agree.
+    insert into tollgate.user_quotas as u (organization_id, user_id, is_own, version, updated_by, from_date, to_date, evaluate_at,
+      evaluate_below, evaluate_at_usd, evaluate_below_usd)
+    values (wanted.organization_id, wanted.user_id, false, 0, wanted.actor, wanted.from_date, wanted.to_date, wanted.evaluate_at,
+      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd)
+    on conflict (organization_id, user_id) do update set
+      from_date = excluded.from_date, to_date = excluded.to_date, evaluate_at = excluded.evaluate_at,
+      evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
+      evaluate_below_usd = excluded.evaluate_below_usd;
   end if;
 
   organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;

@@ -51,6 +51,7 @@ begin
   where r.user_id = person;
   update tollgate.user_quotas q set user_id = new_id where q.user_id = person;
   update tollgate.user_enforcement_states t set user_id = new_id where t.user_id = person;
+  update tollgate.user_enforcement_overrides v set user_id = new_id where v.user_id = person;
   update tollgate.quota_decisions d set user_id = new_id where d.user_id = person;
   update tollgate.webhook_deliveries w set notification_key = replace(w.notification_key, person::text, new_id::text),
     payload = jsonb_set(w.payload, '{data,user_id}', to_jsonb(new_id))

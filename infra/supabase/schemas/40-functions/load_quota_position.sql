@@ -19,7 +19,8 @@ as $$
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
     t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
     s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
-    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id), at
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
+      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting), at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start

@@ -1,12 +1,15 @@
 -- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
 -- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
---   idempotency_key? }, …] }, in the order in which they came; of members of their organizations.
--- Returns: a row a request: i (0-based), outcome (held | refused | conflict: the key was used for another request |
---   unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest budget (null: no limit),
---   refusal = { scope, limit_tokens, used_tokens, reserved_tokens } and retry_at, and where the organization stands.
+--   idempotency_key? }, …], "observe"? (true: nobody is to be refused) }, in the order in which they came; of members of
+--   their organizations.
+-- Returns: a row a request: i (0-based), outcome (held | refused | closed: the organization or user is revoked | conflict: the
+--   key was used for another request | unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest
+--   budget (null: no limit), refusal = { scope, limit_tokens, used_tokens, reserved_tokens, reason } and retry_at, decision_id
+--   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
 --   has the same lock, so used + held is never read too low.
--- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once.
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
+--   by the ladder or by hand, holds nothing.
 create function public.reserve_tokens(batch jsonb)
 returns table (
   i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
@@ -28,14 +31,15 @@ declare
   organizations uuid[] := array(select distinct r.organization_id from unnest(requests) r order by 1);
   fresh tollgate.hold_request[];
   budgets tollgate.hold_budget[];
-  granted jsonb;
+  grants tollgate.hold_grant[];
 begin
-  insert into tollgate.reserved_totals (organization_id)
-  select o.id from unnest(organizations) o (id)
-  where not exists (select from tollgate.reserved_totals t where t.organization_id = o.id)
-    and exists (select from tollgate.directory_organizations d where d.organization_id = o.id)
-  order by o.id
-  on conflict do nothing;
+  if (select count(*) from tollgate.reserved_totals t where t.organization_id = any(organizations))
+    < cardinality(organizations) then
+    insert into tollgate.reserved_totals (organization_id)
+    select d.organization_id from tollgate.directory_organizations d
+    where d.organization_id = any(organizations) order by d.organization_id
+    on conflict do nothing;
+  end if;
   perform tollgate.lock_holds(organizations);
   perform tollgate.expire_holds(organizations, 1000);
 
@@ -47,12 +51,12 @@ begin
     -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
     where q.turn = 1
       and (select h.id from tollgate.reservations h where h.id = q.id) is null
-      and (select h.id from tollgate.reservations h
-        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null
+      and (q.idempotency_key is null or (select h.id from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null)
     order by q.ordinal);
-  budgets := array(select b from tollgate.hold_budgets(requests) b);
-  granted := (select jsonb_object_agg(g.ordinal, jsonb_build_object('refused_by', g.refused_by, 'room', g.room))
-    from tollgate.grant_holds(fresh, budgets) g);
+  budgets := tollgate.hold_budgets(
+    requests, organizations, coalesce((tollgate.unwrap(batch) ->> 'observe')::boolean, false));
+  grants := tollgate.grant_holds(fresh, budgets);
 
   with held as (
     insert into tollgate.reservations (
@@ -60,7 +64,7 @@ begin
     select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
       clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
     from unnest(fresh) r
-    where granted -> r.ordinal::text ->> 'refused_by' is null
+    where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
       and r.organization_id in (select b.organization_id from unnest(budgets) b)
     returning organization_id, total_tokens
   )
@@ -68,7 +72,7 @@ begin
   from (select organization_id, sum(total_tokens)::bigint as total_tokens from held group by organization_id) h
   where t.organization_id = h.organization_id;
 
-  return query select * from tollgate.answer_holds(requests, budgets, coalesce(granted, '{}'));
+  return query select * from tollgate.answer_holds(requests, budgets, grants);
 end
 $$;
 

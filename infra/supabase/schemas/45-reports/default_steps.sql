@@ -5,6 +5,8 @@ language sql immutable parallel safe
 return '[{"at_percent": 50, "state": "warned"}, {"at_percent": 80, "state": "warned"}, {"at_percent": 90, "state": "warned"},
   {"at_percent": 100, "state": "downgraded"}, {"at_percent": 120, "state": "revoked"}]'::jsonb;
 
+grant execute on function tollgate.default_steps to tollgate_token_api, service_role;
+
 -- Purpose: the steps of a ladder as LLM tokens, lowest first. Parameters: policy (null: the default), limit_tokens (null:
 --   unlimited). Returns: jsonb array of { at_tokens (text), state }; steps in US dollars, and shares of no limit, have no
 --   place on it.

@@ -62,9 +62,21 @@ export const decisionReport = z.object({
   inputs: z.record(z.string(), z.unknown()),
 })
 
-/** Body of `PUT /v1/organizations/{id}/users/{user}/quota`; `limit: null` leaves the organization's limit alone. */
+/**
+ * Body of `PUT /v1/organizations/{id}/users/{user}/quota` and of `…/users/default/quota`; `limit: null` leaves the
+ * organization's limit alone.
+ */
 export const userQuotaChange = z.strictObject({
   limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
   // Optional: as it is; without any the default ladder.
   policy: quotaPolicy.optional(),
+})
+
+/** Answer of `…/users/default/quota`: the limit of each user without an own one; `limit: null` is none, `policy: null` the default ladder. */
+export const userDefault = z.object({
+  limit: z.number().int().nullable(),
+  policy: quotaPolicy.nullable(),
+  version: z.number().int(), // 0: never set
+  updated_by: z.string().nullable(),
+  updated_at: time.nullable(),
 })

@@ -50,6 +50,8 @@ export const quotaReport = z.object({
   granted: z.number().int().optional(),
   cost_usd: moneyText.optional(),
   mode: z.enum(['enforce', 'observe']).optional(),
+  // Of a user alone: whose limit it is, the own one or the organization's default for its users; null: nobody set one.
+  limit_from: z.enum(['user', 'default']).nullable().optional(),
 })
 export type QuotaReport = z.infer<typeof quotaReport>
 

@@ -117,9 +117,27 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     scope: 'quota:write',
     audited: 'user_quota.changed',
   },
+  'DELETE /v1/organizations/{id}/users/{user}/quota': {
+    ...admins,
+    organization_key: 'no',
+    scope: 'quota:write',
+    audited: 'user_quota.changed',
+  },
+  'GET /v1/organizations/{id}/users/default/quota': { ...members, credential: 'supabase', scope: 'quota:read' },
+  'PUT /v1/organizations/{id}/users/default/quota': {
+    ...admins,
+    organization_key: 'no',
+    scope: 'quota:write',
+    audited: 'user_default.changed',
+  },
   'GET /v1/organizations/{id}/grants': { ...members, credential: 'supabase', scope: 'quota:read' },
   'POST /v1/organizations/{id}/grants': { ...operators, scope: 'quota:write', audited: 'grant.created' },
   'POST /v1/organizations/{id}/enforcement': {
+    ...operators,
+    scope: 'enforcement:write',
+    audited: 'enforcement.ordered',
+  },
+  'POST /v1/organizations/{id}/users/{user}/enforcement': {
     ...operators,
     scope: 'enforcement:write',
     audited: 'enforcement.ordered',

@@ -1,8 +1,10 @@
 import { ProblemError } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
+import { explainRevocation } from '../gate/explain-refusal.ts'
 
 type HoldRow = RpcRow<'reserve_tokens'>
 type RefusedRow = Extract<HoldRow, { outcome: 'refused' }>
+type ClosedRow = Extract<HoldRow, { outcome: 'closed' }>
 type EndRow = RpcRow<'commit_reservations'> | RpcRow<'release_reservations'>
 
 /** The problem of a request for which nothing is held. */
@@ -10,6 +12,8 @@ export function explainUnheld(row: Exclude<HoldRow, { outcome: 'held' }>, asked:
   switch (row.outcome) {
     case 'refused':
       return explainExceeded(row, asked, nowMs)
+    case 'closed':
+      return explainClosed(row)
     case 'conflict':
       return new ProblemError('idempotency-key-reused', 'The Idempotency-Key was used for another reservation.')
     case 'unknown_organization':
@@ -17,6 +21,11 @@ export function explainUnheld(row: Exclude<HoldRow, { outcome: 'held' }>, asked:
         extensions: { reason: 'unknown_organization' },
       })
   }
+}
+
+function explainClosed({ refusal, decision_id, period_end }: ClosedRow): ProblemError {
+  const standing = { state: 'revoked', reason: refusal.reason, decision_id, period_end } as const
+  return explainRevocation({ ...standing, is_user_revoked: refusal.scope === 'user' })
 }
 
 function explainExceeded(row: RefusedRow, asked: number, nowMs: number): ProblemError {

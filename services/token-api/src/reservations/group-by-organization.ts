@@ -18,7 +18,7 @@ export interface GroupOptions<Item, Row> {
   readonly call: (items: Item[]) => Promise<Row[]>
 }
 
-const LANES = 4
+const LANES = 2
 const MAX_GROUP = 250
 const MAX_DELAY_MS = 2
 const MAX_WAITING = 5_000
@@ -31,7 +31,7 @@ const RETRY = {
     isRetryableStoreError(error) && error instanceof StoreError && error.code === 'conflict',
 }
 
-/** Makes the group commit: one call at a time in each of four lanes, an organization always in the same one. */
+/** Makes the group commit: one call at a time in each of two lanes, an organization always in the same one. */
 export function groupByOrganization<Item, Row extends { readonly i: number }>(
   options: GroupOptions<Item, Row>,
 ): Grouped<Item, Row> {

@@ -17,9 +17,15 @@ export interface Holds {
   drain(): Promise<void>
 }
 
-/** Opens the three group commits. */
-export function openHolds(store: Pick<Store, 'reserve' | 'commitHolds' | 'releaseHolds'>): Holds {
-  const reserving = groupByOrganization({ keyOf: (request) => request.organization_id, call: store.reserve })
+/** Opens the three group commits; `observe`: nobody is refused for a limit or a state. */
+export function openHolds(
+  store: Pick<Store, 'reserve' | 'commitHolds' | 'releaseHolds'>,
+  { observe }: { readonly observe: boolean },
+): Holds {
+  const reserving = groupByOrganization<HoldRequest, RpcRow<'reserve_tokens'>>({
+    keyOf: (request) => request.organization_id,
+    call: (requests) => store.reserve({ requests, observe }),
+  })
   const committing = groupByOrganization<NamedCommit, RpcRow<'commit_reservations'>>({
     keyOf: ({ event }) => event.organization_id,
     call: store.commitHolds,

@@ -43,7 +43,7 @@ export function postReservations(app: App, dependencies: PostReservations): void
       idempotency_key: readIdempotencyKey(request.headers['idempotency-key']),
     })
     dependencies.onOutcome(row.outcome)
-    if (row.outcome === 'held' || row.outcome === 'refused') {
+    if (row.outcome === 'held' || row.outcome === 'refused' || row.outcome === 'closed') {
       dependencies.onPosition(row)
       setRateLimit(reply, row, dependencies.now())
     }
@@ -80,13 +80,12 @@ async function requireMember(
   }
 }
 
-/** Nothing is held for whom the gate refuses anyway. What it cannot tell now is left to Postgres. */
+/** Nothing is held for whom the gate refuses anyway, nor while it cannot tell. Postgres has the last word all the same. */
 function requireOpenGate(
   { organization_id, user_id }: { organization_id: string; user_id: string },
   judge: PostReservations['judge'],
 ): void {
   const anyToken = { sub: user_id, ver: Number.MAX_SAFE_INTEGER, jti: '', sid: '' }
   const verdict = judge({ ...anyToken, organization: { id: organization_id } })
-  if (verdict.accepted) return
-  if (verdict.reason === 'organization_revoked' || verdict.reason === 'user_revoked') throw explainRefusal(verdict)
+  if (!verdict.accepted) throw explainRefusal(verdict)
 }

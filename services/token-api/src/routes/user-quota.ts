@@ -17,7 +17,7 @@ const PATH = '/v1/organizations/:id/users/:user/quota'
 const params = z.object({ id: uuid, user: uuid })
 const UNKNOWN = 'The organization has no such user.'
 
-/** `GET` and `PUT /v1/organizations/:id/users/:user/quota`: the limit of one user beside the organization's. */
+/** `GET`, `PUT` and `DELETE /v1/organizations/:id/users/:user/quota`: the limit of one user beside the organization's. */
 export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota): void {
   const read = async (id: string, user: string): Promise<QuotaReport> => {
     const row = await store.loadUserQuota(id, user)
@@ -55,10 +55,25 @@ export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota):
     await wakeEnforcer(id)
     return read(id, user)
   })
+  const remove = {
+    summary: "Drop the own limit of one user; the organization's default for its users holds again",
+    security: bearer,
+    params,
+    response: { 200: quotaReport, ...problems(400, 401, 403, 404, 503) },
+  }
+  app.delete(PATH, { schema: remove }, async (request) => {
+    const { id, user } = request.params
+    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
+    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
+    const change = { organization_id: id, user_id: user, limit: null, follow_default: true, actor: right.actor }
+    if ((await store.setUserQuota(change)) === undefined) throw new ProblemError('not-found', UNKNOWN)
+    await wakeEnforcer(id)
+    return read(id, user)
+  })
 }
 
 function report(row: RpcRow<'load_user_quota'>): QuotaReport {
-  const used = Number(row.used_tokens)
+  const [used, reserved] = [Number(row.used_tokens), Number(row.reserved_tokens)]
   const limit = row.limit_tokens === null ? null : Number(row.limit_tokens)
   return {
     period: {
@@ -68,14 +83,14 @@ function report(row: RpcRow<'load_user_quota'>): QuotaReport {
     },
     limit,
     used,
-    // Holds are counted per organization and session; a user's are in the organization's figure.
-    reserved: 0,
-    remaining: limit === null ? null : Math.max(0, limit - used),
+    reserved,
+    remaining: limit === null ? null : Math.max(0, limit - used - reserved),
     state: row.state,
     version: Number(row.version),
     reason: row.reason,
     decision_id: row.decision_id,
     as_of: new Date(row.as_of).toISOString(),
     cost_usd: row.cost_usd,
+    limit_from: row.limit_from,
   }
 }

@@ -37,7 +37,7 @@ export async function unreachableDependencies(fault: () => Error, lines: string[
       poke: () => undefined,
     },
     admit: async () => [],
-    holds: openHolds(store),
+    holds: openHolds(store, { observe: false }),
     secure: async () => undefined,
     enter: () => () => undefined,
     positions: { show: () => undefined, learn: () => undefined, mark: () => undefined },

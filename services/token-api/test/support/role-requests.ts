@@ -113,6 +113,16 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
     path: `/v1/organizations/${organizationId}/users/${userId}/quota`,
     json: { limit: 1_000_000 },
   }),
+  'DELETE /v1/organizations/{id}/users/{user}/quota': ({ organizationId, userId }) => ({
+    path: `/v1/organizations/${organizationId}/users/${userId}/quota`,
+  }),
+  'GET /v1/organizations/{id}/users/default/quota': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/users/default/quota`,
+  }),
+  'PUT /v1/organizations/{id}/users/default/quota': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/users/default/quota`,
+    json: { limit: 1_000_000 },
+  }),
   'GET /v1/organizations/{id}/grants': ({ organizationId }) => ({ path: `/v1/organizations/${organizationId}/grants` }),
   'POST /v1/organizations/{id}/grants': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/grants`,
@@ -120,6 +130,10 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   }),
   'POST /v1/organizations/{id}/enforcement': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/enforcement`,
+    json: { action: 'clear', reason: 'test' },
+  }),
+  'POST /v1/organizations/{id}/users/{user}/enforcement': ({ organizationId, userId }) => ({
+    path: `/v1/organizations/${organizationId}/users/${userId}/enforcement`,
     json: { action: 'clear', reason: 'test' },
   }),
   'GET /v1/organizations/{id}/decisions': ({ organizationId }) => ({

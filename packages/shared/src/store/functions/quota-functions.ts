@@ -1,6 +1,6 @@
 import type { Enforcement, EnforcementState, QuotaPolicy, ReducedConfig } from '../../contracts/index.ts'
 
-/** What somebody ordered by hand for an organization, as the database hands it over. */
+/** What somebody ordered by hand for an organization or a user, as the database hands it over. */
 export interface ManualActRow {
   act: 'revoke' | 'downgrade' | 'exempt' | 'restore'
   until: string | null
@@ -55,6 +55,7 @@ export interface QuotaPositionRow extends PositionRow {
 /** All that a decision on a user needs (`load_user_positions`). */
 export interface UserPositionRow extends PositionRow {
   user_id: string
+  manual_act: ManualActRow | null
   from_date: string
   to_date: string
 }
@@ -150,14 +151,35 @@ export interface UserQuotaRow {
   period_start: string
   period_end: string
   limit_tokens: string | null
+  limit_from: 'user' | 'default' | null
   policy: unknown
   used_tokens: string
+  reserved_tokens: string
   cost_usd: string
   state: EnforcementState
   version: string
   reason: string | null
   decision_id: string | null
   as_of: string
+}
+
+/** The limit of an organization's users without an own one (`load_user_default`); version '0': never set. */
+export interface UserDefaultRow {
+  limit_tokens: string | null
+  policy: unknown
+  version: string
+  updated_by: string | null
+  updated_at: string | null
+}
+
+interface EnforcementOrderArgs {
+  organization_id: string
+  action: ManualActRow['act'] | 'clear'
+  until?: string | undefined // absent: until it is taken back, or `restore` until the period ends
+  reason: string
+  actor: string
+  at?: string
+  decision_id?: string // of the order: repeated with it, the order changes nothing
 }
 
 // `at`, where a function takes it, defaults to the database's present.
@@ -218,17 +240,11 @@ export type QuotaFunctions = {
     row: QuotaFunctions['list_enforcement']['row'] & { settled: boolean; deaf_ms: number }
   }
   order_enforcement: {
-    args: {
-      enforcement_order: {
-        organization_id: string
-        action: ManualActRow['act'] | 'clear'
-        until?: string | undefined
-        reason: string
-        actor: string
-        at?: string
-        decision_id?: string
-      }
-    }
+    args: { enforcement_order: EnforcementOrderArgs }
+    row: { decision_id: string; until: string | null }
+  }
+  order_user_enforcement: {
+    args: { enforcement_order: EnforcementOrderArgs & { user_id: string } }
     row: { decision_id: string; until: string | null }
   }
   list_decisions: {
@@ -249,11 +265,19 @@ export type QuotaFunctions = {
         organization_id: string
         user_id: string
         limit: number | null
-        policy?: QuotaPolicy | undefined
+        policy?: QuotaPolicy | undefined // absent: as it is
+        follow_default?: boolean // absent: the limit is the user's own
         actor: string
       }
     }
     row: { limit_tokens: string | null; version: string }
   }
   load_user_quota: { args: { for_organization: string; for_user: string }; row: UserQuotaRow }
+  set_user_default: {
+    args: {
+      change: { organization_id: string; limit: number | null; policy?: QuotaPolicy | undefined; actor: string }
+    }
+    row: UserDefaultRow
+  }
+  load_user_default: { args: { for_organization: string }; row: UserDefaultRow }
 }

@@ -50,8 +50,14 @@ export interface RefusedRow extends HoldAnswer, PositionRow {
   retry_at: string
 }
 
+/** The organization or the user is revoked: nothing is held, whatever is left. */
+export interface ClosedRow extends HoldAnswer, PositionRow {
+  outcome: 'closed'
+  refusal: { scope: 'organization' | 'user'; reason: string | null }
+}
+
 /** What became of a request (`reserve_tokens`). */
-export type HoldRow = HeldRow | RefusedRow | (HoldAnswer & { outcome: 'conflict' | 'unknown_organization' })
+export type HoldRow = HeldRow | RefusedRow | ClosedRow | (HoldAnswer & { outcome: 'conflict' | 'unknown_organization' })
 
 /** A usage event that settles a hold; `organization_id` is that of the key, null for the operator's. */
 export interface HoldCommit {
@@ -63,7 +69,8 @@ export interface HoldCommit {
 
 /** Holds of LLM tokens, and where organizations stand. */
 export type ReservationFunctions = {
-  reserve_tokens: { args: { batch: { requests: HoldRequest[] } }; row: HoldRow }
+  // `observe` absent, as false: whoever is revoked or has nothing left is refused.
+  reserve_tokens: { args: { batch: { requests: HoldRequest[]; observe?: boolean } }; row: HoldRow }
   commit_reservations: {
     args: { batch: { commits: HoldCommit[] } }
     row: {
