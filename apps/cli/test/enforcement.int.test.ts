@@ -58,6 +58,13 @@ test('pause tells the gates at once, is a decision and in the trail, and outlive
     told: true,
   })
   expect(await isPaused()).toBe(false)
+  const trail = await admin.query(
+    "select details from tollgate.audit_log where action = 'enforcement.controlled' order by id",
+  )
+  expect(trail.rows.map(({ details }) => [details.paused, details.reason])).toEqual([
+    [true, 'false alarm'],
+    [false, 'all is well'],
+  ])
 })
 
 test('without Redis the change stands in Postgres, and the command says how the gates will learn of it', async () => {

@@ -86,3 +86,52 @@ it('refuses a file that is no policy', async () => {
   expect(run).toMatchObject({ code: 2 })
   expect(run.stderr).toContain('is no policy')
 })
+
+it('includes grants, manual acts, observing and limits of users, as they were', async () => {
+  const [, second, third] = threeDays()
+  if (!second || !third) throw new Error('three days')
+  const range = ['--from', day(second), '--to', day(third), '--limit', '110', '--json']
+  const { organization_id: id, user_id } = usageEvent('a', {})
+  const minutes = (at: Date, count: number) => new Date(at.getTime() + count * 60_000).toISOString()
+  const states = async (...args: string[]) => {
+    const found = (await simulate(...range, ...args)).json() as {
+      organizations: { crossings: Record<string, unknown>[] }[]
+    }
+    return (found.organizations[0]?.crossings ?? []).map((crossing) => [
+      crossing.user_id,
+      crossing.state,
+      crossing.reason,
+    ])
+  }
+  const insertAct = `insert into tollgate.quota_decisions (
+    organization_id, user_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
+    values ($1, $2, 'act', $3, 'active', 'active', 0, 'ordered', 'ada', $4)`
+  expect(await states()).toEqual([[null, 'revoked', 'max_tokens_100_percent']])
+  // Ten minutes after the revocation somebody gave more, until the evening.
+  await books.admin.query(
+    `insert into tollgate.grants (organization_id, amount_tokens, expires_at, reason, idempotency_key, actor, created_at, settled_until)
+     values ($1, 1000, $2, 'sorry', 'k', 'ada', $3, $3)`,
+    [id, minutes(second, 300), minutes(second, 10)],
+  )
+  expect(await states()).toEqual([
+    [null, 'revoked', 'max_tokens_100_percent'],
+    [null, 'active', 'within_limit'], // 110 of 1,110
+    // The grant expired first and gave all 110; then 170 of 220.
+    [null, 'warned', 'max_tokens_50_percent'],
+  ])
+  await books.admin.query(insertAct, [id, null, minutes(second, 20), { action: 'revoke', until: minutes(second, 30) }])
+  expect((await states()).slice(1)).toEqual([
+    [null, 'active', 'within_limit'],
+    [null, 'revoked', 'manual_revoke'],
+    [null, 'active', 'within_limit'],
+    [null, 'warned', 'max_tokens_50_percent'],
+  ])
+  expect((await states('--user-limit', '120')).at(-1)).toEqual([user_id, 'revoked', 'max_tokens_120_percent'])
+  await books.admin.query(insertAct, [id, user_id, minutes(second, 1), { action: 'downgrade', until: null }])
+  expect((await states()).filter(([user]) => user !== null)).toEqual([[user_id, 'downgraded', 'manual_downgrade']])
+  await books.admin.query(
+    `insert into tollgate.organization_settings (organization_id, enforcement_mode) values ($1, 'observe')`,
+    [id],
+  )
+  expect((await states()).some(([, state]) => state === 'revoked' || state === 'downgraded')).toBe(false)
+})

@@ -16,7 +16,7 @@ export interface Ratio extends Spread {
 /** An absolute figure; it moves with the machine. */
 export interface Figure extends Spread {
   readonly name: string
-  readonly unit: 'events/s' | 'requests/s' | 'ms' | 'µs' | 'MB' | 'kB'
+  readonly unit: 'events/s' | 'requests/s' | 'ms' | 'µs' | 'MB' | 'kB' | 'LLM tokens'
   readonly goal?: Goal // most are there to be compared
 }
 

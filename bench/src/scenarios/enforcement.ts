@@ -8,6 +8,7 @@ import { makeEvent, makeEvents } from '../load/make-events.ts'
 import { addPopulation, type Member } from '../load/population.ts'
 import { sendPaced } from '../load/send-paced.ts'
 import { openTokenSigner, type TokenSigner } from '../load/sign-tokens.ts'
+import { type Overshoot, spendUntilRefused } from '../load/spend-until-refused.ts'
 import { batchRequest, requireAccepted, singleRequest } from '../load/usage-requests.ts'
 import type { Figure, Goal } from '../report/report.ts'
 import type { BenchContext, Scenario } from '../scenario.ts'
@@ -22,6 +23,10 @@ const BATCH_SIZE = 100
 const CONNECTIONS = 64
 const POLL_MS = 1
 const TIMEOUT_MS = 10_000
+// What an organization may spend that is not reserved: its limit is passed by the lag times this rate.
+const TOKENS_PER_SECOND = 10_000
+const OVERSHOOT_LIMIT = 5_000
+const OVERSHOOTS = 15
 const GOAL_P50: Goal = { is: 'at most', value: 150 }
 const GOAL_P99: Goal = { is: 'at most', value: 500 }
 const ACTIVE = { organizations: 1_000, usersEach: 1, sessionsEach: 1, limit: null } as const
@@ -40,7 +45,11 @@ export const enforcement: Scenario = {
     const active = await addPopulation(bench.db, ACTIVE)
     const quietMs = await cross(context, signer, urls)
     turns.log(`  quiet: p99 ${quietMs.map((own) => Math.round(percentile(own, 99))).join(' and ')} ms`)
-    const loadedMs = await underLoad(context, active, rate, () => cross(context, signer, urls))
+    const { loadedMs, overshoots } = await underLoad(context, active, rate, async () => ({
+      loadedMs: await cross(context, signer, urls),
+      overshoots: await overshoot(context, signer, urls),
+    }))
+    turns.log(`  overshoot: ${overshoots.map(({ tokens }) => tokens).join(', ')} LLM tokens`)
     turns.log(`  under load: p99 ${loadedMs.map((own) => Math.round(percentile(own, 99))).join(' and ')} ms`)
     await second.stop()
     await audit.waitUntilVisible()
@@ -53,6 +62,8 @@ export const enforcement: Scenario = {
           toFigure(`half of the maximum rate, instance ${index + 1}, p50`, own, 50, GOAL_P50),
           toFigure(`half of the maximum rate, instance ${index + 1}, p99`, own, 99, GOAL_P99),
         ]),
+        toOvershoot('p50', overshoots, 50),
+        toOvershoot('p99', overshoots, 99),
         ...quietMs.flatMap((own, index) => [
           toFigure(`nothing else going on, instance ${index + 1}, p50`, own, 50),
           toFigure(`nothing else going on, instance ${index + 1}, p99`, own, 99),
@@ -61,6 +72,7 @@ export const enforcement: Scenario = {
       notes: [
         'from the answer to the post of the event that crosses the limit until verify refuses for the first time',
         `${CROSSINGS} crossings each, one after the other; min – max are the quickest and the slowest`,
+        `without reservations: ${OVERSHOOTS} organizations at ${TOKENS_PER_SECOND.toLocaleString('en-US')} LLM tokens/s each, ten calls of 100 at a time, verify before each; accepted beyond the limit, at most the lag (${Math.round(Math.max(...overshoots.map(({ lagMs }) => lagMs)))} ms at worst) times the rate and the calls under way`,
         `load: ${Math.round(rate).toLocaleString('en-US')} events/s in batches of ${BATCH_SIZE}, of ${ACTIVE.organizations} organizations`,
       ],
     }
@@ -91,6 +103,25 @@ async function cross(context: BenchContext, signer: TokenSigner, urls: readonly 
   }
   for (const connection of [posts, ...checks]) connection.close()
   return timesMs
+}
+
+/** Lets organizations spend without reservations past their limits, one after the other, under a ladder that revokes at 100 %. */
+async function overshoot({ bench, audit }: BenchContext, signer: TokenSigner, urls: readonly string[]) {
+  const size = { organizations: OVERSHOOTS, usersEach: 1, sessionsEach: 1, limit: OVERSHOOT_LIMIT }
+  const members = await addPopulation(bench.db, size)
+  await bench.db.query(
+    `insert into tollgate.quota_policies (organization_id, max_tokens, policy, updated_by)
+     select id, $2, '{"steps": [{"at_percent": 100, "state": "revoked"}], "downgrade_to": {}}', 'bench' from unnest($1::uuid[]) id`,
+    [members.map(({ organizationId }) => organizationId), OVERSHOOT_LIMIT],
+  )
+  const found: Overshoot[] = []
+  for (const member of members) {
+    const token = await signer.sign(member.organizationId)
+    const verify = formatRequest({ method: 'GET', path: '/api/auth/verify', token })
+    const options = { urls, key: bench.ingestKey, verify, member, perSecond: TOKENS_PER_SECOND, limit: OVERSHOOT_LIMIT }
+    found.push(await spendUntilRefused({ ...options, onEvent: ({ data }) => audit.note([data]) }))
+  }
+  return found
 }
 
 async function post({ bench, audit }: BenchContext, connection: HttpConnection, member: Member, inputTokens: number) {
@@ -164,6 +195,13 @@ async function underLoad<Result>(
   } finally {
     for (const connection of connections) connection.close()
   }
+}
+
+function toOvershoot(name: string, overshoots: readonly Overshoot[], percent: number): Figure {
+  const tokens = overshoots.map((run) => run.tokens)
+  const value = percentile(tokens, percent)
+  const spread = { min: Math.min(...tokens), max: Math.max(...tokens) }
+  return { name: `overshoot without reservations, ${name}`, unit: 'LLM tokens', value, ...spread }
 }
 
 function toFigure(name: string, timesMs: readonly number[], percent: number, goal?: Goal): Figure {

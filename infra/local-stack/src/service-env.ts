@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ServiceName } from './provision.ts'
 import type { StackSecrets } from './secrets.ts'
 import type { Servers } from './servers.ts'
@@ -19,6 +20,9 @@ export const serviceEnv = (
     DATABASE_URL: databaseUrl,
     SUPABASE_URL: servers.supabase.url,
     SUPABASE_SECRET_KEY: servers.supabase.secretKey,
+    // Not a secret of its own: stacks that an earlier version made have none.
+    WEBHOOK_SECRET_KEYS:
+      base.WEBHOOK_SECRET_KEYS ?? createHash('sha256').update(secrets.operatorKey).digest('base64url'),
   }
   if (name !== 'token-api') return common
   return {

@@ -1133,15 +1133,15 @@ create table tollgate.user_enforcement_overrides (
 );
 
 -- schemas/20-tables/webhooks.sql
--- Where notifications are sent. The secrets stand here in the clear, since each delivery is signed with them: only services
--- read this table.
+-- Where notifications are sent. The secrets that deliveries are signed with are sealed before they come here, with a key that
+-- no database knows (packages/shared/src/webhooks/seal-secret.ts).
 create table tollgate.webhook_endpoints (
   id uuid primary key,
   organization_id uuid,              -- null: the operator's, told of every organization
   url text not null,
   types text[] not null,             -- empty: all
-  secret text not null,
-  previous_secret text,              -- signs too until previous_until
+  sealed_secret text not null check (sealed_secret like 'v1.%'),
+  previous_sealed_secret text check (previous_sealed_secret like 'v1.%'), -- signs too until previous_until
   previous_until timestamptz,
   created_by text not null,
   created_at timestamptz not null default now(),
@@ -2106,7 +2106,7 @@ grant execute on function tollgate.change_schedule, tollgate.follow_settings
   to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/change_webhooks.sql
--- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, secret,
+-- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, sealed_secret,
 --   actor }. Returns: no row for an unknown organization, else one: the endpoint without its secret.
 -- Locks: none. Invariant: repeated with the same id it changes nothing.
 create function public.create_webhook(change jsonb) returns setof tollgate.webhook_view
@@ -2116,11 +2116,11 @@ declare
   asked record;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
-    id uuid, organization_id uuid, url text, types text[], secret text, actor text);
+    id uuid, organization_id uuid, url text, types text[], sealed_secret text, actor text);
   if asked.organization_id is not null and not exists (
     select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
-  insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
-  values (asked.id, asked.organization_id, asked.url, asked.types, asked.secret, asked.actor)
+  insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
+  values (asked.id, asked.organization_id, asked.url, asked.types, asked.sealed_secret, asked.actor)
   on conflict (id) do nothing;
   if found then
     perform tollgate.record_audit(asked.actor, 'webhook.created', 'webhook:' || asked.id,
@@ -2160,8 +2160,8 @@ end
 $$;
 
 -- Purpose: give an endpoint a new secret; for the overlap what is sent bears the signatures of both.
--- Parameters: change = { organization_id, id, secret, overlap_seconds (0: the old one ends now), actor }.
--- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same secret it
+-- Parameters: change = { organization_id, id, sealed_secret, overlap_seconds (0: the old one ends now), actor }.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same seal it
 --   changes nothing.
 create function public.rotate_webhook(change jsonb) returns setof tollgate.webhook_view
 language plpgsql volatile security invoker set search_path = ''
@@ -2170,17 +2170,17 @@ declare
   asked record;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
-    organization_id uuid, id uuid, secret text, overlap_seconds integer, actor text);
-  update tollgate.webhook_endpoints e set previous_secret = e.secret, secret = asked.secret,
+    organization_id uuid, id uuid, sealed_secret text, overlap_seconds integer, actor text);
+  update tollgate.webhook_endpoints e set previous_sealed_secret = e.sealed_secret, sealed_secret = asked.sealed_secret,
     previous_until = now() + make_interval(secs => asked.overlap_seconds)
   where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null
-    and e.secret <> asked.secret;
+    and e.sealed_secret <> asked.sealed_secret;
   if found then
     perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
       jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
   end if;
   return query select v.* from tollgate.webhook_view v
-    join tollgate.webhook_endpoints e on e.id = v.id and e.secret = asked.secret and e.disabled_at is null
+    join tollgate.webhook_endpoints e on e.id = v.id and e.sealed_secret = asked.sealed_secret and e.disabled_at is null
     where v.id = asked.id and v.organization_id is not distinct from asked.organization_id;
 end
 $$;
@@ -2882,11 +2882,13 @@ grant execute on function public.create_service_key to tollgate_token_api, servi
 
 -- schemas/40-functions/deliver_webhooks.sql
 -- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms }.
--- Returns: a row a delivery with where to send it and the secrets to sign it with; previous_secret null outside an overlap.
+-- Returns: a row a delivery with where to send it and the secrets, sealed, to sign it with; previous_sealed_secret null outside
+--   an overlap.
 -- Locks: the deliveries, skipping those that another enforcer takes. Invariant: until the lease is over nobody else gets
 --   them; a sender that dies leaves them to be taken again. At most four of an endpoint, so that a slow one holds up none.
 create function public.claim_webhooks(claim jsonb)
-returns table (id uuid, attempt integer, url text, secret text, previous_secret text, payload text)
+returns table (
+  id uuid, endpoint_id uuid, attempt integer, url text, sealed_secret text, previous_sealed_secret text, payload text)
 language sql volatile security invoker set search_path = ''
 as $$
   with asked as (
@@ -2907,7 +2909,8 @@ as $$
   set attempts = d.attempts + 1, due_at = now() + make_interval(secs => a.lease_ms / 1000.0)
   from due, asked a, tollgate.webhook_endpoints e
   where d.id = due.id and e.id = d.endpoint_id
-  returning d.id, d.attempts, e.url, e.secret, case when e.previous_until > now() then e.previous_secret end, d.payload::text
+  returning d.id, d.endpoint_id, d.attempts, e.url, e.sealed_secret,
+    case when e.previous_until > now() then e.previous_sealed_secret end, d.payload::text
 $$;
 
 -- Purpose: write down how an attempt ended. Parameters: result = { id, attempt, delivered, status (null: no answer), error
@@ -4497,6 +4500,51 @@ $$;
 revoke execute on function public.list_service_keys from public, anon, authenticated;
 grant execute on function public.list_service_keys to tollgate_token_api, service_role;
 
+-- schemas/40-functions/load_past.sql
+-- Purpose: what bore on an organization's quota beside its usage, for a simulation. Parameters: query = { organization_id, from, to
+--   (instants) }. Returns: one row: past = { mode (present), periods (boundaries, the first at or before `from`, the last after
+--   `to`), grants (with what they had left at `from`, in the order in which they were given), acts (ordered by hand up to `to`, of the organization and of
+--   users, oldest first), users (present limits of their own), user_default (null: none) }; amounts are text. Reads only.
+create function public.load_past(query jsonb) returns table (past jsonb)
+language sql stable security invoker set search_path = ''
+as $$
+  with recursive asked as (
+    select * from jsonb_to_record(tollgate.unwrap(query)) as q (organization_id uuid, "from" timestamptz, "to" timestamptz)
+  ), period as (
+    select p.period_start, p.period_end from asked a
+    cross join lateral tollgate.organization_period(a.organization_id, a."from") p
+    union all
+    select n.period_start, n.period_end from period p cross join asked a
+    cross join lateral tollgate.organization_period(a.organization_id, p.period_end) n
+    where p.period_end <= a."to"
+  )
+  select jsonb_build_object(
+    'mode', (select coalesce(s.enforcement_mode, c.mode) from tollgate.enforcement_control c
+      left join tollgate.organization_settings s on s.organization_id = a.organization_id),
+    'periods', (select jsonb_agg(b.at order by b.at) from (
+      select p.period_start as at from period p union select max(p.period_end) from period p) b),
+    'grants', (select coalesce(jsonb_agg(jsonb_build_object('amount', l.amount::text, 'priority', g.priority,
+        'at', g.created_at, 'expires_at', g.expires_at) order by g.created_at, g.id), '[]')
+      from tollgate.grants g
+      cross join lateral (
+        select g.amount_tokens - coalesce(sum(s.spent_tokens), 0) as amount from tollgate.grant_spending s
+        where s.grant_id = g.id and s.period_start < (select min(p.period_start) from period p)) l
+      where g.organization_id = a.organization_id and l.amount > 0),
+    'acts', (select coalesce(jsonb_agg(jsonb_build_object('user_id', d.user_id, 'at', d.decided_at, 'until', d.inputs -> 'until',
+        'action', d.inputs ->> 'action') order by d.seq), '[]')
+      from tollgate.quota_decisions d
+      where d.organization_id = a.organization_id and d.kind = 'act' and d.inputs ? 'action' and d.decided_at <= a."to"),
+    'users', (select coalesce(jsonb_agg(jsonb_build_object('user_id', u.user_id, 'limit', u.max_tokens::text, 'policy', u.policy)
+        order by u.user_id), '[]')
+      from tollgate.user_quotas u where u.organization_id = a.organization_id and u.is_own),
+    'user_default', (select jsonb_build_object('limit', f.max_tokens::text, 'policy', f.policy)
+      from tollgate.user_quota_defaults f where f.organization_id = a.organization_id and f.is_limiting))
+  from asked a
+$$;
+
+revoke execute on function public.load_past from public, anon, authenticated;
+grant execute on function public.load_past to service_role;
+
 -- schemas/40-functions/load_quota_position.sql
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
@@ -5997,6 +6045,41 @@ $$;
 revoke execute on function public.rerate_usage from public, anon, authenticated;
 grant execute on function public.rerate_usage, tollgate.post_entries to service_role;
 
+-- schemas/40-functions/reseal_webhooks.sql
+-- Purpose: endpoints whose secrets were sealed with another key than the one in force. Parameters: query = { key_prefix (what each
+--   secret sealed with it begins with), max_rows }. Returns: a row an endpoint, with what is to be sealed anew. Reads only.
+create function public.list_old_seals(query jsonb)
+returns table (id uuid, sealed_secret text, previous_sealed_secret text)
+language sql stable security invoker set search_path = ''
+as $$
+  select e.id, e.sealed_secret, e.previous_sealed_secret
+  from jsonb_to_record(tollgate.unwrap(query)) as q (key_prefix text, max_rows integer)
+  join tollgate.webhook_endpoints e
+    on not starts_with(e.sealed_secret, q.key_prefix) or not starts_with(e.previous_sealed_secret, q.key_prefix)
+  order by e.id
+  limit (select q.max_rows from jsonb_to_record(tollgate.unwrap(query)) as q (max_rows integer))
+$$;
+
+-- Purpose: put secrets back that were sealed anew. Parameters: change = { id, from_sealed (what was sealed before), sealed_secret,
+--   previous_sealed_secret (null: there is none) }. Returns: one row: done (false: it was rotated meanwhile). Locks: the endpoint.
+-- Invariant: a secret that was rotated meanwhile is never overwritten.
+create function public.reseal_webhook(change jsonb) returns table (done boolean)
+language sql volatile security invoker set search_path = ''
+as $$
+  with resealed as (
+    update tollgate.webhook_endpoints e
+    set sealed_secret = c.sealed_secret, previous_sealed_secret = c.previous_sealed_secret
+    from jsonb_to_record(tollgate.unwrap(change)) as c (
+      id uuid, from_sealed text, sealed_secret text, previous_sealed_secret text)
+    where e.id = c.id and e.sealed_secret = c.from_sealed
+    returning e.id
+  )
+  select exists (select from resealed)
+$$;
+
+revoke execute on function public.list_old_seals, public.reseal_webhook from public, anon, authenticated;
+grant execute on function public.list_old_seals, public.reseal_webhook to tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/reserve_tokens.sql
 -- Purpose: hold LLM tokens for calls that are about to begin: all budgets of a request together, or nothing.
 -- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
@@ -6707,7 +6790,8 @@ grant execute on function public.set_price, public.list_prices to service_role;
 -- schemas/40-functions/set_quota.sql
 -- Purpose: set an organization's own monthly limit, and its ladder if one is given.
 -- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is),
---   period = { time_zone, anchor_day } (absent: as it is; from the next period on), actor,
+--   period = { time_zone, anchor_day } (absent: as it is; from the next period on), mode (enforce | observe | null: the
+--   installation's; absent: as it is), actor,
 --   only_lower (true: refuse to raise: an organization's own admin) }.
 -- Returns: no row for an unknown organization, else one: changed (false: it would raise the limit), limit_tokens, version.
 -- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
@@ -6725,7 +6809,7 @@ begin
   select i.base_limit_tokens as limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
   if not found then return; end if;
   if (asked ->> 'only_lower')::boolean
-    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period']) then
+    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period', 'mode']) then
     changed := false; limit_tokens := held.limit_tokens::text; version := null;
     return next;
     return;
@@ -6742,9 +6826,14 @@ begin
     on conflict (organization_id) do update set
       time_zone = excluded.time_zone, period_anchor_day = excluded.period_anchor_day, updated_at = now();
   end if;
+  if asked ? 'mode' then
+    insert into tollgate.organization_settings as s (organization_id, enforcement_mode)
+    values (organization, asked ->> 'mode')
+    on conflict (organization_id) do update set enforcement_mode = excluded.enforcement_mode, updated_at = now();
+  end if;
   perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
     jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
-      'period', asked -> 'period'));
+      'period', asked -> 'period', 'mode', asked -> 'mode'));
   return next;
 end
 $$;
@@ -8362,7 +8451,7 @@ select tollgate.open_table('tollgate.dead_letters', '{"tollgate_usage_worker": [
 -- schemas/50-policies/services-webhooks.sql
 -- What each service may touch of webhooks.
 select tollgate.open_table('tollgate.webhook_endpoints',
-  '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
+  '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.webhook_deliveries', '{"tollgate_token_api": ["select", "insert", "update"],
   "tollgate_quota_enforcer": ["select", "insert", "update", "delete"]}');
 

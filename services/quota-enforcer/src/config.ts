@@ -1,4 +1,4 @@
-import { boolean, positiveInteger, serviceEnv } from '@tollgate/shared/config'
+import { boolean, positiveInteger, secrets, serviceEnv } from '@tollgate/shared/config'
 import { z } from 'zod'
 
 /** The environment of quota-enforcer. */
@@ -16,6 +16,8 @@ export const quotaEnforcerEnv = serviceEnv({
   ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).optional(),
   // Whether notifications may go to http URLs and to addresses that are not public.
   WEBHOOKS_ALLOW_PRIVATE: boolean().prefault('false'),
+  // Keys that webhook secrets are sealed with in the database: the first seals, all open. The token API has the same.
+  WEBHOOK_SECRET_KEYS: secrets().prefault(''),
 })
 
 /** Whether decisions take effect or are recorded alone. */

@@ -1,18 +1,23 @@
 import type { Rpc, RpcRow } from '@tollgate/shared/store'
+import { SealError, type SecretBox } from '@tollgate/shared/webhooks'
 import { forEachBounded } from './for-each-bounded.ts'
 import type { EnforcerMetrics } from './metrics.ts'
 import { type Repetition, startRepeating } from './repeat.ts'
+import { resealSecrets } from './reseal-secrets.ts'
 import { retryDelayMs } from './retry-delay.ts'
-import type { SendWebhook } from './send-webhook.ts'
+import type { SendResult, SendWebhook } from './send-webhook.ts'
 
 /** What delivering stands on. */
 export interface DeliverOptions {
   readonly rpc: Rpc
   readonly send: SendWebhook
+  readonly box: SecretBox
   readonly intervalMs: number
   /** How long a claimed delivery is nobody else's; longer than an attempt may take. */
   readonly leaseMs: number
   readonly metrics: Pick<EnforcerMetrics, 'webhooks'>
+  /** Told of how many secrets were sealed anew. */
+  readonly onResealed: (endpoints: number) => void
   readonly onError: (error: unknown) => void
   readonly now: () => number
   readonly random: () => number
@@ -38,6 +43,7 @@ export function startDelivering(options: DeliverOptions): Repetition {
       await forEachBounded(claims, CONCURRENCY, (claim) => deliver(options, claim, signal), signal)
       if (claims.length > 0) return 0
       if (now() - prunedAtMs < PRUNE_EVERY_MS) return undefined
+      await resealSecrets(options)
       const [row] = await rpc('prune_webhooks', { max_rows: MAX_PRUNED })
       if ((row?.pruned ?? 0) < MAX_PRUNED) prunedAtMs = now()
       return undefined
@@ -48,18 +54,32 @@ export function startDelivering(options: DeliverOptions): Repetition {
   })
 }
 
-async function deliver(
-  { rpc, send, metrics, random }: DeliverOptions,
-  claim: Claim,
-  signal: AbortSignal,
-): Promise<void> {
-  const { id, attempt, url, secret, previous_secret, payload } = claim
-  const secrets = previous_secret === null ? [secret] : [secret, previous_secret]
+async function deliver(options: DeliverOptions, claim: Claim, signal: AbortSignal): Promise<void> {
+  const { rpc, metrics, random } = options
+  const { id, attempt } = claim
   // Aborted when the enforcer stops: the lease ends by itself.
-  const result = await send({ id, url, body: payload, secrets }, signal)
+  const result = await sendSigned(options, claim, signal)
   const retry_in_ms = result.delivered ? null : retryDelayMs(attempt, random)
   const [row] = await rpc('finish_webhook', { result: { id, attempt, ...result, retry_in_ms } })
   if (!row?.recorded) return
   const failed = retry_in_ms === null ? 'dead' : 'failed'
   metrics.webhooks.inc({ outcome: result.delivered ? 'delivered' : failed })
+}
+
+async function sendSigned(
+  { send, box, onError }: DeliverOptions,
+  claim: Claim,
+  signal: AbortSignal,
+): Promise<SendResult> {
+  const { id, endpoint_id, url, sealed_secret, previous_sealed_secret, payload } = claim
+  const sealed = previous_sealed_secret === null ? [sealed_secret] : [sealed_secret, previous_sealed_secret]
+  try {
+    const secrets = sealed.map((secret) => box.open(secret, endpoint_id))
+    return await send({ id, url, body: payload, secrets }, signal)
+  } catch (error) {
+    if (!(error instanceof SealError)) throw error
+    // It stays due like any other failure: whoever forgot a key puts it back.
+    onError(error)
+    return { delivered: false, status: null, error: 'the key of the signing secret is missing at present' }
+  }
 }

@@ -1,4 +1,4 @@
-import { enforcement, enforcementControl } from '@tollgate/shared/contracts'
+import { enforcement, enforcementControl, enforcementSeen, enforcementSeenKey } from '@tollgate/shared/contracts'
 import type { Rpc, RpcRow } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ import { enforcementKey, type Publish, toControl, toEnforcement } from './publis
 export interface RebuildDependencies {
   readonly rpc: Rpc
   readonly publish: Publish
-  readonly redis: Pick<Redis, 'hvals'>
+  readonly redis: Pick<Redis, 'hvals' | 'hgetall'>
   readonly namespace: string
   /** Told when Postgres turned out to be older than what was published. */
   readonly onEpoch: (epoch: string) => void
@@ -19,6 +19,8 @@ export async function rebuildRedis(dependencies: RebuildDependencies): Promise<n
   const { rpc, publish, redis, namespace } = dependencies
   // Redis first: what is published between the two reads would look like a Postgres that fell behind.
   const copies = await redis.hvals(enforcementKey(namespace))
+  // What gates remember outlives a Redis that was emptied.
+  copies.push(JSON.stringify(await redis.hgetall(enforcementSeenKey(namespace))))
   const control = await readControl(rpc)
   if (await isBehind(dependencies, control, copies)) return rebuildRedis(dependencies)
   const rows = await rpc('list_enforcement', {})
@@ -32,7 +34,7 @@ async function readControl(rpc: Rpc): Promise<RpcRow<'load_enforcement_control'>
 }
 
 const copied = z
-  .union([enforcementControl, enforcement])
+  .union([enforcementControl, enforcement, enforcementSeen.extend({ epoch: z.coerce.number().int().positive() })])
   .transform(({ epoch, revision }) => ({ epoch: epoch ?? 1, revision }))
 
 /**

@@ -3,6 +3,7 @@ import type { Check } from '@tollgate/shared/lifecycle'
 import type { Logger } from '@tollgate/shared/logging'
 import { type Backlog, type Consumer, createConsumer } from '@tollgate/shared/queues'
 import { createLiveNotices, type Rpc } from '@tollgate/shared/store'
+import type { SecretBox } from '@tollgate/shared/webhooks'
 import type { Redis } from 'ioredis'
 import type { EnforcementMode } from './config.ts'
 import { createChecks } from './create-checks.ts'
@@ -41,6 +42,8 @@ export interface EnforcerDependencies {
 /** How notifications are sent; what is absent has a default of production. */
 export interface WebhookSettings {
   readonly allowPrivate: boolean
+  /** Opens the secrets of endpoints. */
+  readonly box: SecretBox
   readonly intervalMs?: number
   readonly timeoutMs?: number
   readonly leaseMs?: number
@@ -144,10 +147,11 @@ function startSweeping(dependencies: EnforcerDependencies, evaluate: Evaluate): 
 }
 
 function startSending({ rpc, webhooks, metrics, logger, now }: EnforcerDependencies): Repetition {
-  const { allowPrivate, intervalMs = 500, timeoutMs = 10_000, leaseMs = 30_000, resolve } = webhooks
+  const { allowPrivate, box, intervalMs = 500, timeoutMs = 10_000, leaseMs = 30_000, resolve } = webhooks
   return startDelivering({
-    ...{ rpc, metrics, now, intervalMs, leaseMs, random: Math.random },
+    ...{ rpc, box, metrics, now, intervalMs, leaseMs, random: Math.random },
     send: createSendWebhook({ allowPrivate, timeoutMs, now, ...(resolve ? { resolve } : {}) }),
+    onResealed: (resealed) => logger.info({ resealed }, 'webhook secrets were sealed anew with the first key'),
     onError: (error) => logger.warn({ err: error }, 'notifications were not sent; they stay due'),
   })
 }

@@ -4,6 +4,7 @@ import type { Logger } from '@tollgate/shared/logging'
 import { createMetrics } from '@tollgate/shared/metrics'
 import { createProducerConnection, createWorkerConnection, disconnectAll } from '@tollgate/shared/queues'
 import { openStore } from '@tollgate/shared/store'
+import { createSecretBox } from '@tollgate/shared/webhooks'
 import type { QuotaEnforcerConfig } from './config.ts'
 import { defineBacklogGauges, defineEnforcerMetrics, defineWebhookGauges } from './metrics.ts'
 import { startEnforcer } from './start-enforcer.ts'
@@ -42,7 +43,7 @@ export async function startQuotaEnforcer(options: QuotaEnforcerOptions): Promise
     namespace: config.REDIS_NAMESPACE,
     sweepIntervalMs: config.SWEEP_INTERVAL_MS,
     mode: config.ENFORCEMENT_MODE,
-    webhooks: { allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE },
+    webhooks: { allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE, box: createSecretBox(config.WEBHOOK_SECRET_KEYS) },
     metrics: defineEnforcerMetrics(metrics),
     logger,
     now,

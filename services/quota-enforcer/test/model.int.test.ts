@@ -16,7 +16,7 @@ beforeAll(async () => {
     organization_id: null,
     url: 'https://hooks.example.com/',
     types: [],
-    secret: 'whsec_',
+    sealed_secret: 'v1.test',
   }
   await world.rpcOf.api('create_webhook', { change: { ...endpoint, actor: 'test' } })
 })

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { enforcementSeenKey } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openWorld, type World } from './world.ts'
 
@@ -286,6 +287,21 @@ describe('a Postgres restored to an earlier point', () => {
     await enforcer.stop()
     const [control] = await world.rpcOf.api('load_enforcement_control', {})
     expect(control?.epoch).toBe('2')
+  })
+  test('is noticed also where Redis has lost its copy, by what a gate remembers', async () => {
+    const before = await world.rpcOf.api('load_enforcement_control', {})
+    await world.redis.del(`${world.namespace}:enforcement`)
+    const [epoch, revision] = [before[0]?.epoch ?? '', `${BigInt(before[0]?.last_revision ?? 0) + 5_000n}`]
+    await world.redis.hset(enforcementSeenKey(world.namespace), { epoch, revision })
+    const enforcer = world.start({ rebuildIntervalMs: 50 })
+    await vi.waitFor(async () => expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1), {
+      timeout: 20_000,
+      interval: 50,
+    })
+    await enforcer.stop()
+    const [control] = await world.rpcOf.api('load_enforcement_control', {})
+    expect(Number(control?.epoch)).toBe(Number(epoch) + 1)
+    expect(BigInt(control?.revision ?? 0)).toBeGreaterThan(BigInt(revision))
   })
 })
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { makeWebhookSecret } from '@tollgate/shared/webhooks'
+import { createSecretBox, makeWebhookSecret } from '@tollgate/shared/webhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createSendWebhook } from '../src/send-webhook.ts'
 import { isGood, openReceiver, type Receiver } from './receiver.ts'
-import { openWorld, usageEvent, type World } from './world.ts'
+import { openWorld, secretBox, usageEvent, type World } from './world.ts'
 
 let world: World
 let receiver: Receiver
@@ -31,8 +31,9 @@ const startDelivering = (more: object = {}) => {
 async function addEndpoint(organizationId: string | null, more: { url?: string; types?: string[] } = {}) {
   const secret = makeWebhookSecret()
   const id = randomUUID()
-  const change = { id, organization_id: organizationId, url: receiver.url, types: [], secret, actor: 'test', ...more }
-  await world.rpcOf.api('create_webhook', { change })
+  const sealed_secret = secretBox.seal(secret, id)
+  const change = { id, organization_id: organizationId, url: receiver.url, types: [], sealed_secret, actor: 'test' }
+  await world.rpcOf.api('create_webhook', { change: { ...change, ...more } })
   return { id, secret, organization_id: organizationId, actor: 'test' }
 }
 
@@ -124,7 +125,8 @@ describe('signatures', () => {
   test('during a rotation both secrets are good, then the new one alone; any other never', async () => {
     const { id, endpoint } = await limited()
     const secret = makeWebhookSecret()
-    await world.rpcOf.api('rotate_webhook', { change: { ...endpoint, secret, overlap_seconds: 3_600 } })
+    const sealed_secret = secretBox.seal(secret, endpoint.id)
+    await world.rpcOf.api('rotate_webhook', { change: { ...endpoint, sealed_secret, overlap_seconds: 3_600 } })
     await use(id, 500)
     startDelivering()
     await until(() => expect(receiver.received).toHaveLength(1))
@@ -137,6 +139,40 @@ describe('signatures', () => {
     await use(id, 500)
     await until(() => expect(receiver.received).toHaveLength(2))
     expect(judge()).toEqual([false, true, false])
+  })
+})
+
+describe('sealed secrets', () => {
+  const [OLD, NEW] = ['the key of last year, as long as it has to be', 'the key of this year, as long as it has to be']
+
+  test('a new key seals what there is anew, and the old one can go; without its key nothing is sent, and it stays due', async () => {
+    const { id, endpoint } = await limited(['quota.threshold'])
+    const seal = async (sealed_secret: string) =>
+      world.admin.query('update tollgate.webhook_endpoints set sealed_secret = $2 where id = $1', [
+        endpoint.id,
+        sealed_secret,
+      ])
+    await seal(createSecretBox([OLD]).seal(endpoint.secret, endpoint.id))
+    await use(id, 500)
+    startDelivering({ box: createSecretBox([NEW]) })
+    await until(async () =>
+      expect(await deliveries(endpoint)).toMatchObject([
+        { attempts: 1, state: 'pending', last_error: 'the key of the signing secret is missing at present' },
+      ]),
+    )
+    expect(receiver.received).toHaveLength(0)
+    await Promise.all(running.splice(0).map((enforcer) => enforcer.stop()))
+    startDelivering({ box: createSecretBox([NEW, OLD]) })
+    const stored = async () =>
+      (await world.admin.query('select sealed_secret from tollgate.webhook_endpoints where id = $1', [endpoint.id]))
+        .rows[0]
+    await until(async () =>
+      expect(createSecretBox([NEW]).open((await stored()).sealed_secret, endpoint.id)).toBe(endpoint.secret),
+    )
+    await Promise.all(running.splice(0).map((enforcer) => enforcer.stop()))
+    startDelivering({ box: createSecretBox([NEW]) })
+    await skipWait()
+    await until(() => expect(receiver.received.filter((request) => isGood(request, endpoint.secret))).toHaveLength(1))
   })
 })
 
@@ -180,7 +216,7 @@ describe('faults', () => {
     if (claim === undefined) throw new Error('nothing was due')
     const send = createSendWebhook({ allowPrivate: true, timeoutMs: 5_000, now: Date.now })
     await send(
-      { id: claim.id, url: claim.url, body: claim.payload, secrets: [claim.secret] },
+      { id: claim.id, url: claim.url, body: claim.payload, secrets: [endpoint.secret] },
       new AbortController().signal,
     )
     startDelivering()

@@ -11,6 +11,7 @@ import {
   disconnectAll,
 } from '@tollgate/shared/queues'
 import { openStore, type Rpc } from '@tollgate/shared/store'
+import { createSecretBox } from '@tollgate/shared/webhooks'
 import { Redis } from 'ioredis'
 import pg from 'pg'
 import { createEvaluate, type Evaluate } from '../src/evaluate.ts'
@@ -19,6 +20,8 @@ import { createPublish, enforcementKey } from '../src/publish.ts'
 import { startEnforcer, type WebhookSettings } from '../src/start-enforcer.ts'
 
 const onError = () => undefined
+/** Seals the secrets of all test endpoints. */
+export const secretBox = createSecretBox(['the key of these tests, as long as it has to be'])
 const silent = createLogger({ service: 'test', level: 'silent' })
 
 /** A row of `quota_decisions`. */
@@ -198,7 +201,7 @@ function startTestEnforcer(rpc: Rpc, redisUrl: string, namespace: string, option
     sweepIntervalMs: options.sweepIntervalMs ?? 600_000,
     rebuildIntervalMs: options.rebuildIntervalMs ?? 600_000,
     auditIntervalMs: options.auditIntervalMs ?? 600_000,
-    webhooks: { allowPrivate: true, intervalMs: 600_000, ...options.webhooks },
+    webhooks: { allowPrivate: true, box: secretBox, intervalMs: 600_000, ...options.webhooks },
     metrics: defineEnforcerMetrics(metrics),
     logger: silent,
     now: Date.now,

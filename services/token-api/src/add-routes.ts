@@ -1,3 +1,4 @@
+import { createSecretBox } from '@tollgate/shared/webhooks'
 import { requireOpenSession } from './access/require-open-session.ts'
 import { addLoginRoutes } from './add-login-routes.ts'
 import { addQuotaRoutes } from './add-quota-routes.ts'
@@ -28,6 +29,7 @@ import { postWebhooks } from './routes/post-webhooks.ts'
 import type { App } from './routes/typed-app.ts'
 import { type AccessTokenVerifier, openAccessTokenVerifier } from './tokens/verify-access-token.ts'
 import { createSupabaseTokenVerifier } from './tokens/verify-supabase-token.ts'
+import { createMakeSecret } from './webhooks/make-secret.ts'
 
 /** Adds the routes, each with what it needs and no more. */
 export function addRoutes(
@@ -157,7 +159,8 @@ function addKeyRoutes(app: App, dependencies: Acting, { verifySupabase, authenti
 function addWebhookRoutes(app: App, { config, store, actOf }: Acting, checks: Checks): void {
   const { verifySupabase, authenticateKey } = checks
   const access = { verifySupabase, authenticateKey, findMember: store.findMember }
-  postWebhooks(app, { access, store, actOf, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE })
-  manageWebhooks(app, { access, store, actOf })
+  const makeSecret = createMakeSecret(createSecretBox(config.WEBHOOK_SECRET_KEYS))
+  postWebhooks(app, { access, store, actOf, makeSecret, allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE })
+  manageWebhooks(app, { access, store, actOf, makeSecret })
   webhookDeliveries(app, { access, store })
 }

@@ -5,6 +5,7 @@ import {
   parseEnv,
   positiveInteger,
   secret,
+  secrets,
   serviceEnv,
   url,
 } from '@tollgate/shared/config'
@@ -37,18 +38,11 @@ const operatorKey = secret({ minBytes: 35 }).regex(/^tg_[\w-]{32,128}$/, {
   error: 'must be tg_ and at least 32 letters or digits: echo tg_$(openssl rand -hex 24)',
 })
 
-const secrets = z
-  .string()
-  .transform((text) => text.split(',').filter((part) => part !== ''))
-  .refine((list) => list.every((part) => secret().safeParse(part).success), {
-    error: 'must be strong secrets, separated by commas',
-  })
-
 const schema = serviceEnv({
   LIBRECHAT_JWT_SECRET: secret(),
   JWT_REFRESH_SECRET: secret(),
   // Rotation: secrets and public keys that were in force before, and a key pair in place of the secret.
-  JWT_PREVIOUS_SECRETS: secrets.prefault(''),
+  JWT_PREVIOUS_SECRETS: secrets().prefault(''),
   JWT_SIGNING_KEY: z.string().optional(),
   JWT_PREVIOUS_PUBLIC_KEYS: z.string().optional(),
   SUPABASE_URL: url(['http', 'https']),
@@ -76,6 +70,8 @@ const schema = serviceEnv({
   ENFORCEMENT_MODE: z.enum(['enforce', 'observe']).default('enforce'),
   // Whether webhooks may name http URLs and addresses that are not public. The enforcer, which sends, has the same setting.
   WEBHOOKS_ALLOW_PRIVATE: boolean().prefault('false'),
+  // Keys that webhook secrets are sealed with in the database: the first seals, all open. The enforcer has the same.
+  WEBHOOK_SECRET_KEYS: secrets().prefault(''),
   GATE_FAIL_MODE: z.enum(['closed', 'open']).default('closed'),
   CORS_ORIGINS: origins.prefault(''),
   TRUST_PROXY: trustProxy.prefault('false'),

@@ -37,6 +37,7 @@ export interface RouteDependencies {
     | 'ENFORCEMENT_MODE'
     | 'SUPPORT_CONTACT'
     | 'WEBHOOKS_ALLOW_PRIVATE'
+    | 'WEBHOOK_SECRET_KEYS'
   >
   readonly keys: TokenKeys
   readonly store: Store

@@ -27,7 +27,13 @@ const post = async <Body = object>(path: string, json?: unknown, options: object
   }
 }
 const reserve = (total_tokens: number, change: object = {}) =>
-  post('/v1/reservations', { organization_id: organization, user_id: user, session_id: 'chat-1', total_tokens, ...change })
+  post('/v1/reservations', {
+    organization_id: organization,
+    user_id: user,
+    session_id: 'chat-1',
+    total_tokens,
+    ...change,
+  })
 
 // No enforcer runs here and the gate was told nothing: Postgres has the last word.
 test('holds nothing from the order to revoke on, of the organization or the user, and holds again when restored', async () => {

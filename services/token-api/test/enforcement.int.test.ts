@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { CONTROL_FIELD, type Enforcement } from '@tollgate/shared/contracts'
+import { CONTROL_FIELD, type Enforcement, enforcementSeenKey } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { noteSeen } from '../src/gate/note-seen.ts'
 import { sampleEnforcement } from '../src/testing/claims.ts'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
@@ -149,6 +150,21 @@ describe('the routes', () => {
     expect((await call(bench.api.url, path(`users/${user}/quota`), { token: colleague })).status).toBe(403)
   })
 
+  test('one organization is observed by its quota, and enforced again; its own admin changes nothing of that', async () => {
+    const put = async (mode: string | null, credential: string) =>
+      call(bench.api.url, path('quota'), { method: 'PUT', token: credential, json: { limit: 5, mode } })
+    const operator = await addKey(bench.db, ['quota:write'])
+    expect(await put('observe', operator)).toMatchObject({ status: 200, body: { mode: 'observe' } })
+    expect((await put('enforce', await admin())).status).toBe(403)
+    expect(await put('enforce', operator)).toMatchObject({ status: 200, body: { mode: 'enforce' } })
+    await put('observe', operator)
+    expect(await put(null, operator)).toMatchObject({ status: 200, body: { mode: 'enforce' } })
+    expect((await put('never', operator)).status).toBe(400)
+    const trail = `select details ->> 'mode' as mode from tollgate.audit_log where target = $1 and details ? 'mode' order by id`
+    const { rows } = await bench.db.query(trail, [`organization:${organization}`])
+    expect(rows.map(({ mode }) => mode)).toEqual(['observe', 'enforce', 'observe', null])
+  })
+
   test('zone and anchor day are set with the limit, and what is no zone is refused', async () => {
     const operator = await addKey(bench.db, ['quota:write'])
     const put = (period: object) =>
@@ -165,4 +181,21 @@ describe('the routes', () => {
       expect((await put(period)).status).toBe(400)
     }
   })
+})
+
+test('a gate keeps the newest that it was told beside the copy in Redis, and never goes back', async () => {
+  const seen = () => bench.redis.hgetall(enforcementSeenKey(bench.namespace))
+  const message = sampleEnforcement({ organization_id: randomUUID(), revision: '9007199254740993000' })
+  await bench.redis.publish(`${bench.namespace}:enforcement`, JSON.stringify(message))
+  const newest = { epoch: '1', revision: message.revision }
+  await vi.waitFor(async () => expect(await seen()).toEqual(newest), { timeout: 15_000, interval: 50 })
+  const note = (epoch: number, revision: string) => noteSeen(bench.redis, bench.namespace, { epoch, revision })
+  await note(1, '12')
+  await note(1, '9007199254740992999')
+  expect(await seen()).toEqual(newest)
+  await note(1, '9007199254740993001')
+  expect((await seen()).revision).toBe('9007199254740993001')
+  await note(2, '5')
+  await note(1, '9007199254740993002')
+  expect(await seen()).toEqual({ epoch: '2', revision: '5' })
 })

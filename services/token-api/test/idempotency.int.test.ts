@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createSecretBox } from '@tollgate/shared/webhooks'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
@@ -181,10 +182,11 @@ describe('a request that died after its act and before its answer was kept, made
     expect(second).toEqual(first)
     const [rotated, again] = await twice(`${base}/${first.id}/rotate`)
     expect(again.secret).toBe(rotated.secret)
-    const { rows } = await bench.db.query('select previous_secret from tollgate.webhook_endpoints where id = $1', [
-      first.id,
-    ])
-    expect(rows).toEqual([{ previous_secret: first.secret }])
+    const stored = 'select sealed_secret, previous_sealed_secret from tollgate.webhook_endpoints where id = $1'
+    const { rows } = await bench.db.query(stored, [first.id])
+    const box = createSecretBox([bench.secrets.webhooks])
+    expect(box.open(rows[0].sealed_secret, first.id)).toBe(rotated.secret)
+    expect(box.open(rows[0].previous_sealed_secret, first.id)).toBe(first.secret)
   })
 
   test('an order', async () => {

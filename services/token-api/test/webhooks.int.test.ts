@@ -1,7 +1,8 @@
+import { createSecretBox } from '@tollgate/shared/webhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser } from './support/seed.ts'
-import { type Bench, openBench } from './support/start-api.ts'
+import { type Bench, openBench, startApi } from './support/start-api.ts'
 
 let bench: Bench
 let home: string
@@ -37,9 +38,36 @@ test('a secret is shown when it is made, and never again', async () => {
   const { rows } = await bench.db.query('select details from tollgate.audit_log')
   const shown = JSON.stringify([listed.body, rows])
   for (const { secret } of [created.body, rotated.body]) expect(shown).not.toContain(secret)
+  // Nor does the table hold it, but for whoever has the key.
+  const table = await bench.db.query('select * from tollgate.webhook_endpoints where id = $1', [created.body.id])
+  const raw = JSON.stringify(table.rows)
+  for (const { secret } of [created.body, rotated.body]) expect(raw).not.toContain(secret.slice('whsec_'.length))
+  const box = createSecretBox([bench.secrets.webhooks])
+  const [{ sealed_secret, previous_sealed_secret }] = table.rows
+  const opened = [sealed_secret, previous_sealed_secret].map((sealed) => box.open(sealed, created.body.id))
+  expect(opened).toEqual([rotated.body.secret, created.body.secret])
+  await expect(
+    bench.db.query(`update tollgate.webhook_endpoints set sealed_secret = 'whsec_dGVzdA==' where id = $1`, [
+      created.body.id,
+    ]),
+  ).rejects.toThrow(/check constraint/)
   for (const status of [200, 404]) {
     const removed = await call(bench.api.url, `${path}/${created.body.id}`, { method: 'DELETE', token: key })
     expect(removed.status).toBe(status)
+  }
+})
+
+test('without a key to seal secrets with, no endpoint is made', async () => {
+  const keyless = await startApi({ ...bench.env, WEBHOOK_SECRET_KEYS: '' })
+  try {
+    const json = { url: URL_OF_HOOK }
+    const options = { method: 'POST', token: key, json }
+    expect(await call(keyless.url, `/v1/organizations/${home}/webhooks`, options)).toMatchObject({
+      status: 503,
+      body: { reason: 'webhook_keys_missing' },
+    })
+  } finally {
+    await keyless.stop()
   }
 })
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type QuotaPolicy, quotaPolicy, reducedConfig } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy, reducedConfig } from '@tollgate/shared/contracts'
 import type { Rpc } from '@tollgate/shared/store'
 import { type Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
@@ -10,6 +10,7 @@ import type { OperatorFlags } from '../operator/open-operator.ts'
 import { readDate, readUuid } from '../operator/read-option.ts'
 import { addOperatorOptions, type CommandResult, runOperator, throwIfStopped } from '../operator/run-operator.ts'
 import { createProgress } from '../operator/show-progress.ts'
+import { loadPast } from '../quota/load-past.ts'
 import { type Crossing, type PastUsage, replayUsage } from '../quota/replay-usage.ts'
 
 /** Wrapped, since commander takes a bare null for a missing value. */
@@ -23,6 +24,12 @@ interface SimulateFlags extends OperatorFlags {
   readonly to: string
   readonly organization?: string
   readonly limit?: Limit
+  readonly userLimit?: Limit
+}
+
+/** An entry of the ledger with its user. */
+interface UsersUsage extends PastUsage {
+  readonly userId: string
 }
 
 const DAY_MS = 86_400_000
@@ -31,6 +38,7 @@ const LONGEST_PERIOD_DAYS = 62
 const ROWS_AT_A_TIME = 5_000
 
 const ledgerLine = z.object({
+  user_id: z.string(),
   period_start: z.string(),
   time: z.string(),
   total_tokens: z.string(),
@@ -46,15 +54,15 @@ async function readPolicyFile(path: string): Promise<QuotaPolicy> {
   }
 }
 
-async function readDay(rpc: Rpc, page: { organization_id: string; date: string }): Promise<PastUsage[]> {
-  const usage: PastUsage[] = []
+async function readDay(rpc: Rpc, page: { organization_id: string; date: string }): Promise<UsersUsage[]> {
+  const usage: UsersUsage[] = []
   let after: unknown = null
   for (;;) {
     const rows = await rpc('export_ledger', { page: { ...page, after, max_rows: ROWS_AT_A_TIME } })
     for (const { line } of rows) {
-      const { period_start, time, total_tokens, cost_usd } = ledgerLine.parse(line)
+      const { user_id: userId, period_start, time, total_tokens, cost_usd } = ledgerLine.parse(line)
       const times = { periodStart: Date.parse(period_start), time: Date.parse(time) }
-      usage.push({ ...times, tokens: BigInt(total_tokens), costUsd: cost_usd })
+      usage.push({ userId, ...times, tokens: BigInt(total_tokens), costUsd: cost_usd })
     }
     if (rows.length < ROWS_AT_A_TIME) return usage
     after = rows.at(-1)?.here
@@ -62,7 +70,7 @@ async function readDay(rpc: Rpc, page: { organization_id: string; date: string }
 }
 
 /** What the policy would have brought for one organization, on the asked days of its own calendar. */
-async function simulateOne(rpc: Rpc, flags: SimulateFlags, policy: QuotaPolicy, id: string, usage: PastUsage[]) {
+async function simulateOne(rpc: Rpc, flags: SimulateFlags, policy: QuotaPolicy, id: string, usage: UsersUsage[]) {
   const [position] = await rpc('load_quota_position', { for_organization: id })
   const { base_limit_tokens: present = null, time_zone = 'UTC', reduced_configs } = position ?? {}
   const { tokens: limit } = flags.limit ?? { tokens: present === null ? null : BigInt(present) }
@@ -71,23 +79,39 @@ async function simulateOne(rpc: Rpc, flags: SimulateFlags, policy: QuotaPolicy, 
   const dayOf = ({ at }: Crossing) => localDay.format(new Date(at))
   // To the end of the last day, wherever it ends last.
   const until = Date.parse(`${flags.to}T00:00:00Z`) + 2 * DAY_MS
-  const crossings = replayUsage(usage, { limit, policy, reducedConfigs }, until).filter(
-    (crossing) => dayOf(crossing) >= flags.from && dayOf(crossing) <= flags.to,
-  )
-  return { organization_id: id, limit_tokens: limit === null ? null : String(limit), crossings }
+  const isAsked = (crossing: Crossing) => dayOf(crossing) >= flags.from && dayOf(crossing) <= flags.to
+  const past = await loadPast(rpc, id, firstInstant(flags), until)
+  const { observe, periods, grants } = past
+  const common = { reducedConfigs, observe, periods }
+  const crossings = replayUsage(usage, { ...common, limit, policy, grants, acts: past.acts.get(null) ?? [] }, until)
+  const users = [...Map.groupBy(usage, ({ userId }) => userId)].flatMap(([user_id, own]) => {
+    const tried = flags.userLimit && { limit: flags.userLimit.tokens, policy: past.userDefault?.policy ?? null }
+    const rule = past.users.get(user_id) ?? tried ?? past.userDefault
+    const acts = past.acts.get(user_id) ?? []
+    if (rule === null && acts.length === 0) return []
+    const ladder = rule?.policy ?? past.userDefault?.policy ?? DEFAULT_QUOTA_POLICY
+    const found = replayUsage(own, { ...common, limit: rule?.limit ?? null, policy: ladder, acts }, until)
+    return found.filter(isAsked).map((crossing) => ({ user_id, ...crossing }))
+  })
+  const limit_tokens = limit === null ? null : String(limit)
+  const ofAll = crossings.filter(isAsked).map((crossing) => ({ user_id: null, ...crossing }))
+  return { organization_id: id, limit_tokens, crossings: [...ofAll, ...users] }
 }
+
+/** What was used in the period before the first asked day counts too. */
+const firstInstant = ({ from }: SimulateFlags): number => Date.parse(from) - LONGEST_PERIOD_DAYS * DAY_MS
 
 async function simulate(flags: SimulateFlags, io: CommandIo): Promise<void> {
   const policy = await readPolicyFile(flags.policy)
   await runOperator(flags, io, async ({ rpc }): Promise<CommandResult> => {
-    const from_date = new Date(Date.parse(flags.from) - LONGEST_PERIOD_DAYS * DAY_MS).toISOString().slice(0, 10)
+    const from_date = new Date(firstInstant(flags)).toISOString().slice(0, 10)
     const range = { from_date, to_date: flags.to, only_organization: flags.organization }
     const days = Map.groupBy(await rpc('list_usage_days', range), (day) => day.organization_id)
     const progress = createProgress(io, 'organizations')
     const organizations: Awaited<ReturnType<typeof simulateOne>>[] = []
     try {
       for (const [id, pages] of days) {
-        const usage: PastUsage[] = []
+        const usage: UsersUsage[] = []
         for (const page of pages) {
           throwIfStopped(io, 'Nothing was changed.')
           for (const entry of await readDay(rpc, page)) usage.push(entry)
@@ -103,20 +127,21 @@ async function simulate(flags: SimulateFlags, io: CommandIo): Promise<void> {
 }
 
 function describe(organizations: readonly Awaited<ReturnType<typeof simulateOne>>[]): string {
-  const lines = organizations.flatMap(({ organization_id, limit_tokens, crossings }) =>
+  const lines = organizations.flatMap(({ organization_id, crossings }) =>
     crossings.map((crossing) => [
       organization_id,
+      crossing.user_id ?? '–',
       crossing.at,
       crossing.observed === null ? crossing.state : `${crossing.state} (withheld: ${crossing.observed})`,
       crossing.reason,
       formatCount(BigInt(crossing.used_tokens)),
-      limit_tokens === null ? '–' : formatCount(BigInt(limit_tokens)),
+      crossing.limit_tokens === null ? '–' : formatCount(BigInt(crossing.limit_tokens)),
     ]),
   )
   const nobody = 'Nobody would have been warned, downgraded or revoked.'
-  const head = ['Organization', 'When', 'State', 'Reason', 'Used', 'Limit']
+  const head = ['Organization', 'User', 'When', 'State', 'Reason', 'Used', 'Limit']
   return [
-    ...(lines.length === 0 ? [nobody] : formatTable([head, ...lines], new Set([4, 5]))),
+    ...(lines.length === 0 ? [nobody] : formatTable([head, ...lines], new Set([5, 6]))),
     'Nothing was changed.',
   ].join('\n')
 }
@@ -139,6 +164,11 @@ export function addQuotaCommand(program: Command, io: CommandIo): void {
     .option(
       '--limit <tokens>',
       "LLM tokens a period, or `unlimited` (default: each organization's present limit)",
+      readLimit,
+    )
+    .option(
+      '--user-limit <tokens>',
+      'LLM tokens a period for each user without an own limit, or `unlimited` (default: the present one)',
       readLimit,
     )
     .action((flags: SimulateFlags) => simulate(flags, io))

@@ -52,3 +52,43 @@ test('a grace ends by time alone, soft steps take nothing, and cost counts', () 
 test('without a limit nobody is told anything', () => {
   expect(replayUsage([use(JANUARY, 1, 1_000_000)], { ...rules, limit: null }, END)).toEqual([])
 })
+
+const act = (hour: number, action: 'revoke' | 'restore' | 'exempt' | 'clear', until = Number.POSITIVE_INFINITY) => ({
+  ...{ at: JANUARY + hour * HOUR, action, until },
+})
+
+test('a grant lifts what its usage had brought, is spent before the limit where it expires first, and what is left goes on', () => {
+  const grants = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: JANUARY + 5 * HOUR }]
+  const history = [use(JANUARY, 1, 1_250), use(JANUARY, 6, 50), use(FEBRUARY, 1, 990)]
+  const found = replayUsage(history, { ...rules, grants }, END)
+  expect(found.map(({ at, state, limit_tokens }) => [at.slice(0, 13), state, limit_tokens])).toEqual([
+    ['2026-01-01T01', 'revoked', '1000'],
+    ['2026-01-01T03', 'warned', '2000'], // 62 %
+    ['2026-02-01T00', 'active', '1000'], // all of it was spent in January, before the limit
+    ['2026-02-01T01', 'warned', '1000'],
+  ])
+  const kept = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: Number.POSITIVE_INFINITY }]
+  const later = replayUsage(history, { ...rules, grants: kept }, END)
+  expect(later.at(-1)).toMatchObject({ state: 'warned', reason: 'max_tokens_50_percent', limit_tokens: '1700' })
+})
+
+test('manual acts hold from when to when they were ordered, and observing takes nothing', () => {
+  const acts = [act(1, 'revoke'), act(2, 'clear'), act(6, 'restore', FEBRUARY), act(30, 'exempt', JANUARY + 40 * HOUR)]
+  const history = [use(JANUARY, 5, 1_000), use(JANUARY, 20, 200), use(JANUARY, 50, 10)]
+  const found = replayUsage(history, { ...rules, acts, periods: [JANUARY, FEBRUARY, END] }, END)
+  expect(found.map(({ at, state, reason, observed }) => [at.slice(5, 13), state, reason, observed])).toEqual([
+    ['01-01T01', 'revoked', 'manual_revoke', null],
+    ['01-01T02', 'active', 'within_limit', null],
+    ['01-01T05', 'downgraded', 'max_tokens_100_percent', null],
+    ['01-01T06', 'warned', 'max_tokens_90_percent', 'downgraded'],
+    ['01-01T20', 'revoked', 'max_tokens_120_percent', null],
+    ['01-02T06', 'warned', 'max_tokens_90_percent', 'revoked'],
+    ['01-02T16', 'revoked', 'max_tokens_120_percent', null],
+    ['02-01T00', 'active', 'within_limit', null],
+  ])
+  const observed = replayUsage(history, { ...rules, observe: true }, END)
+  expect(observed.map(({ state, observed: withheld }) => [state, withheld])).toEqual([
+    ['warned', 'downgraded'],
+    ['warned', 'revoked'],
+  ])
+})

@@ -1,12 +1,12 @@
--- Where notifications are sent. The secrets stand here in the clear, since each delivery is signed with them: only services
--- read this table.
+-- Where notifications are sent. The secrets that deliveries are signed with are sealed before they come here, with a key that
+-- no database knows (packages/shared/src/webhooks/seal-secret.ts).
 create table tollgate.webhook_endpoints (
   id uuid primary key,
   organization_id uuid,              -- null: the operator's, told of every organization
   url text not null,
   types text[] not null,             -- empty: all
-  secret text not null,
-  previous_secret text,              -- signs too until previous_until
+  sealed_secret text not null check (sealed_secret like 'v1.%'),
+  previous_sealed_secret text check (previous_sealed_secret like 'v1.%'), -- signs too until previous_until
   previous_until timestamptz,
   created_by text not null,
   created_at timestamptz not null default now(),

@@ -1,4 +1,4 @@
--- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, secret,
+-- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, sealed_secret,
 --   actor }. Returns: no row for an unknown organization, else one: the endpoint without its secret.
 -- Locks: none. Invariant: repeated with the same id it changes nothing.
 create function public.create_webhook(change jsonb) returns setof tollgate.webhook_view
@@ -8,11 +8,11 @@ declare
   asked record;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
-    id uuid, organization_id uuid, url text, types text[], secret text, actor text);
+    id uuid, organization_id uuid, url text, types text[], sealed_secret text, actor text);
   if asked.organization_id is not null and not exists (
     select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
-  insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
-  values (asked.id, asked.organization_id, asked.url, asked.types, asked.secret, asked.actor)
+  insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
+  values (asked.id, asked.organization_id, asked.url, asked.types, asked.sealed_secret, asked.actor)
   on conflict (id) do nothing;
   if found then
     perform tollgate.record_audit(asked.actor, 'webhook.created', 'webhook:' || asked.id,
@@ -52,8 +52,8 @@ end
 $$;
 
 -- Purpose: give an endpoint a new secret; for the overlap what is sent bears the signatures of both.
--- Parameters: change = { organization_id, id, secret, overlap_seconds (0: the old one ends now), actor }.
--- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same secret it
+-- Parameters: change = { organization_id, id, sealed_secret, overlap_seconds (0: the old one ends now), actor }.
+-- Returns: no row for an unknown or removed one, else one. Locks: the endpoint. Invariant: repeated with the same seal it
 --   changes nothing.
 create function public.rotate_webhook(change jsonb) returns setof tollgate.webhook_view
 language plpgsql volatile security invoker set search_path = ''
@@ -62,17 +62,17 @@ declare
   asked record;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(change)) as c (
-    organization_id uuid, id uuid, secret text, overlap_seconds integer, actor text);
-  update tollgate.webhook_endpoints e set previous_secret = e.secret, secret = asked.secret,
+    organization_id uuid, id uuid, sealed_secret text, overlap_seconds integer, actor text);
+  update tollgate.webhook_endpoints e set previous_sealed_secret = e.sealed_secret, sealed_secret = asked.sealed_secret,
     previous_until = now() + make_interval(secs => asked.overlap_seconds)
   where e.id = asked.id and e.organization_id is not distinct from asked.organization_id and e.disabled_at is null
-    and e.secret <> asked.secret;
+    and e.sealed_secret <> asked.sealed_secret;
   if found then
     perform tollgate.record_audit(asked.actor, 'webhook.rotated', 'webhook:' || asked.id,
       jsonb_build_object('overlap_seconds', asked.overlap_seconds), asked.organization_id);
   end if;
   return query select v.* from tollgate.webhook_view v
-    join tollgate.webhook_endpoints e on e.id = v.id and e.secret = asked.secret and e.disabled_at is null
+    join tollgate.webhook_endpoints e on e.id = v.id and e.sealed_secret = asked.sealed_secret and e.disabled_at is null
     where v.id = asked.id and v.organization_id is not distinct from asked.organization_id;
 end
 $$;

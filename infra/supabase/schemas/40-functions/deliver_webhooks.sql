@@ -1,9 +1,11 @@
 -- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms }.
--- Returns: a row a delivery with where to send it and the secrets to sign it with; previous_secret null outside an overlap.
+-- Returns: a row a delivery with where to send it and the secrets, sealed, to sign it with; previous_sealed_secret null outside
+--   an overlap.
 -- Locks: the deliveries, skipping those that another enforcer takes. Invariant: until the lease is over nobody else gets
 --   them; a sender that dies leaves them to be taken again. At most four of an endpoint, so that a slow one holds up none.
 create function public.claim_webhooks(claim jsonb)
-returns table (id uuid, attempt integer, url text, secret text, previous_secret text, payload text)
+returns table (
+  id uuid, endpoint_id uuid, attempt integer, url text, sealed_secret text, previous_sealed_secret text, payload text)
 language sql volatile security invoker set search_path = ''
 as $$
   with asked as (
@@ -24,7 +26,8 @@ as $$
   set attempts = d.attempts + 1, due_at = now() + make_interval(secs => a.lease_ms / 1000.0)
   from due, asked a, tollgate.webhook_endpoints e
   where d.id = due.id and e.id = d.endpoint_id
-  returning d.id, d.attempts, e.url, e.secret, case when e.previous_until > now() then e.previous_secret end, d.payload::text
+  returning d.id, d.endpoint_id, d.attempts, e.url, e.sealed_secret,
+    case when e.previous_until > now() then e.previous_sealed_secret end, d.payload::text
 $$;
 
 -- Purpose: write down how an attempt ended. Parameters: result = { id, attempt, delivered, status (null: no answer), error

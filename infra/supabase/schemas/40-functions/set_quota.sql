@@ -1,6 +1,7 @@
 -- Purpose: set an organization's own monthly limit, and its ladder if one is given.
 -- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is),
---   period = { time_zone, anchor_day } (absent: as it is; from the next period on), actor,
+--   period = { time_zone, anchor_day } (absent: as it is; from the next period on), mode (enforce | observe | null: the
+--   installation's; absent: as it is), actor,
 --   only_lower (true: refuse to raise: an organization's own admin) }.
 -- Returns: no row for an unknown organization, else one: changed (false: it would raise the limit), limit_tokens, version.
 -- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
@@ -18,7 +19,7 @@ begin
   select i.base_limit_tokens as limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
   if not found then return; end if;
   if (asked ->> 'only_lower')::boolean
-    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period']) then
+    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period', 'mode']) then
     changed := false; limit_tokens := held.limit_tokens::text; version := null;
     return next;
     return;
@@ -35,9 +36,14 @@ begin
     on conflict (organization_id) do update set
       time_zone = excluded.time_zone, period_anchor_day = excluded.period_anchor_day, updated_at = now();
   end if;
+  if asked ? 'mode' then
+    insert into tollgate.organization_settings as s (organization_id, enforcement_mode)
+    values (organization, asked ->> 'mode')
+    on conflict (organization_id) do update set enforcement_mode = excluded.enforcement_mode, updated_at = now();
+  end if;
   perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
     jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
-      'period', asked -> 'period'));
+      'period', asked -> 'period', 'mode', asked -> 'mode'));
   return next;
 end
 $$;

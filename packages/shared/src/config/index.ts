@@ -2,4 +2,4 @@ export { commonEnv, type StoreEnv, type StoreSettings, serviceEnv, storeSettings
 export { ConfigError, type ConfigFault } from './config-error.ts'
 export { boolean, duration, port, positiveInteger, url } from './fields.ts'
 export { type Env, parseEnv } from './parse-env.ts'
-export { type SecretOptions, secret } from './secret.ts'
+export { type SecretOptions, secret, secrets } from './secret.ts'

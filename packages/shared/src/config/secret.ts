@@ -33,6 +33,15 @@ export const secret = ({ minBytes = 32, allowWellKnown = false }: SecretOptions 
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
 
+/** Such keys, separated by commas; none is an empty list. */
+export const secrets = () =>
+  z
+    .string()
+    .transform((text) => text.split(',').filter((part) => part !== ''))
+    .refine((list) => list.every((part) => secret().safeParse(part).success), {
+      error: 'must be strong secrets, separated by commas',
+    })
+
 function findWeakness(value: string, minBytes: number, allowWellKnown: boolean): string | undefined {
   const isWellKnown = WELL_KNOWN.has(value.toLowerCase()) || PLACEHOLDER.test(value)
   if (!allowWellKnown && isWellKnown) return 'is a well-known default; make one with `openssl rand -base64 48`'

@@ -26,11 +26,13 @@ const timeZone = z
 /** When periods begin: at local midnight of `anchor_day` (31: the last day of shorter months), from the next period on. */
 const periodRule = z.strictObject({ time_zone: timeZone, anchor_day: z.number().int().min(1).max(31) })
 
-/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, an absent policy or period stays as it is. */
+/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, an absent policy, period or mode stays as it is. */
 export const quotaChange = z.strictObject({
   limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
   policy: quotaPolicy.optional(),
   period: periodRule.optional(),
+  /** `observe`: what would happen is recorded, and nothing refused. `null`: as the installation is set. */
+  mode: z.enum(['enforce', 'observe']).nullable().optional(),
 })
 export type QuotaChange = z.infer<typeof quotaChange>
 
@@ -86,6 +88,16 @@ export const enforcementControl = z.object({
   decision_id: z.string().nullable(),
 })
 export type EnforcementControl = z.infer<typeof enforcementControl>
+
+/**
+ * The newest that a gate has ever been told, kept by gates beside the hash: who lost the hash and was restored to an
+ * earlier point learns from it that there was more.
+ */
+export const enforcementSeen = z.object({ epoch: z.number().int().positive(), revision: bigintText })
+export type EnforcementSeen = z.infer<typeof enforcementSeen>
+
+/** Redis key of `enforcementSeen`, a hash. */
+export const enforcementSeenKey = (namespace: string): string => `${namespace}:enforcement-seen`
 
 /** Field of the Redis hash that holds `enforcementControl`; no organization has such an id. */
 export const CONTROL_FIELD = 'control'

@@ -7,6 +7,7 @@ import { gateKeys } from './gate-keys.ts'
 import { BEAT_SCRIPT } from './gate-scripts.ts'
 import type { Lease } from './lease.ts'
 import { enforcementKey, loadFromPostgres, loadFromRedis, parseEnforcement } from './load-enforcement.ts'
+import { noteSeen } from './note-seen.ts'
 
 /** What following stands on. */
 export interface FollowOptions {
@@ -146,6 +147,8 @@ async function reload(state: State, options: FollowOptions): Promise<void> {
   state.loadedAtMs = begunAtMs
   state.isFailing = false
   onReload('postgres')
+  // Again and again: the Redis that comes back may be an empty one. While it is away there is nobody to tell.
+  noteSeen(options.redis, options.namespace, copy.newest()).catch(() => undefined)
 }
 
 function receive(state: State, options: FollowOptions, channel: string, message: string): void {

@@ -7,23 +7,26 @@ import {
   webhookReport,
   webhookRotation,
 } from '@tollgate/shared/contracts'
-import { makeWebhookSecret } from '@tollgate/shared/webhooks'
 import { z } from 'zod'
 import type { CallerAccess } from '../access/identify-caller.ts'
 import { identifyWebhookOwner } from '../access/identify-webhook-owner.ts'
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
+import type { MakeSecret } from '../webhooks/make-secret.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
 export interface ManageWebhooks {
   readonly access: CallerAccess
-  readonly store: Pick<Store, 'listWebhooks' | 'removeWebhook' | 'rotateWebhook' | 'listDeliveries' | 'replayDelivery'>
+  readonly store: Pick<Store, 'listWebhooks' | 'removeWebhook' | 'rotateWebhook'>
+  readonly actOf: ActOf
+  readonly makeSecret: MakeSecret
 }
 
-/** What the routes that change something need beside. */
-export interface ChangeWebhooks extends ManageWebhooks {
-  readonly actOf: ActOf
+/** What the routes of the log need. */
+export interface WebhookDeliveries {
+  readonly access: CallerAccess
+  readonly store: Pick<Store, 'listDeliveries' | 'replayDelivery'>
 }
 
 const BASE = '/v1/organizations/:id/webhooks'
@@ -37,7 +40,7 @@ const page = z.strictObject({
 })
 
 /** `GET`, `DELETE` and rotation of endpoints. */
-export function manageWebhooks(app: App, { access, store, actOf }: ChangeWebhooks): void {
+export function manageWebhooks(app: App, { access, store, actOf, makeSecret }: ManageWebhooks): void {
   const list = {
     summary: 'The endpoints of an organization, newest first',
     security: bearer,
@@ -70,15 +73,15 @@ export function manageWebhooks(app: App, { access, store, actOf }: ChangeWebhook
   app.post(`${BASE}/:webhook/rotate`, { schema: rotate }, async (request, reply) => {
     const { id, webhook } = request.params
     const owner = await identifyWebhookOwner(request.headers.authorization, id, access)
-    const secret = makeWebhookSecret(actOf(request).randomBytes)
+    const { secret, sealed_secret } = makeSecret(webhook, actOf(request).randomBytes)
     const wishes = request.body ?? webhookRotation.parse({})
-    const rotated = known(await store.rotateWebhook({ ...owner, id: webhook, secret, ...wishes }))
+    const rotated = known(await store.rotateWebhook({ ...owner, id: webhook, sealed_secret, ...wishes }))
     return reply.code(201).send({ ...rotated, secret })
   })
 }
 
 /** The delivery log of an endpoint, and replay. */
-export function webhookDeliveries(app: App, { access, store }: ManageWebhooks): void {
+export function webhookDeliveries(app: App, { access, store }: WebhookDeliveries): void {
   const list = {
     summary: 'What was sent to an endpoint, newest first',
     description: 'Pages: hand the `next` of an answer back as `before`.',

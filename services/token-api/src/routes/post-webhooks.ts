@@ -1,10 +1,11 @@
 import { newWebhookReport, ProblemError, webhookOwner, webhookRequest } from '@tollgate/shared/contracts'
-import { makeWebhookSecret, readTarget, TargetError } from '@tollgate/shared/webhooks'
+import { readTarget, TargetError } from '@tollgate/shared/webhooks'
 import { z } from 'zod'
 import type { CallerAccess } from '../access/identify-caller.ts'
 import { identifyWebhookOwner } from '../access/identify-webhook-owner.ts'
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
+import type { MakeSecret } from '../webhooks/make-secret.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -14,10 +15,11 @@ export interface PostWebhooks {
   /** Whether http and addresses that are not public may be named. */
   readonly allowPrivate: boolean
   readonly actOf: ActOf
+  readonly makeSecret: MakeSecret
 }
 
 /** `POST /v1/organizations/{id}/webhooks`: an endpoint that is told; its secret is in this answer and nowhere else. */
-export function postWebhooks(app: App, { access, store, allowPrivate, actOf }: PostWebhooks): void {
+export function postWebhooks(app: App, { access, store, allowPrivate, actOf, makeSecret }: PostWebhooks): void {
   const schema = {
     summary: 'Have an endpoint told of thresholds, downgrades, revocations, restorations, grants and ended periods',
     description:
@@ -30,10 +32,10 @@ export function postWebhooks(app: App, { access, store, allowPrivate, actOf }: P
   app.post('/v1/organizations/:id/webhooks', { schema }, async (request, reply) => {
     const owner = await identifyWebhookOwner(request.headers.authorization, request.params.id, access)
     const url = readUrl(request.body.url, allowPrivate)
-    const act = actOf(request)
-    const secret = makeWebhookSecret(act.randomBytes)
+    const { id, randomBytes } = actOf(request)
+    const { secret, sealed_secret } = makeSecret(id, randomBytes)
     const types = [...new Set(request.body.types)].sort()
-    const created = await store.createWebhook({ ...owner, id: act.id, url, types, secret })
+    const created = await store.createWebhook({ ...owner, id, url, types, sealed_secret })
     if (created === undefined) throw new ProblemError('not-found', 'There is no such organization.')
     return reply.code(201).send({ ...created, secret })
   })

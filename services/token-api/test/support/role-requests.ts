@@ -58,8 +58,8 @@ const sessionOf = async ({ db, organizationId, userId }: Target): Promise<string
 
 const webhooksOf = ({ organizationId }: Target) => `/v1/organizations/${organizationId}/webhooks`
 const webhookOf = async (target: Target): Promise<string> => {
-  const add = `insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
-    values ($1, $2, 'https://hooks.example.com/', '{}', 'whsec_dGVzdA==', 'test') returning id`
+  const add = `insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
+    values ($1, $2, 'https://hooks.example.com/', '{}', 'v1.test', 'test') returning id`
   const { rows } = await target.db.query(add, [randomUUID(), target.organizationId])
   return `${webhooksOf(target)}/${rows[0].id}`
 }

@@ -16,6 +16,7 @@ import { startTokenApi } from '../../src/start.ts'
 export interface Secrets {
   readonly libreChat: string
   readonly refresh: string
+  readonly webhooks: string
   readonly supabase: string
 }
 
@@ -78,13 +79,19 @@ export async function openBench({ auth = false, env: extra = {} }: BenchOptions 
   const database = await createTestDatabase()
   const { redisUrl, prefix } = await createTestRedis()
   const supabase = auth ? await startTestSupabase(database.databaseUrl) : undefined
-  const secrets = { libreChat: newSecret(), refresh: newSecret(), supabase: supabase?.jwtSecret ?? newSecret() }
+  const secrets = {
+    libreChat: newSecret(),
+    refresh: newSecret(),
+    webhooks: newSecret(),
+    supabase: supabase?.jwtSecret ?? newSecret(),
+  }
   const env = {
     REDIS_URL: redisUrl,
     REDIS_NAMESPACE: prefix,
     DATABASE_URL: database.urls['token-api'],
     LIBRECHAT_JWT_SECRET: secrets.libreChat,
     JWT_REFRESH_SECRET: secrets.refresh,
+    WEBHOOK_SECRET_KEYS: secrets.webhooks,
     SUPABASE_JWT_SECRET: secrets.supabase,
     ...(supabase ? { SUPABASE_URL: supabase.url } : {}),
     ...extra,

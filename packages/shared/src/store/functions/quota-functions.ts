@@ -103,6 +103,7 @@ interface QuotaSetting {
   limit: number | null
   policy?: unknown // absent: the ladder stays as it is
   period?: { time_zone: string; anchor_day: number } // absent: likewise
+  mode?: EnforcementMode | null // absent: likewise; null: the installation's
   actor: string
   only_lower: boolean
 }
@@ -279,5 +280,6 @@ export type QuotaFunctions = {
     }
     row: UserDefaultRow
   }
+  load_past: { args: { query: { organization_id: string; from: string; to: string } }; row: { past: unknown } }
   load_user_default: { args: { for_organization: string }; row: UserDefaultRow }
 }

@@ -7,15 +7,24 @@ interface WebhookAct {
   actor: string
 }
 
+/** As `createSecretBox` seals them, with the endpoint's id as owner. */
+interface SealedSecrets {
+  sealed_secret: string
+  previous_sealed_secret: string | null
+}
+
 /** Endpoints, and what is sent to them. */
 export type WebhookFunctions = {
   create_webhook: {
-    args: { change: WebhookAct & { url: string; types: string[]; secret: string } }
+    args: { change: WebhookAct & { url: string; types: string[]; sealed_secret: string } }
     row: WebhookReport
   }
   list_webhooks: { args: { query: { organization_id: string | null } }; row: WebhookReport }
   remove_webhook: { args: { change: WebhookAct }; row: WebhookReport }
-  rotate_webhook: { args: { change: WebhookAct & { secret: string; overlap_seconds: number } }; row: WebhookReport }
+  rotate_webhook: {
+    args: { change: WebhookAct & { sealed_secret: string; overlap_seconds: number } }
+    row: WebhookReport
+  }
   list_webhook_deliveries: {
     args: {
       query: { organization_id: string | null; endpoint_id: string; before?: string | undefined; max_rows: number }
@@ -25,7 +34,7 @@ export type WebhookFunctions = {
   replay_webhook: { args: { change: WebhookAct & { endpoint_id: string } }; row: WebhookDelivery }
   claim_webhooks: {
     args: { claim: { max_rows: number; lease_ms: number } }
-    row: { id: string; attempt: number; url: string; secret: string; previous_secret: string | null; payload: string }
+    row: SealedSecrets & { id: string; endpoint_id: string; attempt: number; url: string; payload: string }
   }
   finish_webhook: {
     args: {
@@ -43,6 +52,14 @@ export type WebhookFunctions = {
   webhook_backlog: {
     args: Record<never, never>
     row: { pending: number; oldest_seconds: number; overdue_seconds: number }
+  }
+  list_old_seals: {
+    args: { query: { key_prefix: string; max_rows: number } }
+    row: SealedSecrets & { id: string }
+  }
+  reseal_webhook: {
+    args: { change: SealedSecrets & { id: string; from_sealed: string } }
+    row: { done: boolean }
   }
   prune_webhooks: { args: { max_rows: number }; row: { pruned: number } }
 }
