@@ -185,8 +185,8 @@ describe('a request that died after its act and before its answer was kept, made
     const stored = 'select sealed_secret, previous_sealed_secret from tollgate.webhook_endpoints where id = $1'
     const { rows } = await bench.db.query(stored, [first.id])
     const box = createSecretBox([bench.secrets.webhooks])
-    expect(box.open(rows[0].sealed_secret, first.id)).toBe(rotated.secret)
-    expect(box.open(rows[0].previous_sealed_secret, first.id)).toBe(first.secret)
+    expect(box.open(rows[0].sealed_secret, String(first.id))).toBe(rotated.secret)
+    expect(box.open(rows[0].previous_sealed_secret, String(first.id))).toBe(first.secret)
   })
 
   test('an order', async () => {
