@@ -1,16 +1,22 @@
+import { randomBytes } from 'node:crypto'
 import type { Service, Stack } from '@tollgate/local-stack'
 import { startTestStack } from '@tollgate/local-stack/testing'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { killInTurn } from '../src/holds/kill-in-turn.ts'
 import { spendRemainder, spendUnderFaults } from '../src/holds/spend-under-faults.ts'
+import { formatRequest } from '../src/load/http-request.ts'
 import { addPopulation } from '../src/load/population.ts'
+import { openTokenSigner } from '../src/load/sign-tokens.ts'
+import { spendUntilRefused } from '../src/load/spend-until-refused.ts'
 
+const SECRET = randomBytes(36).toString('base64url')
 let stack: Stack
 let secondApi: Service
 let db: pg.Pool
 beforeAll(async () => {
-  stack = await startTestStack({ env: { ...process.env, NODE_ENV: 'production', LOG_LEVEL: 'error' } })
+  const settings = { NODE_ENV: 'production', LOG_LEVEL: 'error', RATE_LIMITS: 'off', LIBRECHAT_JWT_SECRET: SECRET }
+  stack = await startTestStack({ env: { ...process.env, ...settings } })
   secondApi = await stack.addTokenApi()
   db = new pg.Pool({ connectionString: stack.databaseUrl, max: 2 })
   db.on('error', () => undefined)
@@ -42,6 +48,25 @@ test('200 clients on two instances never pass one limit, whatever is killed, and
   expect(run.end.usedTokens).toBe(run.spending.usedTokens)
   expect(run.end.usedTokens).toBeLessThanOrEqual(limit)
   expect(await spendRemainder(limit, run, options)).toEqual([201, 429])
+})
+
+test('without reservations the limit is passed by at most the lag times the rate, and what is under way', async () => {
+  const signer = await openTokenSigner(stack.describe(), SECRET)
+  for (const limit of [2_000, 5_000]) {
+    const [member] = await addPopulation(db, { organizations: 1, usersEach: 1, sessionsEach: 1, limit })
+    if (member === undefined) throw new Error('nobody was added')
+    await db.query(
+      `insert into tollgate.quota_policies (organization_id, max_tokens, policy, updated_by)
+       values ($1, $2, '{"steps": [{"at_percent": 100, "state": "revoked"}], "downgrade_to": {}}', 'test')`,
+      [member.organizationId, limit],
+    )
+    const { urls, key, onEvent } = await optionsOf(limit, 1)
+    const token = await signer.sign(member.organizationId)
+    const verify = formatRequest({ method: 'GET', path: '/api/auth/verify', token })
+    const found = await spendUntilRefused({ urls, key, onEvent, verify, member, limit, perSecond: 10_000 })
+    expect(found.tokens).toBeGreaterThanOrEqual(0)
+    expect(found.tokens).toBeLessThanOrEqual(found.boundTokens)
+  }
 })
 
 test('the same harness finds an overshoot where holds are decided without their lock', async () => {

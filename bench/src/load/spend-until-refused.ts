@@ -24,6 +24,8 @@ export interface SpendOptions {
 export interface Overshoot {
   /** LLM tokens that were accepted beyond the limit. */
   readonly tokens: number
+  /** The most that the pace allows in the time, with what is under way at its ends. */
+  readonly boundTokens: number
   /** From the accepted event that crossed the limit until the last one was accepted. */
   readonly lagMs: number
 }
@@ -44,12 +46,15 @@ export async function spendUntilRefused(options: SpendOptions): Promise<Overshoo
   const work = async (place: number) => {
     const url = urls[place % urls.length] ?? ''
     const [gate, ingest] = await Promise.all([openHttpConnection(url), openHttpConnection(url)])
-    for (let turn = 0; !isRefused; turn++) {
-      const dueMs = beganAtMs + (place / WORKERS + turn) * pauseMs
+    let dueMs = beganAtMs + (place / WORKERS) * pauseMs
+    while (!isRefused) {
       await delay(Math.max(0, dueMs - performance.now()))
+      // What was missed is not made up for: the pace is never exceeded.
+      dueMs = Math.max(dueMs, performance.now()) + pauseMs
       if (performance.now() - beganAtMs > TIMEOUT_MS) throw new BenchError('verify accepts beyond the limit.')
       if (!(await isAccepted(gate, options.verify))) break
-      tokens += await report(ingest, options)
+      await report(ingest, options)
+      tokens += TOKENS_A_CALL
       lastAtMs = performance.now()
       if (crossedAtMs === 0 && tokens >= limit) crossedAtMs = lastAtMs
     }
@@ -57,7 +62,9 @@ export async function spendUntilRefused(options: SpendOptions): Promise<Overshoo
     for (const connection of [gate, ingest]) connection.close()
   }
   await Promise.all(Array.from({ length: WORKERS }, (_, place) => work(place)))
-  return { tokens: tokens - limit, lagMs: lastAtMs - crossedAtMs }
+  const lagMs = lastAtMs - crossedAtMs
+  const boundTokens = (lagMs * perSecond) / 1_000 + 2 * WORKERS * TOKENS_A_CALL
+  return { tokens: tokens - limit, boundTokens, lagMs }
 }
 
 async function isAccepted(connection: HttpConnection, verify: Buffer): Promise<boolean> {
@@ -67,12 +74,11 @@ async function isAccepted(connection: HttpConnection, verify: Buffer): Promise<b
   throw new BenchError(`verify refused for another reason than the limit: ${status} ${body}`)
 }
 
-async function report(connection: HttpConnection, { member, key, onEvent }: SpendOptions): Promise<number> {
+async function report(connection: HttpConnection, { member, key, onEvent }: SpendOptions): Promise<void> {
   const event = makeEvent([member], TOKENS_A_CALL)
   const counts = { output_tokens: 0, cache_read_input_tokens: 0, reasoning_output_tokens: 0 }
   const usage = { ...event, data: { ...event.data, ...counts } }
   onEvent(usage)
   const request = singleRequest(usage, key)
   requireAccepted(request, await connection.exchange(request.bytes))
-  return TOKENS_A_CALL
 }

@@ -15,8 +15,8 @@ beforeAll(async () => {
   )
   await sql.query(
     `with endpoint as (
-       insert into tollgate.webhook_endpoints (id, organization_id, url, types, secret, created_by)
-       values (gen_random_uuid(), $1, 'https://example.com/', '{}', 'whsec_x', 'test') returning id)
+       insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
+       values (gen_random_uuid(), $1, 'https://example.com/', '{}', 'v1.x', 'test') returning id)
      insert into tollgate.webhook_deliveries (endpoint_id, notification_key, organization_id, type, payload)
      select id, 'k', $1, 't', '{}' from endpoint`,
     [A],
