@@ -66,10 +66,11 @@ $$;
 --   type. Used by the files of this folder alone, and dropped when the migration is through.
 -- Parameters: target; name; type; fallback (SQL expression for rows without a value; null: the column may be null);
 --   initial (default of new rows; null: none). Returns: nothing.
--- Invariant: repeatable; a value that our type cannot hold fails the migration instead of being changed.
+-- Invariant: repeatable; a value that our type cannot hold fails the migration instead of being changed. Times without a
+--   zone are taken for UTC, whatever the session's zone.
 create function tollgate.adopt_column(target regclass, name text, type text, fallback text, initial text default null)
 returns void
-language plpgsql set search_path = ''
+language plpgsql set search_path = '' set timezone = 'UTC'
 as $$
 declare
   present text := (select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
@@ -78,6 +79,8 @@ begin
   if present is null then
     execute format('alter table %s add column %I %s', target, name, type);
   elsif present <> type then
+    perform tollgate.demand_lossless(target, name, type);
+    perform tollgate.demand_unread(target, name, type);
     execute format('alter table %s alter column %I drop default', target, name);
     execute format('alter table %s alter column %I type %s using %I::%s', target, name, type, name, type);
   end if;
@@ -92,9 +95,10 @@ end
 $$;
 
 -- Purpose: take what would stand in the way off a table that the project had already: foreign keys (usage outlives users, and
---   a pseudonym is nobody's id), policies (from now on a tenant reads by ours alone), columns of the project's own that must
---   be filled. Parameters: target; ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
-create function tollgate.adopt_table(target regclass, ours text[]) returns void
+--   a pseudonym is nobody's id), policies (from now on a tenant reads by ours alone), keys that one tenant's row could hold
+--   against another's, columns of the project's own that must be filled.
+-- Parameters: target; key (of Tollgate's); ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
+create function tollgate.adopt_table(target regclass, key text[], ours text[]) returns void
 language plpgsql set search_path = ''
 as $$
 declare
@@ -103,6 +107,7 @@ begin
   for item in select c.conname from pg_catalog.pg_constraint c where c.conrelid = target and c.contype = 'f' loop
     execute format('alter table %s drop constraint %I', target, item.conname);
   end loop;
+  perform tollgate.drop_keys(target, key, ours);
   for item in select p.polname from pg_catalog.pg_policy p where p.polrelid = target loop
     execute format('drop policy %I on %s', item.polname, target);
   end loop;
@@ -124,8 +129,9 @@ begin
 end
 $$;
 
+-- schemas/15-adopt/adopt_demands.sql
 -- Purpose: refuse a table with rows that could be counted for nobody: the migration fails and says how many there are.
--- Parameters: target; key (columns). Returns: nothing. Used and dropped as above.
+-- Parameters: target; key (columns). Returns: nothing. Used by 15-adopt alone, and dropped when the migration is through.
 create function tollgate.demand_key(target regclass, key text[]) returns void
 language plpgsql set search_path = ''
 as $$
@@ -140,20 +146,125 @@ begin
 end
 $$;
 
+-- Purpose: refuse values that our type would round or cut off. Parameters: target; name (column); type (ours).
+-- Returns: nothing. Used and dropped as above. Binary fractions are taken as PostgreSQL writes them in decimals.
+create function tollgate.demand_lossless(target regclass, name text, type text) returns void
+language plpgsql set search_path = '' set timezone = 'UTC'
+as $$
+declare
+  exact text := case when type = 'bigint' or type like 'numeric%' then 'numeric' when type = 'date' then 'timestamp' end;
+  lossy bigint := 0;
+begin
+  if exact is not null then
+    execute format('select count(*) from %1$s where %2$I::%3$s <> %2$I::%4$s', target, name, exact, type) into lossy;
+  end if;
+  if lossy > 0 then
+    raise exception '%: % rows have a % that is no %: round them yourself, then apply this migration again',
+      target, lossy, name, type;
+  end if;
+end
+$$;
+
+-- Purpose: refuse to change the type of a column that views read, by their names. Parameters: as above. Returns: nothing.
+create function tollgate.demand_unread(target regclass, name text, type text) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  views text := (
+    select string_agg(distinct r.ev_class::regclass::text, ', ')
+    from pg_catalog.pg_depend d
+    join pg_catalog.pg_rewrite r on r.oid = d.objid
+    join pg_catalog.pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    where d.classid = 'pg_catalog.pg_rewrite'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
+      and d.refobjid = target and a.attname = name);
+begin
+  if views is not null then
+    raise exception '%: % has to become a %, and these views read it: %; '
+        'drop them, apply this migration again, make them anew',
+      target, name, type, views;
+  end if;
+end
+$$;
+
+-- Purpose: refuse to merge rows of one key while another table refers to them: deleting one might delete there.
+-- Parameters: target; key (columns). Returns: nothing. Used and dropped as above.
+create function tollgate.demand_mergeable(target regclass, key text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  columns text := (select string_agg(format('%I', k), ', ') from unnest(key) k);
+  referring text := (select string_agg(distinct c.conrelid::regclass::text, ', ')
+    from pg_catalog.pg_constraint c where c.confrelid = target and c.contype = 'f');
+  copies bigint;
+begin
+  if referring is null then return; end if;
+  execute format('select coalesce(sum(n - 1), 0) from (select count(*) as n from %s group by %s) k', target, columns) into copies;
+  if copies > 0 then
+    raise exception '%: % rows have the same (%) as another, and % refers to them: '
+        'merge them yourself, then apply this migration again',
+      target, copies, columns, referring;
+  end if;
+end
+$$;
+
+-- schemas/15-adopt/adopt_key.sql
 -- Purpose: give such a table our key, rows of one key having been merged. Parameters: target; key (columns).
--- Returns: nothing. Used and dropped as above. Invariant: the project's own primary key stays beside ours.
+-- Returns: nothing. Used by 15-adopt alone, and dropped when the migration is through.
+-- Invariant: the project's own primary key stays beside ours.
 create function tollgate.adopt_key(target regclass, key text[]) returns void
 language plpgsql set search_path = ''
 as $$
 begin
   if not exists (
     select from pg_catalog.pg_index i
-    where i.indrelid = target and i.indisunique and i.indpred is null and i.indexprs is null
-      and i.indnkeyatts = cardinality(key) and key <@ array(
-        select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum = any (i.indkey)))
+    where i.indrelid = target and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null
+      and i.indexprs is null and i.indnkeyatts = cardinality(key) and key <@ tollgate.key_columns(i.indexrelid))
   then
     execute format('create unique index on %s (%s)', target, (select string_agg(format('%I', k), ', ') from unnest(key) k));
   end if;
+end
+$$;
+
+-- Purpose: the columns that an index orders by, its payload left out. Parameters: index. Returns: names. Used and dropped as
+--   above.
+create function tollgate.key_columns(index regclass) returns text[]
+language sql stable set search_path = ''
+return array(
+  select a.attname::text
+  from pg_catalog.pg_index i
+  cross join lateral unnest(i.indkey::smallint[]) with ordinality k (attnum, place)
+  join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+  where i.indexrelid = index and k.place <= i.indnkeyatts);
+
+-- Purpose: drop the keys of a project's own that do not hold all of ours: a row of one tenant would keep another's from being
+--   counted. Parameters: target; key (ours); ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
+-- Invariant: a primary key with a column of the project's own stays, since that is filled anew for every row; what another
+--   table refers to is not dropped: the migration fails and names both.
+create function tollgate.drop_keys(target regclass, key text[], ours text[]) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+  item record;
+begin
+  for item in
+    select i.indexrelid::regclass as index, c.conname, (
+      select string_agg(distinct f.conrelid::regclass::text, ', ') from pg_catalog.pg_constraint f
+      where f.conindid = i.indexrelid and f.contype = 'f') as referring
+    from pg_catalog.pg_index i
+    left join pg_catalog.pg_constraint c on c.conindid = i.indexrelid and c.contype <> 'f'
+    where i.indrelid = target and (i.indisunique or i.indisexclusion) and not key <@ tollgate.key_columns(i.indexrelid)
+      and not (i.indisprimary and not tollgate.key_columns(i.indexrelid) <@ ours)
+  loop
+    if item.referring is not null then
+      raise exception '%: the key % could set one tenant''s row against another''s, and % refers to it: '
+        'drop that foreign key, then apply this migration again',
+        target, item.index, item.referring;
+    elsif item.conname is not null then
+      execute format('alter table %s drop constraint %I', target, item.conname);
+    else
+      execute format('drop index %s', item.index);
+    end if;
+  end loop;
 end
 $$;
 
@@ -164,24 +275,36 @@ create function tollgate.adopted_count(value jsonb) returns bigint
 language sql immutable
 return case when value #>> '{}' ~ '^\d{1,15}$' then (value #>> '{}')::bigint else 0 end;
 
+-- schemas/15-adopt/adopted_instant.sql
+-- Purpose: a point in time that a project kept in a column of its own, as an expression. Parameters: target; name (column).
+-- Returns: SQL text; null where there is no such column, or it is none. Times without a zone are taken for UTC.
+--   Used by 15-adopt alone, and dropped when the migration is through.
+create function tollgate.adopted_instant(target regclass, name text) returns text
+language sql stable set search_path = ''
+return coalesce((
+  select case a.atttypid
+    when 'timestamptz'::regtype then format('%I', name)
+    when 'timestamp'::regtype then format('(%I at time zone ''UTC'')', name) end
+  from pg_catalog.pg_attribute a
+  where a.attrelid = target and a.attname = name and not a.attisdropped), 'null::timestamptz');
+
 -- schemas/15-adopt/chat_sessions.sql
 -- Likewise chat_sessions. Columns of the project's own that bear the name of one that Tollgate derives (status, ended_at,
 -- end_reason) are kept as <name>_before; what they say of an end is taken over.
 do $$
 declare
   name text;
-  began text;   -- the project's own columns for these, if any
-  touched text;
 begin
   if to_regclass('public.chat_sessions') is null then
     return;
   end if;
-  perform tollgate.adopt_table('public.chat_sessions', '{organization_id,user_id,librechat_session_id,model_used,
-    session_metadata,started_at,last_activity_at,closed_at,close_reason}');
+  perform tollgate.adopt_table('public.chat_sessions', '{organization_id,user_id,librechat_session_id}',
+    '{organization_id,user_id,librechat_session_id,model_used,session_metadata,started_at,last_activity_at,closed_at,close_reason}');
   perform tollgate.adopt_column('public.chat_sessions', 'organization_id', 'uuid', null);
   perform tollgate.adopt_column('public.chat_sessions', 'user_id', 'uuid', null);
   perform tollgate.adopt_column('public.chat_sessions', 'librechat_session_id', 'text', null);
   perform tollgate.demand_key('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
+  perform tollgate.demand_mergeable('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
   perform tollgate.adopt_column('public.chat_sessions', 'closed_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'close_reason', 'text', null);
   foreach name in array array['status', 'ended_at', 'end_reason'] loop
@@ -190,22 +313,18 @@ begin
     execute format('alter table public.chat_sessions rename column %I to %I', name, name || '_before');
     execute format('alter table public.chat_sessions alter column %I drop not null', name || '_before');
     if name = 'ended_at' then
-      update public.chat_sessions set closed_at = ended_at_before, close_reason = 'before_tollgate'
-      where ended_at_before is not null;
+      execute format('update public.chat_sessions set closed_at = %s, close_reason = ''before_tollgate''
+        where ended_at_before is not null', tollgate.adopted_instant('public.chat_sessions', 'ended_at_before'));
     end if;
   end loop;
-  select max('created_at') filter (where a.attname = 'created_at'), max('updated_at') filter (where a.attname = 'updated_at')
-  into began, touched
-  from pg_attribute a
-  where a.attrelid = 'public.chat_sessions'::regclass and not a.attisdropped and a.atttypid = 'timestamptz'::regtype;
   perform tollgate.adopt_column('public.chat_sessions', 'model_used', 'text', null);
   perform tollgate.adopt_column('public.chat_sessions', 'model_used_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'session_metadata', 'jsonb', '''{}''', '''{}''');
   perform tollgate.adopt_column('public.chat_sessions', 'metadata_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'started_at', 'timestamp with time zone',
-    format('coalesce(%s, now())', coalesce(began, 'null')));
+    format('coalesce(%s, now())', tollgate.adopted_instant('public.chat_sessions', 'created_at')));
   perform tollgate.adopt_column('public.chat_sessions', 'last_activity_at', 'timestamp with time zone',
-    format('greatest(started_at, closed_at, %s)', coalesce(touched, 'null')));
+    format('greatest(started_at, closed_at, %s)', tollgate.adopted_instant('public.chat_sessions', 'updated_at')));
   perform tollgate.adopt_column('public.chat_sessions', 'end_event_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'end_event_reason', 'text', null);
   perform tollgate.adopt_column('public.chat_sessions', 'message_count', 'bigint',
@@ -260,11 +379,13 @@ begin
   if to_regclass('public.usage_metrics') is null then
     return;
   end if;
-  perform tollgate.adopt_table('public.usage_metrics', '{organization_id,user_id,date,tokens_used,cost_usd,message_count}');
+  perform tollgate.adopt_table('public.usage_metrics', '{organization_id,user_id,date}',
+    '{organization_id,user_id,date,tokens_used,cost_usd,message_count}');
   perform tollgate.adopt_column('public.usage_metrics', 'organization_id', 'uuid', null);
   perform tollgate.adopt_column('public.usage_metrics', 'user_id', 'uuid', null);
   perform tollgate.adopt_column('public.usage_metrics', 'date', 'date', null);
   perform tollgate.demand_key('public.usage_metrics', '{organization_id,user_id,date}');
+  perform tollgate.demand_mergeable('public.usage_metrics', '{organization_id,user_id,date}');
   perform tollgate.adopt_column('public.usage_metrics', 'tokens_used', 'bigint', '0', '0');
   perform tollgate.adopt_column('public.usage_metrics', 'output_tokens', 'bigint', '0', '0');
   perform tollgate.adopt_column('public.usage_metrics', 'input_tokens', 'bigint', 'tokens_used - output_tokens', '0');
@@ -8495,8 +8616,9 @@ create policy usage_by_organization_model_read on tollgate.usage_by_organization
 
 -- schemas/60-close/close.sql
 -- Last of all. PostgreSQL lets everybody execute a new function; here a grant has to say so.
-drop function tollgate.open_table, tollgate.adopt_column, tollgate.adopt_table, tollgate.demand_key,
-  tollgate.adopt_key, tollgate.adopted_count;
+drop function tollgate.open_table, tollgate.adopt_column, tollgate.adopt_table, tollgate.drop_keys, tollgate.key_columns,
+  tollgate.demand_key, tollgate.demand_lossless, tollgate.demand_unread, tollgate.demand_mergeable, tollgate.adopt_key,
+  tollgate.adopted_count, tollgate.adopted_instant;
 revoke execute on all functions in schema tollgate from public;
 
 grant select on tollgate.directory_organizations, tollgate.directory_members

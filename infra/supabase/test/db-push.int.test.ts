@@ -108,8 +108,8 @@ it('tables of the project itself are left as they are: rows, columns, policies',
   expect(policies.rows).toEqual([{ policyname: 'our_own_policy' }])
 })
 
-const [ORGANIZATION, ADA, BOB] = [1, 2, 3].map((n) => `00000000-0000-4000-8000-00000000000${n}`)
-/** What such a project counted by hand: a row a model and day, keys of its own, foreign keys that cascade, loose policies. */
+const [ORGANIZATION, ADA, BOB, OTHER] = [1, 2, 3, 4].map((n) => `00000000-0000-4000-8000-00000000000${n}`)
+/** What such a project counted by hand: a row a region and day, keys and times of its own, foreign keys that cascade, loose policies. */
 const COUNTED_BY_HAND = `
   insert into auth.users values ('${ADA}', 'ada@example.com'), ('${BOB}', 'bob@example.com');
   create table public.organizations (id uuid primary key, name text not null, domain text not null, plan_type text, librechat_config jsonb);
@@ -119,10 +119,11 @@ const COUNTED_BY_HAND = `
   insert into public.profiles (id, organization_id, role) values ('${ADA}', '${ORGANIZATION}', 'user'), ('${BOB}', '${ORGANIZATION}', 'user');
   create table public.usage_metrics (id uuid primary key, organization_id uuid references public.organizations (id) on delete cascade,
     user_id uuid not null references auth.users (id) on delete cascade, date date default current_date, tokens_used integer,
-    cost_usd decimal(10,4) default 0, message_count integer, region text not null);
+    cost_usd decimal(10,4) default 0, message_count integer, region text not null, unique (user_id, date, region));
+  create unique index one_a_day on public.usage_metrics (user_id, date) include (organization_id) where region is null;
   create table public.chat_sessions (id serial primary key, user_id uuid references auth.users (id) on delete cascade,
-    organization_id uuid references public.organizations (id), librechat_session_id varchar(255) not null, model_used text,
-    session_metadata jsonb, status text not null default 'open', created_at timestamptz default now(), ended_at timestamptz);
+    organization_id uuid references public.organizations (id), librechat_session_id varchar(255) not null unique, model_used text,
+    session_metadata jsonb, status text not null default 'open', created_at timestamp default now(), ended_at timestamp);
   alter table public.usage_metrics enable row level security;
   create policy everybody on public.usage_metrics for all to authenticated using (true) with check (true);
   create view public.our_report as select organization_id, count(*) as rows from public.usage_metrics group by 1;
@@ -192,16 +193,59 @@ it('a project that counted in usage_metrics and chat_sessions keeps its rows, an
   expect((await client.query('select policyname from pg_policies where policyname = $1', ['everybody'])).rows).toEqual(
     [],
   )
+  // Times without a zone are UTC.
+  const { rows: times } = await client.query(`select started_at = created_at at time zone 'UTC' as began,
+    ended_at is not distinct from ended_at_before at time zone 'UTC' as ended from public.chat_sessions`)
+  expect(times).toEqual([1, 2].map(() => ({ began: true, ended: true })))
+  // The project's keys held one row a user and day, and one a session: of all tenants.
+  const other = { ...event, organization_id: OTHER, id: '2', member: true }
+  await client.query('select public.ingest_usage($1)', [{ events: [other, { ...other, id: '3', user_id: BOB }] }])
+  expect(
+    (await client.query('select from public.chat_sessions where librechat_session_id = $1', ['old'])).rowCount,
+  ).toBe(3)
   await client.query('delete from auth.users')
-  expect((await client.query(days)).rows).toHaveLength(4)
+  expect((await client.query(days)).rows).toHaveLength(6)
 })
 
-it('does not take over rows that belong to nobody: it says so, and changes nothing', async () => {
+const METRICS = 'public.usage_metrics'
+const unfit = [
+  {
+    what: 'rows that belong to nobody',
+    fault: `alter table ${METRICS} alter user_id drop not null; update ${METRICS} set user_id = null`,
+    says: /4 rows have no organization_id, user_id, date/,
+  },
+  {
+    what: 'amounts that its column would round',
+    fault: `alter table ${METRICS} alter tokens_used type numeric; update ${METRICS} set tokens_used = 0.5 where region = 'us'`,
+    says: /1 rows have a tokens_used that is no bigint/,
+  },
+  {
+    what: 'instants that its column would cut to days',
+    fault: `alter table ${METRICS} alter date type timestamp using date + time '15:00'`,
+    says: /4 rows have a date that is no date/,
+  },
+  {
+    what: 'a column that views read, and whose type changes',
+    fault: `create view public.our_tokens as select sum(tokens_used) from ${METRICS}`,
+    says: /tokens_used has to become a bigint, and these views read it: public.our_tokens/,
+  },
+  {
+    what: 'several rows of a day, with rows of another table that refer to them',
+    fault: `create table public.invoices (metrics_id uuid references ${METRICS} on delete cascade)`,
+    says: /1 rows have the same \(organization_id, user_id, date\) as another, and public.invoices refers to them/,
+  },
+  {
+    what: "a key across tenants that another table's rows refer to",
+    fault: `create table public.notes (session text references public.chat_sessions (librechat_session_id))`,
+    says: /chat_sessions_librechat_session_id_key could set .* and public.notes refers to it/,
+  },
+]
+
+it.each(unfit)('does not take over $what: it says so, and changes nothing', async ({ fault, says }) => {
   const { database, client } = await createHosted()
   await client.query(COUNTED_BY_HAND)
-  await client.query('update public.usage_metrics set organization_id = null')
-  await expect(push(database)).rejects.toThrow(/4 rows have no organization_id/)
-  expect((await client.query('select sum(tokens_used)::int as tokens from public.usage_metrics')).rows).toEqual([
-    { tokens: 770 },
-  ])
+  await client.query(fault)
+  const before = (await client.query(`select * from ${METRICS}`)).rows
+  await expect(push(database)).rejects.toThrow(says)
+  expect((await client.query(`select * from ${METRICS}`)).rows).toEqual(before)
 })

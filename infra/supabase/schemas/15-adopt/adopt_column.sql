@@ -2,10 +2,11 @@
 --   type. Used by the files of this folder alone, and dropped when the migration is through.
 -- Parameters: target; name; type; fallback (SQL expression for rows without a value; null: the column may be null);
 --   initial (default of new rows; null: none). Returns: nothing.
--- Invariant: repeatable; a value that our type cannot hold fails the migration instead of being changed.
+-- Invariant: repeatable; a value that our type cannot hold fails the migration instead of being changed. Times without a
+--   zone are taken for UTC, whatever the session's zone.
 create function tollgate.adopt_column(target regclass, name text, type text, fallback text, initial text default null)
 returns void
-language plpgsql set search_path = ''
+language plpgsql set search_path = '' set timezone = 'UTC'
 as $$
 declare
   present text := (select pg_catalog.format_type(a.atttypid, a.atttypmod) from pg_catalog.pg_attribute a
@@ -14,6 +15,8 @@ begin
   if present is null then
     execute format('alter table %s add column %I %s', target, name, type);
   elsif present <> type then
+    perform tollgate.demand_lossless(target, name, type);
+    perform tollgate.demand_unread(target, name, type);
     execute format('alter table %s alter column %I drop default', target, name);
     execute format('alter table %s alter column %I type %s using %I::%s', target, name, type, name, type);
   end if;
@@ -28,9 +31,10 @@ end
 $$;
 
 -- Purpose: take what would stand in the way off a table that the project had already: foreign keys (usage outlives users, and
---   a pseudonym is nobody's id), policies (from now on a tenant reads by ours alone), columns of the project's own that must
---   be filled. Parameters: target; ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
-create function tollgate.adopt_table(target regclass, ours text[]) returns void
+--   a pseudonym is nobody's id), policies (from now on a tenant reads by ours alone), keys that one tenant's row could hold
+--   against another's, columns of the project's own that must be filled.
+-- Parameters: target; key (of Tollgate's); ours (columns of Tollgate). Returns: nothing. Used and dropped as above.
+create function tollgate.adopt_table(target regclass, key text[], ours text[]) returns void
 language plpgsql set search_path = ''
 as $$
 declare
@@ -39,6 +43,7 @@ begin
   for item in select c.conname from pg_catalog.pg_constraint c where c.conrelid = target and c.contype = 'f' loop
     execute format('alter table %s drop constraint %I', target, item.conname);
   end loop;
+  perform tollgate.drop_keys(target, key, ours);
   for item in select p.polname from pg_catalog.pg_policy p where p.polrelid = target loop
     execute format('drop policy %I on %s', item.polname, target);
   end loop;
@@ -57,38 +62,5 @@ begin
       execute format('alter table %s alter column %I drop not null', target, item.attname);
     end if;
   end loop;
-end
-$$;
-
--- Purpose: refuse a table with rows that could be counted for nobody: the migration fails and says how many there are.
--- Parameters: target; key (columns). Returns: nothing. Used and dropped as above.
-create function tollgate.demand_key(target regclass, key text[]) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-  columns text := (select string_agg(format('%I', k), ', ') from unnest(key) k);
-  without bigint;
-begin
-  execute format('select count(*) from %s where num_nulls(%s) > 0', target, columns) into without;
-  if without > 0 then
-    raise exception '%: % rows have no %: fill or delete them, then apply this migration again', target, without, columns;
-  end if;
-end
-$$;
-
--- Purpose: give such a table our key, rows of one key having been merged. Parameters: target; key (columns).
--- Returns: nothing. Used and dropped as above. Invariant: the project's own primary key stays beside ours.
-create function tollgate.adopt_key(target regclass, key text[]) returns void
-language plpgsql set search_path = ''
-as $$
-begin
-  if not exists (
-    select from pg_catalog.pg_index i
-    where i.indrelid = target and i.indisunique and i.indpred is null and i.indexprs is null
-      and i.indnkeyatts = cardinality(key) and key <@ array(
-        select a.attname::text from pg_catalog.pg_attribute a where a.attrelid = target and a.attnum = any (i.indkey)))
-  then
-    execute format('create unique index on %s (%s)', target, (select string_agg(format('%I', k), ', ') from unnest(key) k));
-  end if;
 end
 $$;

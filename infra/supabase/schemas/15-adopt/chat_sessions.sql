@@ -3,18 +3,17 @@
 do $$
 declare
   name text;
-  began text;   -- the project's own columns for these, if any
-  touched text;
 begin
   if to_regclass('public.chat_sessions') is null then
     return;
   end if;
-  perform tollgate.adopt_table('public.chat_sessions', '{organization_id,user_id,librechat_session_id,model_used,
-    session_metadata,started_at,last_activity_at,closed_at,close_reason}');
+  perform tollgate.adopt_table('public.chat_sessions', '{organization_id,user_id,librechat_session_id}',
+    '{organization_id,user_id,librechat_session_id,model_used,session_metadata,started_at,last_activity_at,closed_at,close_reason}');
   perform tollgate.adopt_column('public.chat_sessions', 'organization_id', 'uuid', null);
   perform tollgate.adopt_column('public.chat_sessions', 'user_id', 'uuid', null);
   perform tollgate.adopt_column('public.chat_sessions', 'librechat_session_id', 'text', null);
   perform tollgate.demand_key('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
+  perform tollgate.demand_mergeable('public.chat_sessions', '{organization_id,user_id,librechat_session_id}');
   perform tollgate.adopt_column('public.chat_sessions', 'closed_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'close_reason', 'text', null);
   foreach name in array array['status', 'ended_at', 'end_reason'] loop
@@ -23,22 +22,18 @@ begin
     execute format('alter table public.chat_sessions rename column %I to %I', name, name || '_before');
     execute format('alter table public.chat_sessions alter column %I drop not null', name || '_before');
     if name = 'ended_at' then
-      update public.chat_sessions set closed_at = ended_at_before, close_reason = 'before_tollgate'
-      where ended_at_before is not null;
+      execute format('update public.chat_sessions set closed_at = %s, close_reason = ''before_tollgate''
+        where ended_at_before is not null', tollgate.adopted_instant('public.chat_sessions', 'ended_at_before'));
     end if;
   end loop;
-  select max('created_at') filter (where a.attname = 'created_at'), max('updated_at') filter (where a.attname = 'updated_at')
-  into began, touched
-  from pg_attribute a
-  where a.attrelid = 'public.chat_sessions'::regclass and not a.attisdropped and a.atttypid = 'timestamptz'::regtype;
   perform tollgate.adopt_column('public.chat_sessions', 'model_used', 'text', null);
   perform tollgate.adopt_column('public.chat_sessions', 'model_used_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'session_metadata', 'jsonb', '''{}''', '''{}''');
   perform tollgate.adopt_column('public.chat_sessions', 'metadata_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'started_at', 'timestamp with time zone',
-    format('coalesce(%s, now())', coalesce(began, 'null')));
+    format('coalesce(%s, now())', tollgate.adopted_instant('public.chat_sessions', 'created_at')));
   perform tollgate.adopt_column('public.chat_sessions', 'last_activity_at', 'timestamp with time zone',
-    format('greatest(started_at, closed_at, %s)', coalesce(touched, 'null')));
+    format('greatest(started_at, closed_at, %s)', tollgate.adopted_instant('public.chat_sessions', 'updated_at')));
   perform tollgate.adopt_column('public.chat_sessions', 'end_event_at', 'timestamp with time zone', null);
   perform tollgate.adopt_column('public.chat_sessions', 'end_event_reason', 'text', null);
   perform tollgate.adopt_column('public.chat_sessions', 'message_count', 'bigint',

@@ -5,11 +5,13 @@ begin
   if to_regclass('public.usage_metrics') is null then
     return;
   end if;
-  perform tollgate.adopt_table('public.usage_metrics', '{organization_id,user_id,date,tokens_used,cost_usd,message_count}');
+  perform tollgate.adopt_table('public.usage_metrics', '{organization_id,user_id,date}',
+    '{organization_id,user_id,date,tokens_used,cost_usd,message_count}');
   perform tollgate.adopt_column('public.usage_metrics', 'organization_id', 'uuid', null);
   perform tollgate.adopt_column('public.usage_metrics', 'user_id', 'uuid', null);
   perform tollgate.adopt_column('public.usage_metrics', 'date', 'date', null);
   perform tollgate.demand_key('public.usage_metrics', '{organization_id,user_id,date}');
+  perform tollgate.demand_mergeable('public.usage_metrics', '{organization_id,user_id,date}');
   perform tollgate.adopt_column('public.usage_metrics', 'tokens_used', 'bigint', '0', '0');
   perform tollgate.adopt_column('public.usage_metrics', 'output_tokens', 'bigint', '0', '0');
   perform tollgate.adopt_column('public.usage_metrics', 'input_tokens', 'bigint', 'tokens_used - output_tokens', '0');
