@@ -617,6 +617,7 @@ create table tollgate.idempotent_requests (
   fingerprint text not null, -- of method, path and body: the same key with another request is a mistake
   begun_at timestamptz not null default now(),
   leased_until timestamptz,  -- null: answered
+  attempt integer not null default 1, -- the try that holds the lease
   seed text not null,        -- encrypted too; the ids and secrets of what the request makes follow from it
   status integer,
   answer text,
@@ -753,6 +754,7 @@ create index model_aliases_alias_idx on tollgate.model_aliases (alias);
 create table tollgate.proxy_sessions (
   id_hash bytea primary key check (length(id_hash) = 32),
   handoff_id uuid not null unique,
+  access_token_id uuid, -- the access token that stood in for a handoff: its revocation ends the session
   login_session_id uuid not null,
   organization_id uuid not null,
   user_id uuid not null,
@@ -2031,10 +2033,11 @@ grant execute on function public.begin_epoch to tollgate_quota_enforcer, service
 -- schemas/40-functions/begin_idempotent.sql
 -- Purpose: begin a write that must happen once per key, or say what became of it. Parameters: request = { caller, key,
 --   fingerprint, seed, lease_seconds (after that a request that never ended may be made again), keep_seconds }.
--- Returns: one row: outcome ('begun': go on with the seed, which is that of the first try, and call finish_idempotent; 'running': somebody is at it; 'mismatch': the key was
---   used for another request; 'answered': with status and answer).
+-- Returns: one row: outcome ('begun': go on with the seed, which is that of the first try, and call finish_idempotent with the
+--   attempt; 'running': somebody is at it; 'mismatch': the key was used for another request; 'answered': with status and answer).
 -- Locks: the request's row; of two at once one begins. Old rows go, a few at a time, those in use excepted.
-create function public.begin_idempotent(request jsonb) returns table (outcome text, status integer, answer text, seed text)
+create function public.begin_idempotent(request jsonb) returns table (
+  outcome text, status integer, answer text, seed text, attempt integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -2052,20 +2055,21 @@ begin
   values (asked.caller, asked.key, asked.fingerprint, asked.seed, now() + make_interval(secs => asked.lease_seconds))
   on conflict (caller, key) do nothing;
   if found then
-    return query select 'begun', null::integer, null::text, asked.seed;
+    return query select 'begun', null::integer, null::text, asked.seed, 1;
     return;
   end if;
   select i.* into held from tollgate.idempotent_requests i where i.caller = asked.caller and i.key = asked.key for update;
   if held.fingerprint <> asked.fingerprint then
-    return query select 'mismatch', null::integer, null::text, null::text;
+    return query select 'mismatch', null::integer, null::text, null::text, null::integer;
   elsif held.leased_until is null then
-    return query select 'answered', held.status, held.answer, null::text;
+    return query select 'answered', held.status, held.answer, null::text, null::integer;
   elsif held.leased_until > now() then
-    return query select 'running', null::integer, null::text, null::text;
+    return query select 'running', null::integer, null::text, null::text, null::integer;
   else
-    update tollgate.idempotent_requests i set leased_until = now() + make_interval(secs => asked.lease_seconds)
+    update tollgate.idempotent_requests i
+    set leased_until = now() + make_interval(secs => asked.lease_seconds), attempt = i.attempt + 1
     where i.caller = asked.caller and i.key = asked.key;
-    return query select 'begun', null::integer, null::text, held.seed;
+    return query select 'begun', null::integer, null::text, held.seed, held.attempt + 1;
   end if;
 end
 $$;
@@ -3646,16 +3650,17 @@ grant execute on function public.find_members to tollgate_token_api, service_rol
 
 -- schemas/40-functions/find_proxy_session.sql
 -- Purpose: whose a session at the proxy is. Parameters: session_sha256 = SHA-256 of the cookie's id, 64 hex digits.
--- Returns: no row for an unknown session, else one; role is the present one; ended: it is over, or its login session is, or
+-- Returns: no row for an unknown session, else one; token_id is that of the handoff, or of the access token that stood in
+--   for it: a revocation of it ends the session; role is the present one; ended: it is over, or its login session is, or
 --   the user was deleted, has left the organization, has a lower role than before or has signed out of Supabase.
 -- Reads only.
 create function public.find_proxy_session(session_sha256 text)
 returns table (
-  handoff_id uuid, login_session_id uuid, organization_id uuid, user_id uuid, role text, expires_at timestamptz,
+  token_id uuid, login_session_id uuid, organization_id uuid, user_id uuid, role text, expires_at timestamptz,
   ended boolean)
 language sql stable security invoker set search_path = ''
 as $$
-  select s.handoff_id, s.login_session_id, s.organization_id, s.user_id, m.role, s.expires_at,
+  select coalesce(s.access_token_id, s.handoff_id), s.login_session_id, s.organization_id, s.user_id, m.role, s.expires_at,
     s.ended_at is not null or m.user_id is null or l.id is null or l.ended_at is not null
       or tollgate.login_fault(l) is not null
   from tollgate.proxy_sessions s
@@ -3696,9 +3701,10 @@ revoke execute on function public.find_sign_in from public, anon, authenticated;
 grant execute on function public.find_sign_in to tollgate_token_api, service_role;
 
 -- schemas/40-functions/finish_idempotent.sql
--- Purpose: keep the answer to a request that began with begin_idempotent, or forget the request when it did nothing and may
---   be made again. Parameters: result = { caller, key, status (null: forget), answer }. Returns: one row: kept.
--- Locks: the request's row. Invariant: an answer once kept is never replaced.
+-- Purpose: say how a try that began with begin_idempotent ended. Parameters: result = { caller, key, attempt, status (null:
+--   there is no answer to keep), answer, nothing_done? (the request may be forgotten) }. Returns: one row: kept.
+-- Locks: the request's row. Invariant: an answer once kept is never replaced; a try that lost its lease to a later one changes
+--   nothing; the seed of a try that may have acted stays, so that whoever repeats it makes the same.
 create function public.finish_idempotent(result jsonb) returns table (kept boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -3707,16 +3713,22 @@ declare
   asked record;
 begin
   select * into asked from jsonb_to_record(tollgate.unwrap(result)) as r (
-    caller text, key text, status integer, answer text);
-  if asked.status is null then
-    delete from tollgate.idempotent_requests i
-    where i.caller = asked.caller and i.key = asked.key and i.leased_until is not null;
-    return query select false;
+    caller text, key text, attempt integer, status integer, answer text, nothing_done boolean);
+  if asked.status is not null then
+    update tollgate.idempotent_requests i set leased_until = null, status = asked.status, answer = asked.answer
+    where i.caller = asked.caller and i.key = asked.key and i.attempt = asked.attempt and i.leased_until is not null;
+    return query select found;
     return;
   end if;
-  update tollgate.idempotent_requests i set leased_until = null, status = asked.status, answer = asked.answer
-  where i.caller = asked.caller and i.key = asked.key and i.leased_until is not null;
-  return query select found;
+  -- That a later try did nothing says nothing of the ones before.
+  if asked.nothing_done and asked.attempt = 1 then
+    delete from tollgate.idempotent_requests i
+    where i.caller = asked.caller and i.key = asked.key and i.attempt = 1 and i.leased_until is not null;
+  else
+    update tollgate.idempotent_requests i set leased_until = now()
+    where i.caller = asked.caller and i.key = asked.key and i.attempt = asked.attempt and i.leased_until is not null;
+  end if;
+  return query select false;
 end
 $$;
 
@@ -4759,14 +4771,14 @@ grant execute on function tollgate.lock_holds
 -- schemas/40-functions/login_fault.sql
 -- Purpose: why a login session may not go on. Parameters: session. Returns: null when it may, else the reason for its end.
 -- Reads only. Invariant: a user who was deleted, has left the organization, has a lower role than a token of the session
---   names or has signed out of Supabase gets nothing new.
+--   names (none, and an unknown one, count as lower than any) or has signed out of Supabase gets nothing new.
 create function tollgate.login_fault(session tollgate.login_sessions) returns text
 language sql stable security invoker set search_path = ''
 as $$
   select case
     when m.user_id is null then 'user_deleted'
     when m.organization_id is distinct from session.organization_id then 'organization_changed'
-    when tollgate.role_rank(m.role) < tollgate.role_rank(session.role) then 'role_reduced'
+    when coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(session.role) then 'role_reduced'
     when tollgate.supabase_session_is_gone(session.supabase_session_id, session.user_id) then 'signed_out'
   end
   from (select session.user_id as id) u left join tollgate.directory_members m on m.user_id = u.id
@@ -5058,7 +5070,8 @@ grant execute on function tollgate.notify, tollgate.notify_decision, tollgate.no
 -- schemas/40-functions/open_proxy_session.sql
 -- Purpose: use a handoff, once: open the session that a browser gets for it at the proxy in front of LibreChat.
 -- Parameters: opening = { session_hash, presented_hash (null: no cookie came along) as 64 hex digits, handoff_id,
---   login_session_id, user_id, organization_id, domain (or id, as the URL's `org` says), expires_at }.
+--   access_token_id? (of the access token that stands in for a handoff), login_session_id, user_id, organization_id,
+--   domain (or id, as the URL's `org` says), expires_at }.
 -- Returns: one row: outcome = opened | repeated (used before, by the session that presents itself: nothing changes) |
 --   replayed (used before, by another: that session has ended now) | wrong_organization (nothing is used), and
 --   login_session_id, the one that the handoff stands for.
@@ -5073,8 +5086,8 @@ declare
   held tollgate.proxy_sessions;
 begin
   select * into wanted from jsonb_to_record(tollgate.unwrap(opening)) as o (
-    session_hash text, presented_hash text, handoff_id uuid, login_session_id uuid, user_id uuid, organization_id uuid,
-    domain text, expires_at timestamptz);
+    session_hash text, presented_hash text, handoff_id uuid, access_token_id uuid, login_session_id uuid, user_id uuid,
+    organization_id uuid, domain text, expires_at timestamptz);
   login_session_id := wanted.login_session_id;
 
   if not exists (
@@ -5093,9 +5106,9 @@ begin
     order by e.id_hash limit 20 for update skip locked);
 
   insert into tollgate.proxy_sessions (
-    id_hash, handoff_id, login_session_id, organization_id, user_id, expires_at)
-  values (decode(wanted.session_hash, 'hex'), wanted.handoff_id, wanted.login_session_id, wanted.organization_id,
-    wanted.user_id, wanted.expires_at)
+    id_hash, handoff_id, access_token_id, login_session_id, organization_id, user_id, expires_at)
+  values (decode(wanted.session_hash, 'hex'), wanted.handoff_id, wanted.access_token_id, wanted.login_session_id,
+    wanted.organization_id, wanted.user_id, wanted.expires_at)
   on conflict (handoff_id) do nothing
   returning * into held;
   if held.id_hash is not null then
@@ -7293,7 +7306,8 @@ begin
       where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )
-  select f.session_id, f.login, f.gone or (f.session_id = any(known) and not exists (select from written w where w.id = f.session_id))
+  select f.session_id, f.login, f.gone or (f.session_id = any(known) and (f.state <> 'revoked' or coalesce(f.observe, false))
+    and not exists (select from written w where w.id = f.session_id))
   from found f;
 
   select array_agg(s) into started from tollgate.login_sessions s
@@ -7333,8 +7347,8 @@ grant execute on function tollgate.supabase_session_is_gone to tollgate_token_ap
 
 -- schemas/40-functions/sweep_logins.sql
 -- Purpose: end login sessions that ran out or whose user was deleted, has moved to another organization or was given a
---   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind),
---   after (the user to begin behind; null: at the beginning), slice_rows (open sessions to compare with the profiles).
+--   lower role than a token names (none, and an unknown one, count as lower than any), and forget revocations that can meet
+--   no token any more. Parameters: max_rows (of each kind), after (the user to begin behind; null: at the beginning), slice_rows (open sessions to compare with the profiles).
 -- Returns: one row: next_after (of the next call; null: begin again), expired, strayed (sessions ended), forgotten,
 --   revoked as of revoke_logins, deaf_ms likewise.
 -- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
@@ -7381,7 +7395,7 @@ begin
       where t.ended_at is null and t.expires_at > now() and t.user_id = any(users)) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
-      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
+      or coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

@@ -3,6 +3,7 @@ import { createSecretBox } from '@tollgate/shared/webhooks'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
+import { openLossyWay } from './support/lose-answer.ts'
 import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
 import { type Bench, newSecret, openBench, startApi } from './support/start-api.ts'
 
@@ -176,6 +177,24 @@ describe('a request that died after its act and before its answer was kept, made
     expect(await post('/v1/tokens', { user_id: user }, key)).toMatchObject({ status: 401 })
   })
 
+  test('none of an organization that was revoked meanwhile, and the answer says that', async () => {
+    const key = randomUUID()
+    await bench.db.query('alter function public.finish_idempotent(jsonb) rename to finish_away')
+    const { status } = await post('/v1/tokens', { user_id: user }, key)
+    await bench.db.query('alter function public.finish_away(jsonb) rename to finish_idempotent')
+    expect(status).toBe(201)
+    await bench.db.query(
+      `insert into tollgate.enforcement_states (organization_id, state, version, period_start, period_end, inputs_key)
+       values ($1, 'revoked', 1, '2026-11-01', '2026-12-01', 'x')`,
+      [organization],
+    )
+    await bench.db.query('update tollgate.idempotent_requests set leased_until = now() where key = $1', [key])
+    expect(await post('/v1/tokens', { user_id: user }, key)).toMatchObject({
+      status: 403,
+      body: { type: 'https://tollgate.dev/problems/organization-revoked' },
+    })
+  })
+
   test('an endpoint of webhooks, and its new secret', async () => {
     const base = `/v1/organizations/${organization}/webhooks`
     const [first, second] = await twice(base, { url: 'https://hooks.example.com/', types: ['quota.revoked'] })
@@ -195,6 +214,72 @@ describe('a request that died after its act and before its answer was kept, made
     expect(second.decision_id).toBe(first.decision_id)
     const decisions = `select from tollgate.quota_decisions where organization_id = $1 and kind = 'act'`
     expect((await bench.db.query(decisions, [organization])).rowCount).toBe(1)
+  })
+})
+
+test('an act whose answer from Postgres is lost after its commit is repeated, not done again', async () => {
+  const way = await openLossyWay(bench.env.DATABASE_URL ?? '')
+  const api = await startApi({ ...bench.env, DATABASE_URL: way.url })
+  try {
+    way.loseAnswerTo('public.create_service_key(')
+    expect((await create('lost', {}, operator, api.url)).status).toBe(503)
+    expect(await made()).toBe(1)
+    const again = await create('lost', {}, operator, api.url)
+    expect(again.status).toBe(201)
+    const rotate = () =>
+      call<NewKey>(api.url, `/v1/keys/${again.body.id}/rotate`, {
+        method: 'POST',
+        token: operator,
+        headers: { 'idempotency-key': 'lost-successor' },
+      })
+    way.loseAnswerTo('public.rotate_service_key(')
+    expect((await rotate()).status).toBe(503)
+    const successor = await rotate()
+    expect(successor.status).toBe(201)
+    expect(await made()).toBe(2)
+    // Both texts are those of the keys that were made.
+    for (const { key: token } of [again.body, successor.body]) {
+      expect((await call(api.url, `/v1/users/${randomUUID()}/usage`, { token })).status).not.toBe(401)
+    }
+  } finally {
+    await api.stop()
+    way.stop()
+  }
+})
+
+describe('of the tries of a request', () => {
+  const begin = async () => {
+    const request = { caller: 'c', key: name, fingerprint: 'f', seed: 's', lease_seconds: 30, keep_seconds: 60 }
+    return (await bench.db.query('select * from public.begin_idempotent($1)', [request])).rows[0]
+  }
+  const finish = async (attempt: number, changes: object) => {
+    const result = { caller: 'c', key: name, attempt, status: null, answer: null, nothing_done: false, ...changes }
+    return (await bench.db.query('select * from public.finish_idempotent($1)', [result])).rows[0].kept
+  }
+  const loseLease = () =>
+    bench.db.query('update tollgate.idempotent_requests set leased_until = now() where key = $1', [name])
+
+  test.each([{ nothing_done: true }, { nothing_done: false }, { status: 201, answer: 'a' }])(
+    'one that lost its lease changes nothing of the next: %j',
+    async (end) => {
+      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
+      await loseLease()
+      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2, seed: 's' })
+      expect(await finish(1, end)).toBe(false)
+      expect(await begin()).toMatchObject({ outcome: 'running' })
+      expect(await finish(2, { status: 201, answer: 'b' })).toBe(true)
+      expect(await begin()).toMatchObject({ outcome: 'answered', answer: 'b' })
+    },
+  )
+
+  test('the first is forgotten when it did nothing, a later one is not, since one before it may have acted', async () => {
+    await begin()
+    await finish(1, { nothing_done: true })
+    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
+    await finish(1, {})
+    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2 })
+    await finish(2, { nothing_done: true })
+    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 3 })
   })
 })
 

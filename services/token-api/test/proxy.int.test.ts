@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
-import { addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
+import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
 import { type Bench, newSecret, openBench, startApi } from './support/start-api.ts'
 
 let bench: Bench
@@ -74,6 +74,31 @@ test('sessions and links outlive a new secret, if the one before is named', asyn
     expect((await arrive(known, search)).status).toBe(303)
   } finally {
     for (const api of apis) await api.stop()
+  }
+})
+
+test('URL_TOKEN=access: a revoked access token opens no session, and what it opened ends', async () => {
+  const api = await startApi({ ...bench.env, URL_TOKEN: 'access' })
+  try {
+    await Promise.all([untilReady(api.url), untilReady(bench.api.url)])
+    const [search, other] = [await ask(api.url), await ask(api.url)]
+    const { cookie } = await arrive(api.url, search)
+    const kept = await arrive(api.url, other)
+    for (const url of [api.url, bench.api.url]) expect((await forward(url, cookie)).status).toBe(200)
+    const revoked = await call(api.url, '/oauth/revoke', {
+      method: 'POST',
+      token: await addKey(bench.db, ['tokens:revoke']),
+      json: { token: new URLSearchParams(search).get('token') },
+    })
+    expect(revoked.status).toBe(200)
+    for (const url of [api.url, bench.api.url]) {
+      expect(await forward(url, cookie)).toMatchObject({ status: 401, body: { reason: 'revoked' } })
+      expect((await forward(url, kept.cookie)).status).toBe(200)
+    }
+    expect((await arrive(api.url, search)).status).toBe(403)
+    expect((await arrive(api.url, other)).status).toBe(303)
+  } finally {
+    await api.stop()
   }
 })
 

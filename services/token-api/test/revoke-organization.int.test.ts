@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
@@ -33,16 +34,18 @@ afterAll(async () => {
   await bench.stop()
 })
 
-const order = (organization: string, action: string) =>
+const order = (organization: string, action: string, key: string = randomUUID()) =>
   call(bench.api.url, `/v1/organizations/${organization}/enforcement`, {
     method: 'POST',
     token: operator,
     json: { action, reason: 'test' },
+    headers: { 'idempotency-key': key },
   })
 /** On a busy machine the enforcer may need longer than an answer waits: the request is repeated then, as clients do. */
 async function orderUntilInForce(organization: string, action: string) {
+  const key = randomUUID()
   for (let tries = 0; tries < 10; tries++) {
-    const { status, body } = await order(organization, action)
+    const { status, body } = await order(organization, action, key)
     if (status === 200) return body
     expect(status).toBe(202)
   }
@@ -65,12 +68,21 @@ test('an organization is revoked on every instance by the time the call is answe
 
 test('while the enforcer is away the answer says that it is on record alone (and without it nothing is in force)', async () => {
   const login = await logIn(bench)
+  const key = randomUUID()
+  let decision: unknown
   enforcer.kill('SIGSTOP')
   try {
-    expect(await order(login.organization, 'revoke')).toMatchObject({ status: 202, body: { in_force: false } })
+    const answer = await order(login.organization, 'revoke', key)
+    expect(answer).toMatchObject({ status: 202, body: { in_force: false } })
+    decision = answer.body.decision_id
     expect(await statuses(login)).toEqual([200, 200])
   } finally {
     enforcer.kill('SIGCONT')
   }
   await vi.waitFor(async () => expect(await statuses(login)).toEqual([403, 403]), 15_000)
+  // A repetition of the same order is told how it ended, not what was answered before.
+  await vi.waitFor(async () => {
+    const body = { in_force: true, decision_id: decision }
+    expect(await order(login.organization, 'revoke', key)).toMatchObject({ status: 200, body })
+  }, 15_000)
 }, 60_000)

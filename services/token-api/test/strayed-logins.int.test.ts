@@ -38,7 +38,7 @@ test('tokens of a user who moved or was deleted stop by themselves', async () =>
 })
 
 describe('a change of role', () => {
-  const setRole = (user: string, role: string) =>
+  const setRole = (user: string, role: string | null) =>
     bench.db.query('update public.profiles set role = $2 where id = $1', [user, role])
   const roleOf = (token: string) => decodeJwt(token).role
 
@@ -59,6 +59,21 @@ describe('a change of role', () => {
     expect(roleOf(again.token)).toBe('user')
     await bench.db.query('select public.sweep_logins(1000)')
     expect(await verify(again.token)).toBe(200)
+  })
+
+  // In tables that are not ours a role may be missing, or one that we do not know.
+  test.each([null, 'auditor'])('to %j counts as one to the lowest', async (role) => {
+    await bench.db.query(`alter table public.profiles alter column role drop not null,
+      drop constraint if exists profiles_role_check`)
+    const organization = await addOrganization(bench.db)
+    const user = await addUser(bench.db, organization, 'admin')
+    const login = await logIn(bench, { organization, user })
+    await setRole(user, role)
+    for (const url of [bench.api.url, second.url]) {
+      await vi.waitFor(async () => expect(await verify(login.token, url)).toBe(401), { timeout: 10_000 })
+    }
+    expect(await session(login.sid)).toMatchObject({ end_reason: 'role_reduced' })
+    expect((await refresh(bench.api.url, login.refreshToken)).body.reason).toBe('session_ended')
   })
 
   test('to a higher one is in the next refresh, and counts from there', async () => {

@@ -6,6 +6,7 @@ create table tollgate.idempotent_requests (
   fingerprint text not null, -- of method, path and body: the same key with another request is a mistake
   begun_at timestamptz not null default now(),
   leased_until timestamptz,  -- null: answered
+  attempt integer not null default 1, -- the try that holds the lease
   seed text not null,        -- encrypted too; the ids and secrets of what the request makes follow from it
   status integer,
   answer text,

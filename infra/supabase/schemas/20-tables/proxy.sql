@@ -3,6 +3,7 @@
 create table tollgate.proxy_sessions (
   id_hash bytea primary key check (length(id_hash) = 32),
   handoff_id uuid not null unique,
+  access_token_id uuid, -- the access token that stood in for a handoff: its revocation ends the session
   login_session_id uuid not null,
   organization_id uuid not null,
   user_id uuid not null,

@@ -1,6 +1,7 @@
 -- Purpose: use a handoff, once: open the session that a browser gets for it at the proxy in front of LibreChat.
 -- Parameters: opening = { session_hash, presented_hash (null: no cookie came along) as 64 hex digits, handoff_id,
---   login_session_id, user_id, organization_id, domain (or id, as the URL's `org` says), expires_at }.
+--   access_token_id? (of the access token that stands in for a handoff), login_session_id, user_id, organization_id,
+--   domain (or id, as the URL's `org` says), expires_at }.
 -- Returns: one row: outcome = opened | repeated (used before, by the session that presents itself: nothing changes) |
 --   replayed (used before, by another: that session has ended now) | wrong_organization (nothing is used), and
 --   login_session_id, the one that the handoff stands for.
@@ -15,8 +16,8 @@ declare
   held tollgate.proxy_sessions;
 begin
   select * into wanted from jsonb_to_record(tollgate.unwrap(opening)) as o (
-    session_hash text, presented_hash text, handoff_id uuid, login_session_id uuid, user_id uuid, organization_id uuid,
-    domain text, expires_at timestamptz);
+    session_hash text, presented_hash text, handoff_id uuid, access_token_id uuid, login_session_id uuid, user_id uuid,
+    organization_id uuid, domain text, expires_at timestamptz);
   login_session_id := wanted.login_session_id;
 
   if not exists (
@@ -35,9 +36,9 @@ begin
     order by e.id_hash limit 20 for update skip locked);
 
   insert into tollgate.proxy_sessions (
-    id_hash, handoff_id, login_session_id, organization_id, user_id, expires_at)
-  values (decode(wanted.session_hash, 'hex'), wanted.handoff_id, wanted.login_session_id, wanted.organization_id,
-    wanted.user_id, wanted.expires_at)
+    id_hash, handoff_id, access_token_id, login_session_id, organization_id, user_id, expires_at)
+  values (decode(wanted.session_hash, 'hex'), wanted.handoff_id, wanted.access_token_id, wanted.login_session_id,
+    wanted.organization_id, wanted.user_id, wanted.expires_at)
   on conflict (handoff_id) do nothing
   returning * into held;
   if held.id_hash is not null then

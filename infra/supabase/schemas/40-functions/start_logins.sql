@@ -40,7 +40,8 @@ begin
       where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )
-  select f.session_id, f.login, f.gone or (f.session_id = any(known) and not exists (select from written w where w.id = f.session_id))
+  select f.session_id, f.login, f.gone or (f.session_id = any(known) and (f.state <> 'revoked' or coalesce(f.observe, false))
+    and not exists (select from written w where w.id = f.session_id))
   from found f;
 
   select array_agg(s) into started from tollgate.login_sessions s

@@ -1,6 +1,6 @@
 -- Purpose: end login sessions that ran out or whose user was deleted, has moved to another organization or was given a
---   lower role than a token names, and forget revocations that can meet no token any more. Parameters: max_rows (of each kind),
---   after (the user to begin behind; null: at the beginning), slice_rows (open sessions to compare with the profiles).
+--   lower role than a token names (none, and an unknown one, count as lower than any), and forget revocations that can meet
+--   no token any more. Parameters: max_rows (of each kind), after (the user to begin behind; null: at the beginning), slice_rows (open sessions to compare with the profiles).
 -- Returns: one row: next_after (of the next call; null: begin again), expired, strayed (sessions ended), forgotten,
 --   revoked as of revoke_logins, deaf_ms likewise.
 -- Locks: an advisory lock (one sweep at a time; another returns zeros), then as end_logins.
@@ -47,7 +47,7 @@ begin
       where t.ended_at is null and t.expires_at > now() and t.user_id = any(users)) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
-      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
+      or coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

@@ -49,7 +49,7 @@ beforeEach(async () => {
 afterEach(() => app.close())
 
 const sessionRow = ({ sub, sid, organization, role }: ReturnType<typeof sampleClaims>) => ({
-  handoff_id: '0b5d7f1c-0000-4000-8000-000000000003',
+  token_id: '0b5d7f1c-0000-4000-8000-000000000003',
   login_session_id: sid,
   organization_id: organization.id,
   user_id: sub,

@@ -6,7 +6,7 @@ import type { Store } from '../bind-store.ts'
 import { readIdempotencyKey } from '../reservations/read-idempotency-key.ts'
 import type { App } from '../routes/typed-app.ts'
 import { type Act, type ActOf, newAct, repeatAct } from './act.ts'
-import { takesIdempotencyKey } from './route-manners.ts'
+import { isInterim, takesIdempotencyKey } from './route-manners.ts'
 import type { AnswerSeal } from './seal-answer.ts'
 
 /** What answering once stands on. */
@@ -29,11 +29,14 @@ interface Identity {
 
 /**
  * `Idempotency-Key` on the writes that are not idempotent by nature: repeated by the same caller within a day, the same
- * request gets the same answer and does nothing. A request that died between its act and its answer is made again, with
- * the same ids and secrets, so that the act finds itself done. Must be called before the routes are added.
+ * request gets the same answer and does nothing. A request that died between its act and its answer, or of which we do not
+ * know whether it acted, is made again, with the same ids and secrets, so that the act finds itself done. Must be called before the routes are added.
  */
 export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
-  const begun = new WeakMap<FastifyRequest, { readonly identity: Identity; readonly act: Act }>()
+  const begun = new WeakMap<
+    FastifyRequest,
+    { readonly identity: Identity; readonly attempt: number; readonly act: Act }
+  >()
 
   app.addHook('preHandler', async (request, reply) => {
     if (!takesIdempotencyKey(request.method, request.routeOptions.url)) return
@@ -49,19 +52,22 @@ export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
     if (found.outcome === 'begun') {
       // Of the first try, if this is not it.
       const kept = open(found.seed ?? seed, identity, options)
-      begun.set(request, { identity, act: repeatAct(Buffer.from(kept, 'base64')) })
+      begun.set(request, { identity, attempt: found.attempt ?? 1, act: repeatAct(Buffer.from(kept, 'base64')) })
     } else return replay(found, identity, reply, options)
   })
 
   app.addHook('onSend', async (request, reply, payload) => {
-    const identity = begun.get(request)?.identity
-    if (identity === undefined) return payload
+    const own = begun.get(request)
+    if (own === undefined) return payload
     begun.delete(request)
+    const { identity, attempt } = own
     const text = payload ?? '' // an answer without content
-    const isFinal = typeof text === 'string' && isKept(reply.statusCode)
+    const fate = fateOf(reply.statusCode, request.routeOptions.url)
+    const isFinal = typeof text === 'string' && fate === 'kept'
     const answer = isFinal ? options.seal.seal(JSON.stringify([contentTypeOf(reply), text]), nameOf(identity)) : null
     // The act is done: that its answer could not be kept must not turn it into a failure.
-    const result = { ...identity, status: isFinal ? reply.statusCode : null, answer }
+    const status = isFinal ? reply.statusCode : null
+    const result = { ...identity, attempt, status, answer, nothing_done: fate === 'forgotten' }
     await options.store.finishIdempotent(result).catch((error: unknown) => {
       request.log.error({ err: error, request_id: request.id }, 'an answer could not be kept for repetitions')
     })
@@ -102,9 +108,14 @@ function open(sealed: string, identity: Identity, { seal }: AnswerOnceOptions): 
   )
 }
 
-// What a repetition may well change is not kept: faults of ours, and refusals for reasons that pass.
-function isKept(status: number): boolean {
-  return status < 500 && ![401, 403, 408, 409, 429].includes(status)
+/**
+ * What becomes of an answer. One that a repetition may well change is not kept. After a refusal for a reason that passes
+ * nothing is left of the request; after a fault of ours the act may be done all the same, as when Postgres is lost after
+ * its commit, and a repetition must make the same.
+ */
+function fateOf(status: number, url: string | undefined): 'kept' | 'forgotten' | 'repeatable' {
+  if (status >= 500 || isInterim(status, url)) return 'repeatable'
+  return [401, 403, 408, 409, 429].includes(status) ? 'forgotten' : 'kept'
 }
 
 function fingerprintOf({ method, url, body }: FastifyRequest): string {

@@ -26,6 +26,11 @@ export function takesIdempotencyKey(method: string, url: string | undefined): bo
   return rights !== undefined && (rights.scope !== undefined || rights.credential === 'supabase')
 }
 
+/** Whether an answer only says how far an act has come, so that a repetition goes on waiting for it. */
+export function isInterim(status: number, url: string | undefined): boolean {
+  return status === 202 && url === '/v1/organizations/:id/enforcement'
+}
+
 /** A route as the table of rights and the documentation name it. */
 function nameOf(method: string, url: string): string {
   return `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`

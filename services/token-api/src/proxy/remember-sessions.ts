@@ -80,7 +80,7 @@ function toSession(row: RpcRow<'find_proxy_session'> | undefined): KnownSession 
     claims: {
       sub: row.user_id,
       sid: row.login_session_id,
-      jti: row.handoff_id,
+      jti: row.token_id,
       role: row.role,
       organization: { id: row.organization_id },
       exp: toEpochSeconds(row.expires_at),

@@ -74,12 +74,15 @@ async function open(claims: UrlTokenClaims, traveller: Traveller, dependencies: 
   const presented = readSessionCookie(traveller.cookie)
   const isTaken = await isSomebodyElses(claims.userId, traveller, dependencies)
   const value = newSessionValue(sessionKey)
-  // From the login on, as an access token that was issued with it would live: revocations are kept for that long.
-  const endsAt = claims.issuedAt + sessionSeconds
+  // From the login on, as an access token that was issued with it would live: revocations are kept for that long. Nothing
+  // that an access token opened outlives it.
+  const longest = claims.issuedAt + sessionSeconds
+  const endsAt = claims.accessTokenId === undefined ? longest : Math.min(longest, claims.expiresAt)
   const row = await openSession({
     session_hash: sessionDigest(value),
     presented_hash: 'value' in presented ? sessionDigest(presented.value) : null,
     handoff_id: claims.handoffId,
+    access_token_id: claims.accessTokenId,
     login_session_id: claims.loginSessionId,
     user_id: claims.userId,
     organization_id: claims.organizationId,
@@ -120,11 +123,12 @@ async function isSomebodyElses(
   return verdict.accepted || (isCrossSite && verdict.reason !== 'session_ended' && verdict.reason !== 'revoked')
 }
 
-function toGated({ userId, organizationId, loginSessionId, handoffId }: UrlTokenClaims): GatedClaims {
+function toGated(claims: UrlTokenClaims): GatedClaims {
+  const { userId, organizationId, loginSessionId, handoffId, accessTokenId } = claims
   return {
     sub: userId,
     sid: loginSessionId,
-    jti: handoffId,
+    jti: accessTokenId ?? handoffId,
     organization: { id: organizationId },
     ver: CURRENT_VERSION,
   }

@@ -8,6 +8,8 @@ import { HANDOFF } from './token-profile.ts'
 export interface UrlTokenClaims {
   /** Used up with the token: there is one session at the proxy for it. */
   readonly handoffId: string
+  /** The access token that stands in for a handoff: its revocation refuses the link, and ends what the link opened. */
+  readonly accessTokenId?: string
   readonly loginSessionId: string
   readonly userId: string
   readonly organizationId: string

@@ -21,8 +21,8 @@ export function alsoTakeAccessTokens(
 type AccessClaims = Extract<Awaited<ReturnType<VerifyAccessToken>>, { claims: unknown }>['claims']
 type UrlTokenClaims = Extract<UrlTokenVerdict, { claims: unknown }>['claims']
 
-function toUrlToken({ sid, sub, organization, iat, exp }: AccessClaims, newId: () => string): UrlTokenClaims {
+function toUrlToken({ jti, sid, sub, organization, iat, exp }: AccessClaims, newId: () => string): UrlTokenClaims {
   // An id of its own for each use: nothing is used up.
-  const ids = { handoffId: newId(), loginSessionId: sid, userId: sub, organizationId: organization.id }
-  return { ...ids, issuedAt: iat, expiresAt: exp }
+  const ids = { handoffId: newId(), accessTokenId: jti, loginSessionId: sid, userId: sub }
+  return { ...ids, organizationId: organization.id, issuedAt: iat, expiresAt: exp }
 }

@@ -16,10 +16,20 @@ export type IdempotencyFunctions = {
       status: number | null
       answer: string | null
       seed: string | null
+      attempt: number | null
     }
   }
   finish_idempotent: {
-    args: { result: { caller: string; key: string; status: number | null; answer: string | null } }
+    args: {
+      result: {
+        caller: string
+        key: string
+        attempt: number
+        status: number | null
+        answer: string | null
+        nothing_done: boolean
+      }
+    }
     row: { kept: boolean }
   }
 }

@@ -5,6 +5,7 @@ export interface ProxySessionOpening {
   session_hash: string
   presented_hash: string | null
   handoff_id: string
+  access_token_id?: string | undefined // a handoff of our own stands for no access token
   login_session_id: string
   user_id: string
   organization_id: string
@@ -21,7 +22,7 @@ export type ProxyFunctions = {
   find_proxy_session: {
     args: { session_sha256: string }
     row: {
-      handoff_id: string
+      token_id: string
       login_session_id: string
       organization_id: string
       user_id: string
