@@ -49,6 +49,17 @@ describe('figures', () => {
     expect(await page.locator('main').textContent()).not.toContain('Borealis')
   })
 
+  it('what is priced in part alone says how much is not, wherever its cost stands', async () => {
+    const page = await signIn('acme-research', 'super_admin')
+    const listed = page.getByRole('row', { name: /Acme Research/ })
+    await listed.getByText(/^ \+ \d+ unpriced$/).waitFor(PATIENT)
+    await listed.getByRole('button').click()
+    await page.getByRole('button', { name: 'User', exact: true }).first().click()
+    const row = page.locator('[data-table=usage] tbody tr', { hasText: 'unpriced' }).first()
+    await row.waitFor(PATIENT)
+    expect(await row.textContent()).toMatch(/\$[\d.]+ \+ \d+ unpriced/)
+  })
+
   it('super_admin finds every organization in a list and opens each', async () => {
     const page = await signIn('acme-research', 'super_admin')
     await page.getByRole('button', { name: 'Borealis Labs' }).click()

@@ -770,10 +770,12 @@ create index proxy_sessions_expires_at_idx on tollgate.proxy_sessions (expires_a
 create table tollgate.quota_policies (
   organization_id uuid primary key,
   max_tokens bigint check (max_tokens >= 0), -- null: unlimited
+  sets_limit boolean not null default true,  -- false: only the ladder is its own
   policy jsonb,                              -- null: the plan's ladder, else the default one
   version bigint not null default 1,
   updated_by text not null,
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  check (sets_limit or max_tokens is null)
 );
 
 -- Orders publications: rises with every change of an enforcement state.
@@ -1438,7 +1440,7 @@ $$;
 -- Parameters: at. Returns: a row an organization; base_limit_tokens is the limit without grants, limit_tokens with them, null
 --   = unlimited; policy null = the default ladder; reduced_configs: by name, the plan's before the installation's; manual_act
 --   null = none; inputs_key changes whenever any of these or the schedule do. Precedence of limit and ladder: an own quota
---   policy, then the organization's config, then its plan, then unlimited and the default ladder.
+--   policy that sets it, then the organization's config, then its plan, then unlimited and the default ladder.
 -- Reads only, with the caller's rights; without `set`, so that it is inlined.
 create function tollgate.quota_inputs_at(at timestamptz)
 returns table (
@@ -1459,7 +1461,7 @@ as $$
       case when v.organization_id is null or v.until <= at then null
         else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text, 'cost_usd', v.cost_usd::text,
           'actor', v.actor, 'decision_id', v.decision_id) end as manual_act,
-      case when q.organization_id is not null then q.max_tokens
+      case when q.sets_limit then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
           'unlimited')::bigint end as base_limit_tokens
     from tollgate.directory_organizations o
@@ -6922,14 +6924,16 @@ revoke execute on function public.set_price, public.list_prices from public, ano
 grant execute on function public.set_price, public.list_prices to service_role;
 
 -- schemas/40-functions/set_quota.sql
--- Purpose: set an organization's own monthly limit, and its ladder if one is given.
--- Parameters: change = { organization_id, limit (null: unlimited), policy (absent: as it is),
+-- Purpose: set an organization's own monthly limit, its ladder, or both.
+-- Parameters: change = { organization_id, limit (null: unlimited; absent: as it is), policy (absent: as it is),
 --   period = { time_zone, anchor_day } (absent: as it is; from the next period on), mode (enforce | observe | null: the
 --   installation's; absent: as it is), actor,
---   only_lower (true: refuse to raise: an organization's own admin) }.
--- Returns: no row for an unknown organization, else one: changed (false: it would raise the limit), limit_tokens, version.
+--   only_lower (true: refuse to raise: an organization's own admin), policy_version (the version that the change was made
+--   from, '0' for none; absent: whichever) }.
+-- Returns: no row for an unknown organization, else one: changed, refusal (null where changed; only_lower: it would do more
+--   than lower the limit; policy_version: somebody changed it meanwhile), limit_tokens, version (both as they are now).
 -- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
-create function public.set_quota(change jsonb) returns table (changed boolean, limit_tokens text, version text)
+create function public.set_quota(change jsonb) returns table (changed boolean, refusal text, limit_tokens text, version text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -6940,20 +6944,29 @@ declare
   held record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tollgate.set_quota:' || organization, 0));
-  select i.base_limit_tokens as limit_tokens into held from tollgate.quota_inputs i where i.organization_id = organization;
+  select i.base_limit_tokens as limit_tokens, i.policy_version as version into held
+  from tollgate.quota_inputs i where i.organization_id = organization;
   if not found then return; end if;
-  if (asked ->> 'only_lower')::boolean
-    and ((wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens or asked ?| array['policy', 'period', 'mode']) then
-    changed := false; limit_tokens := held.limit_tokens::text; version := null;
+  if (asked ->> 'only_lower')::boolean and (not asked ? 'limit'
+    or (wanted is null and held.limit_tokens is not null) or wanted > held.limit_tokens
+    or asked ?| array['policy', 'period', 'mode']) then
+    refusal := 'only_lower';
+  elsif (asked ->> 'policy_version')::bigint <> held.version then
+    refusal := 'policy_version';
+  end if;
+  if refusal is not null then
+    changed := false; limit_tokens := held.limit_tokens::text; version := held.version::text;
     return next;
     return;
   end if;
-  insert into tollgate.quota_policies as q (organization_id, max_tokens, policy, updated_by)
-  values (organization, wanted, asked -> 'policy', asked ->> 'actor')
+  insert into tollgate.quota_policies as q (organization_id, max_tokens, sets_limit, policy, updated_by)
+  values (organization, wanted, asked ? 'limit', asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id) do update set
-    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
+    max_tokens = case when excluded.sets_limit then excluded.max_tokens else q.max_tokens end,
+    sets_limit = q.sets_limit or excluded.sets_limit, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
-  returning true, q.max_tokens::text, q.version::text into changed, limit_tokens, version;
+  returning true, case when q.sets_limit then q.max_tokens else held.limit_tokens end::text, q.version::text
+    into changed, limit_tokens, version;
   if asked ? 'period' then
     insert into tollgate.organization_settings as s (organization_id, time_zone, period_anchor_day)
     values (organization, asked #>> '{period,time_zone}', (asked #>> '{period,anchor_day}')::integer)
@@ -6966,7 +6979,7 @@ begin
     on conflict (organization_id) do update set enforcement_mode = excluded.enforcement_mode, updated_at = now();
   end if;
   perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
-    jsonb_build_object('limit', wanted, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
+    jsonb_build_object('limit', limit_tokens::bigint, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
       'period', asked -> 'period', 'mode', asked -> 'mode'));
   return next;
 end
@@ -7965,6 +7978,7 @@ grant execute on function public.report_organizations to authenticated;
 -- Returns: no row for an organization that the caller does not belong to, else one; amounts are LLM tokens as text;
 --   limit_tokens is the limit without grants, null = unlimited; steps: see report_steps, shares of the limit with grants;
 --   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
+--   policy_version: of the own limit and ladder, as set_quota takes it back; '0': none;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -7972,13 +7986,13 @@ create function public.report_quota(query jsonb)
 returns table (
   organization_id uuid, name text, plan_type text, time_zone text, period_start timestamptz, period_end timestamptz,
   limit_tokens text, granted_tokens text, used_tokens text, reserved_tokens text, cost_usd text, unpriced_events text,
-  state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, fresh_at timestamptz, as_of timestamptz)
+  state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, policy_version text, fresh_at timestamptz, as_of timestamptz)
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
     p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd, p.unpriced_events, p.state, p.reason, p.decision_id,
     p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint),
-    case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.counted_at, p.as_of
+    case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
   where p.organization_id = (select tollgate.my_organization_id()) or (select tollgate.my_role()) = 'super_admin'

@@ -125,6 +125,17 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
     expect(await as('token-api')('set_quota', { change: unknown })).toEqual([])
   })
 
+  it('set a ladder without a limit: that of the config holds on, and whose version is old changes nothing', async () => {
+    const policy = { steps: [], downgrade_to: {} }
+    const set = (policy_version: number) =>
+      as('token-api')('set_quota', {
+        change: { organization_id: organization, policy, policy_version, actor: 'test', only_lower: false },
+      })
+    expect(await set(0)).toEqual([{ changed: true, refusal: null, limit_tokens: '1000', version: '1' }])
+    expect(await set(0)).toEqual([{ changed: false, refusal: 'policy_version', limit_tokens: '1000', version: '1' }])
+    expect(await position()).toMatchObject({ limit_tokens: '1000', policy, policy_version: '1' })
+  })
+
   it('put a decision into force once, and only from the state it was made from', async () => {
     const before = await position()
     if (!before) throw new Error('no position')

@@ -86,6 +86,33 @@ describe('writing', () => {
     }
   })
 
+  test('a ladder alone leaves the limit where it is, and is refused once it is no longer the one that was looked at', async () => {
+    const token = await addKey(bench.db, ['quota:write', 'quota:read'])
+    const policy = { steps: [{ at_percent: 80, state: 'warned' }], downgrade_to: {} }
+    expect(await write(token, { policy, policy_version: 0 })).toMatchObject({ status: 200, body: { limit: 100_000 } })
+    expect(await write(token, { policy: { ...policy, steps: [] }, policy_version: 0 })).toMatchObject({
+      status: 409,
+      body: {
+        type: 'https://tollgate.dev/problems/conflict',
+        reason: 'policy_version',
+        policy_version: 1,
+      },
+    })
+    // What the plan or the organization's config says goes on to hold.
+    await bench.db.query(`update public.organizations set librechat_config = '{"max_tokens": 200000}' where id = $1`, [
+      organization,
+    ])
+    expect((await read(token)).body.limit).toBe(200_000)
+    expect((await write(token, { limit: 7_000 })).body.limit).toBe(7_000)
+    expect((await write(token, { policy, policy_version: 2 })).body.limit).toBe(7_000)
+    expect((await write(token, { policy_version: 3 })).status).toBe(400)
+    const { rows } = await bench.db.query(
+      'select sets_limit, max_tokens, policy, version from tollgate.quota_policies where organization_id = $1',
+      [organization],
+    )
+    expect(rows).toEqual([{ sets_limit: true, max_tokens: '7000', policy, version: '3' }])
+  })
+
   test("the organization's own admin only lowers the limit", async () => {
     const admin = await userOf('admin', organization)
     expect((await write(admin, { limit: 50_000 })).body.limit).toBe(50_000)
@@ -93,6 +120,7 @@ describe('writing', () => {
     expect(await write(admin, { limit: 50_001 })).toMatchObject(refused)
     expect(await write(admin, { limit: null })).toMatchObject(refused)
     expect(await write(admin, { limit: 10, policy: { steps: [], downgrade_to: {} } })).toMatchObject(refused)
+    expect(await write(admin, { policy: { steps: [], downgrade_to: {} } })).toMatchObject(refused)
     expect((await read(admin)).body.limit).toBe(50_000)
   })
 

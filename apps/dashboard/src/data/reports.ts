@@ -61,6 +61,7 @@ export interface SessionRow {
   message_count: string
   tokens_used: string
   cost_usd: string | null
+  unpriced_events: string
   cursor: string
 }
 
@@ -82,6 +83,8 @@ export interface QuotaRow {
   steps: { at_tokens: string; state: string }[]
   /** Null: the default one. */
   policy: QuotaPolicy | null
+  /** Of the organization's own limit and ladder; '0': none was set. */
+  policy_version: string
   fresh_at: string | null
   as_of: string
 }

@@ -5,8 +5,8 @@ import type { QuotaPolicy } from '@tollgate/shared/contracts'
 export interface TokenApi {
   /** Sets the monthly limit in LLM tokens; null is unlimited. */
   setLimit(organizationId: string, limit: number | null): Promise<void>
-  /** Sets the ladder; the limit goes with it. */
-  setPolicy(organizationId: string, limit: number | null, policy: QuotaPolicy): Promise<void>
+  /** Sets the ladder and leaves the limit alone; refused where it is no longer the ladder of this version. */
+  setPolicy(organizationId: string, version: number, policy: QuotaPolicy): Promise<void>
   /** Sets a user's own limit; null is none. */
   setUserLimit(organizationId: string, userId: string, limit: number | null): Promise<void>
   /** Tops the present period up. Its idempotency key makes a repeat harmless. */
@@ -34,7 +34,8 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
   }
   return {
     setLimit: (organizationId, limit) => send('PUT', `${organizationId}/quota`, { limit }),
-    setPolicy: (organizationId, limit, policy) => send('PUT', `${organizationId}/quota`, { limit, policy }),
+    setPolicy: (organizationId, policy_version, policy) =>
+      send('PUT', `${organizationId}/quota`, { policy, policy_version }),
     setUserLimit: (organizationId, userId, limit) => send('PUT', `${organizationId}/users/${userId}/quota`, { limit }),
     grant: (organizationId, grant) => send('POST', `${organizationId}/grants`, grant),
   }

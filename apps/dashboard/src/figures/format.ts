@@ -38,10 +38,18 @@ export function formatChange(now: string | null, before: string | null): string 
 /** A day as it is printed, such as Nov 1, 2026. */
 export const formatDate = (day: string): string => formatDay(day, { dateStyle: 'medium' })
 
-/** What somebody typed as a count, with or without separators; null where nothing was typed. */
+/** A count as it may be typed: bare, or with one kind of separator at every third digit, so that no decimal is one. */
+export const COUNT_PATTERN = '[0-9]{1,16}|[0-9]{1,3}([ ,._])[0-9]{3}(?:\\1[0-9]{3}){0,4}'
+/** The same in words, as the title of a field. */
+export const COUNT_TITLE = 'A whole number, such as 1500000 or 1,500,000'
+const COUNT = new RegExp(`^(?:${COUNT_PATTERN})$`)
+
+/** What somebody typed as a count; null where nothing was typed. @throws RangeError for what is no count */
 export function readCount(text: File | string | null): number | null {
-  const digits = String(text ?? '').replace(/[\s,_.]/g, '')
-  return digits === '' ? null : Number(digits)
+  const typed = String(text ?? '').trim()
+  if (typed === '') return null
+  if (!COUNT.test(typed)) throw new RangeError(`${typed} is no whole number`)
+  return Number(typed.replace(/[ ,_.]/g, ''))
 }
 
 /** An instant in the organization's time zone. */

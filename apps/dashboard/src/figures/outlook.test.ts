@@ -6,7 +6,7 @@ const position: QuotaRow = {
   ...{ organization_id: 'o', name: 'O', plan_type: 'starter', time_zone: 'UTC', state: 'warned', reason: null },
   ...{ period_start: '2026-11-01T00:00:00Z', period_end: '2026-12-01T00:00:00Z', decision_id: null, fresh_at: null },
   ...{ limit_tokens: '1000000', granted_tokens: '0', used_tokens: '600000', reserved_tokens: '0', as_of: '' },
-  policy: null,
+  ...{ policy: null, policy_version: '0' },
   steps: [
     { at_tokens: '500000', state: 'warned' },
     { at_tokens: '1000000', state: 'downgraded' },

@@ -1,6 +1,6 @@
 import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy } from '@tollgate/shared/contracts'
 import { expect, it } from 'vitest'
-import { DEFAULT_POLICY, readPolicyForm, toFields } from './policy-form.ts'
+import { AMOUNTS, DEFAULT_POLICY, describeStep, readPolicyForm, toFields } from './policy-form.ts'
 
 const policy: QuotaPolicy = {
   steps: [
@@ -38,6 +38,24 @@ it('what a form says is a policy that the token API takes', () => {
   form.append('grace', '')
   const read = readPolicyForm(form, policy, [...policy.steps, undefined])
   expect(quotaPolicy.parse(read).steps.at(-1)).toEqual({ at_percent: 95, state: 'downgraded' })
+})
+
+it('a decimal is no amount of a step in percent or LLM tokens, and never one that is ten times as high', () => {
+  for (const kind of ['at_percent', 'at_tokens'] as const) {
+    expect(new RegExp(`^(?:${AMOUNTS[kind].pattern})$`, 'v').test('99.5')).toBe(false)
+    const form = formOf(policy)
+    form.append('kind', kind)
+    form.append('amount', '99.5')
+    expect(() => readPolicyForm(form, policy, policy.steps)).toThrow(RangeError)
+  }
+})
+
+it('each step is told in words before it comes into force', () => {
+  expect(policy.steps.map(describeStep)).toEqual([
+    'From 80 % of the limit: warned',
+    'From 5,000,000 LLM tokens: downgraded, after 120 s',
+    'From $500.50: revoked, only recorded and notified',
+  ])
 })
 
 it('the default is that of the contract', () => {

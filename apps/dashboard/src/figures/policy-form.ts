@@ -1,5 +1,5 @@
 import type { QuotaPolicy, QuotaStep } from '@tollgate/shared/contracts'
-import { readCount } from './format.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, formatMoney, readCount } from './format.ts'
 
 /** What holds where nobody chose, as DEFAULT_QUOTA_POLICY; a test compares the two. */
 export const DEFAULT_POLICY: QuotaPolicy = {
@@ -18,7 +18,18 @@ export const DEFAULT_POLICY: QuotaPolicy = {
 /** How a step's amount is counted. */
 export const STEP_KINDS = { at_percent: '% of the limit', at_tokens: 'LLM tokens', at_usd: 'US dollars' } as const
 export type StepKind = keyof typeof STEP_KINDS
+
+/** What may be typed as a step's amount, by how it is counted. */
+export const AMOUNTS: Record<StepKind, { readonly pattern: string; readonly title: string }> = {
+  at_percent: { pattern: '[1-9][0-9]{0,2}|1000', title: 'A whole percentage from 1 to 1000' },
+  at_tokens: { pattern: COUNT_PATTERN, title: COUNT_TITLE },
+  at_usd: { pattern: '[0-9]{1,12}([.][0-9]{1,12})?', title: 'US dollars, such as 750.50' },
+}
 export const STEP_STATES = ['warned', 'downgraded', 'revoked'] as const
+
+/** What a form says of how a step's amount is counted. */
+export const readStepKind = (value: string | undefined): StepKind =>
+  value === 'at_tokens' || value === 'at_usd' ? value : 'at_percent'
 
 /** A step as fields of a form. */
 export interface StepFields {
@@ -41,6 +52,27 @@ export function toFields(step: QuotaStep): StepFields {
   return { kind, amount: String(amount), state, mode, grace: String(grace_seconds) }
 }
 
+/** A step in words, such as `From 80 % of the limit: warned`. */
+export function describeStep(step: QuotaStep): string {
+  const { mode, grace_seconds } = step
+  const soft = mode === 'soft' ? ', only recorded and notified' : ''
+  const grace = grace_seconds === undefined ? '' : `, after ${formatCount(String(grace_seconds))} s`
+  return `${describeAmount(step)}: ${step.state}${soft}${grace}`
+}
+
+/** From where a step holds, in words. */
+export function describeAmount(step: QuotaStep): string {
+  const { kind, amount } = toFields(step)
+  switch (kind) {
+    case 'at_percent':
+      return `From ${amount} % of the limit`
+    case 'at_tokens':
+      return `From ${formatCount(amount)} LLM tokens`
+    case 'at_usd':
+      return `From ${formatMoney(amount)}`
+  }
+}
+
 function toStep({ kind, amount, state, mode, grace }: StepFields, before: QuotaStep | undefined): QuotaStep {
   const consequence = {
     state,
@@ -61,7 +93,7 @@ function toStep({ kind, amount, state, mode, grace }: StepFields, before: QuotaS
 
 /**
  * The policy that a form says: its rows of steps, the limit in dollars and that of a chat session. `steps[n]` is what row
- * n showed before, undefined for a new one; all else of `before` stays as it is.
+ * n showed before, undefined for a new one; all else of `before` stays as it is. @throws RangeError for what is no count
  */
 export function readPolicyForm(
   form: FormData,
@@ -81,7 +113,7 @@ export function readPolicyForm(
     steps: kinds.map((kind, row) =>
       toStep(
         {
-          kind: kind === 'at_tokens' || kind === 'at_usd' ? kind : 'at_percent',
+          kind: readStepKind(kind),
           amount: amounts[row] ?? '',
           state: STEP_STATES.find((state) => state === states[row]) ?? 'warned',
           mode: modes[row] === 'soft' ? 'soft' : 'hard',

@@ -1,6 +1,6 @@
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
-import { formatCount, readCount } from '../figures/format.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
 import { type Act, useAct } from './act.tsx'
 import { Card } from './states.tsx'
 
@@ -37,7 +37,8 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
           <input
             name="limit"
             inputMode="numeric"
-            pattern="[0-9 ,_.]{1,20}"
+            pattern={COUNT_PATTERN}
+            title={COUNT_TITLE}
             required={!isStaff}
             // As a default: a refresh of the page's figures must not overwrite what is being typed.
             defaultValue={position.limit_tokens ?? ''}
@@ -76,7 +77,7 @@ function GrantForm({ api, position, act }: GrantFormProps) {
     <form onSubmit={onGrant}>
       <label>
         Grant LLM tokens
-        <input name="amount" inputMode="numeric" pattern="[1-9][0-9 ,_.]{0,19}" required />
+        <input name="amount" inputMode="numeric" pattern={`(?!0)(?:${COUNT_PATTERN})`} title={COUNT_TITLE} required />
       </label>
       <label>
         Reason

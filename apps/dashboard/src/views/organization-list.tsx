@@ -2,7 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import { useState } from 'preact/hooks'
 import { usePages } from '../data/use-pages.ts'
 import { formatCount, formatMoney } from '../figures/format.ts'
-import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
+import { Card, Failure, Loading, MoreButton, StateBadge, Unpriced } from './states.tsx'
 
 interface OrganizationListProps {
   readonly client: SupabaseClient
@@ -55,7 +55,10 @@ export function OrganizationList({ client, onOpen }: OrganizationListProps) {
                   </td>
                   <td class="number">{formatCount(row.used_tokens)}</td>
                   <td class="number">{row.limit_tokens === null ? 'unlimited' : formatCount(row.limit_tokens)}</td>
-                  <td class="number">{formatMoney(row.cost_usd)}</td>
+                  <td class="number">
+                    {formatMoney(row.cost_usd)}
+                    <Unpriced usd={row.cost_usd} count={row.unpriced_events} />
+                  </td>
                 </tr>
               ))}
             </tbody>

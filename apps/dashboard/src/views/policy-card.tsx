@@ -2,8 +2,18 @@ import type { QuotaStep } from '@tollgate/shared/contracts'
 import { useState } from 'preact/hooks'
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
-import { formatCount, formatMoney } from '../figures/format.ts'
-import { DEFAULT_POLICY, readPolicyForm, STEP_KINDS, STEP_STATES, toFields } from '../figures/policy-form.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, formatMoney } from '../figures/format.ts'
+import {
+  AMOUNTS,
+  DEFAULT_POLICY,
+  describeAmount,
+  describeStep,
+  readPolicyForm,
+  readStepKind,
+  STEP_KINDS,
+  STEP_STATES,
+  toFields,
+} from '../figures/policy-form.ts'
 import { useAct } from './act.tsx'
 import { Card, StateBadge } from './states.tsx'
 
@@ -56,18 +66,6 @@ export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) 
   )
 }
 
-function describeAmount(step: QuotaStep): string {
-  const { kind, amount } = toFields(step)
-  switch (kind) {
-    case 'at_percent':
-      return `From ${amount} % of the limit`
-    case 'at_tokens':
-      return `From ${formatCount(amount)} LLM tokens`
-    case 'at_usd':
-      return `From ${formatMoney(amount)}`
-  }
-}
-
 interface PolicyFormProps extends Pick<PolicyCardProps, 'api' | 'position'> {
   readonly act: ReturnType<typeof useAct>
   readonly onCancel: () => void
@@ -80,7 +78,11 @@ interface Row {
 }
 
 function PolicyForm({ api, position, act, onCancel }: PolicyFormProps) {
-  const [policy] = useState(position.policy ?? DEFAULT_POLICY)
+  // What the form was opened with: what somebody else puts into force meanwhile must not be overwritten unseen.
+  const [{ policy, version }] = useState({
+    policy: position.policy ?? DEFAULT_POLICY,
+    version: Number(position.policy_version),
+  })
   const [rows, setRows] = useState<readonly Row[]>(() => policy.steps.map((step, id) => ({ id, step })))
   const onSubmit = (event: SubmitEvent): void => {
     event.preventDefault()
@@ -90,10 +92,12 @@ function PolicyForm({ api, position, act, onCancel }: PolicyFormProps) {
       policy,
       rows.map(({ step }) => step),
     )
-    const limit = position.limit_tokens === null ? null : Number(position.limit_tokens)
     act.run(
-      `Put this policy of ${next.steps.length} steps into force for ${position.name}? It is evaluated at once.`,
-      () => api.setPolicy(position.organization_id, limit, next),
+      [
+        `Put this policy into force for ${position.name}? It is evaluated at once.`,
+        ...next.steps.map(describeStep),
+      ].join('\n'),
+      () => api.setPolicy(position.organization_id, version, next),
       'The policy is in force.',
     )
   }
@@ -108,19 +112,15 @@ function PolicyForm({ api, position, act, onCancel }: PolicyFormProps) {
       </button>
       <label>
         Cost limit of a period in US dollars (empty: none)
-        <input
-          name="max_cost_usd"
-          inputMode="decimal"
-          pattern="[0-9]{1,12}([.][0-9]{1,12})?"
-          defaultValue={policy.max_cost_usd ?? ''}
-        />
+        <input name="max_cost_usd" inputMode="decimal" {...AMOUNTS.at_usd} defaultValue={policy.max_cost_usd ?? ''} />
       </label>
       <label>
         LLM tokens of one chat session (empty: no limit)
         <input
           name="session_max_tokens"
           inputMode="numeric"
-          pattern="[0-9 ,_.]{1,20}"
+          pattern={COUNT_PATTERN}
+          title={COUNT_TITLE}
           defaultValue={policy.session_max_tokens ?? ''}
         />
       </label>
@@ -148,23 +148,18 @@ const NEW_STEP: QuotaStep = { at_percent: 100, state: 'warned' }
 
 function StepRow({ step, onRemove }: { readonly step: QuotaStep | undefined; readonly onRemove: () => void }) {
   const fields = toFields(step ?? NEW_STEP)
+  const [kind, setKind] = useState(fields.kind)
   return (
     <fieldset class="step" aria-label="Step">
       <label>
         From
-        <input
-          name="amount"
-          inputMode="decimal"
-          required
-          pattern="[0-9]{1,16}([.][0-9]{1,12})?"
-          defaultValue={fields.amount}
-        />
+        <input name="amount" inputMode="decimal" required {...AMOUNTS[kind]} defaultValue={fields.amount} />
       </label>
       <label>
         Counted in
-        <select name="kind">
-          {Object.entries(STEP_KINDS).map(([kind, name]) => (
-            <option key={kind} value={kind} selected={kind === fields.kind}>
+        <select name="kind" onChange={(event) => setKind(readStepKind(event.currentTarget.value))}>
+          {Object.entries(STEP_KINDS).map(([each, name]) => (
+            <option key={each} value={each} selected={each === kind}>
               {name}
             </option>
           ))}

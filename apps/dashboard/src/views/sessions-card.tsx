@@ -4,7 +4,7 @@ import { usePages } from '../data/use-pages.ts'
 import { useHeld } from '../data/use-report.ts'
 import { formatCount, formatDuration, formatMoney, formatTime } from '../figures/format.ts'
 import type { SectionProps } from './section.ts'
-import { Card, Failure, Loading, MoreButton } from './states.tsx'
+import { Card, Failure, Loading, MoreButton, Unpriced } from './states.tsx'
 
 const NUMBERS: ReadonlySet<string> = new Set(['Messages', 'LLM tokens', 'Cost'])
 
@@ -54,7 +54,10 @@ const SessionTable = ({ rows, timeZone }: { readonly rows: readonly SessionRow[]
             <td>{formatDuration(row.started_at, row.last_activity_at)}</td>
             <td class="number">{formatCount(row.message_count)}</td>
             <td class="number">{formatCount(row.tokens_used)}</td>
-            <td class="number">{formatMoney(row.cost_usd)}</td>
+            <td class="number">
+              {formatMoney(row.cost_usd)}
+              <Unpriced usd={row.cost_usd} count={row.unpriced_events} />
+            </td>
           </tr>
         ))}
       </tbody>

@@ -1,6 +1,7 @@
 import type { StatementFigures, StatementRow } from '../data/reports.ts'
 import { formatCount, formatDate, formatExactMoney } from '../figures/format.ts'
 import { dayIn } from '../filters/span.ts'
+import { Unpriced } from './states.tsx'
 
 const FIGURES = ['Calls', 'Input', 'Output', 'LLM tokens', 'Cost', 'Charge'] as const
 
@@ -45,12 +46,8 @@ export function StatementLines({ row }: { readonly row: StatementRow }) {
               <td class="number" data-statement="tokens">
                 {formatCount(total.tokens_used)}
               </td>
-              <td class="number" data-statement="cost">
-                {formatExactMoney(total.cost_usd)}
-              </td>
-              <td class="number" data-statement="charge">
-                {formatExactMoney(total.charge_usd)}
-              </td>
+              <MoneyCell usd={total.cost_usd} unpriced={total.unpriced_events} name="cost" />
+              <MoneyCell usd={total.charge_usd} unpriced={total.unpriced_events} name="charge" />
             </tr>
           </tfoot>
         </table>
@@ -95,9 +92,16 @@ const LineRow = ({ name, line }: { readonly name: string; readonly line: Stateme
     <td class="number">{formatCount(line.input_tokens)}</td>
     <td class="number">{formatCount(line.output_tokens)}</td>
     <td class="number">{formatCount(line.tokens_used)}</td>
-    <td class="number">{formatExactMoney(line.cost_usd)}</td>
-    <td class="number">{formatExactMoney(line.charge_usd)}</td>
+    <MoneyCell usd={line.cost_usd} unpriced={line.unpriced_events} />
+    <MoneyCell usd={line.charge_usd} unpriced={line.unpriced_events} />
   </tr>
+)
+
+const MoneyCell = ({ usd, unpriced, name }: { usd: string | null; unpriced: string; name?: string }) => (
+  <td class="number">
+    <span data-statement={name}>{formatExactMoney(usd)}</span>
+    <Unpriced usd={usd} count={unpriced} />
+  </td>
 )
 
 const NoLines = () => (

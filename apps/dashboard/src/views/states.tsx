@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { Pages } from '../data/use-pages.ts'
+import { formatCount } from '../figures/format.ts'
 
 /** While something is fetched; it takes the place that the answer will have, so that nothing jumps. */
 export const Loading = ({ what, isTall = false }: { readonly what: string; readonly isTall?: boolean }) => (
@@ -29,6 +30,15 @@ export const Card = ({ title, children }: { readonly title: string; readonly chi
 
 /** A state as a word in its colour. */
 export const StateBadge = ({ state }: { readonly state: string }) => <span class={`state ${state}`}>{state}</span>
+
+interface UnpricedProps {
+  readonly usd: string | null
+  readonly count: string
+}
+
+/** Beside an amount of money: how many calls without a known price it leaves out. */
+export const Unpriced = ({ usd, count }: UnpricedProps) =>
+  usd !== null && BigInt(count) > 0n ? <small class="unpriced"> + {formatCount(count)} unpriced</small> : null
 
 /** Asks for the next page where there is one. */
 export const MoreButton = ({ pages }: { readonly pages: Pick<Pages<unknown>, 'hasMore' | 'showMore'> }) =>

@@ -4,6 +4,7 @@ import type { UsageRow } from '../data/reports.ts'
 import { formatBucketFully, formatCount, formatExactMoney } from '../figures/format.ts'
 import { toPicodollars } from '../figures/money.ts'
 import type { Filters, Group } from '../filters/filters.ts'
+import { Unpriced } from './states.tsx'
 
 interface UsageTableProps {
   readonly rows: readonly UsageRow[]
@@ -55,7 +56,10 @@ export function UsageTable({ rows, by, timeZone, change }: UsageTableProps) {
                 <GroupName {...{ row, by, change }} />
               </td>
               <td class="number">{formatCount(row.tokens_used)}</td>
-              <td class="number">{by === 'token_kind' ? '–' : formatExactMoney(row.cost_usd)}</td>
+              <td class="number">
+                {by === 'token_kind' ? '–' : formatExactMoney(row.cost_usd)}
+                {by !== 'token_kind' && <Unpriced usd={row.cost_usd} count={row.unpriced_events} />}
+              </td>
               <td class="number">{by === 'token_kind' ? '–' : formatCount(row.message_count)}</td>
             </tr>
           ))}

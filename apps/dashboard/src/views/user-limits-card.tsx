@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { usePages } from '../data/use-pages.ts'
-import { formatCount, readCount } from '../figures/format.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
 import { useAct } from './act.tsx'
 import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
 
@@ -102,7 +102,8 @@ function UserRow({ row, isEdited, onEdit, onLimit }: UserRowProps) {
               name="user-limit"
               aria-label={`Own limit of ${row.user_name} in LLM tokens, empty: none`}
               inputMode="numeric"
-              pattern="[0-9 ,_.]{1,20}"
+              pattern={COUNT_PATTERN}
+              title={COUNT_TITLE}
               placeholder="none"
               defaultValue={row.limit_tokens ?? ''}
             />

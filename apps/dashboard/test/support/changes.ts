@@ -77,15 +77,30 @@ export function describeChanges(open: () => Dashboard): void {
   it('super_admin changes the policy; an own admin sees it and cannot', async () => {
     const { sql, idOf, signIn } = open()
     const organization = idOf('borealis-labs')
+    const limitOf = async () =>
+      (
+        await sql.query(
+          `select i.base_limit_tokens, coalesce(q.sets_limit, false) as is_own from tollgate.quota_inputs i
+           left join tollgate.quota_policies q using (organization_id) where organization_id = $1`,
+          [organization],
+        )
+      ).rows
+    const limitBefore = await limitOf()
     const staff = await signIn('acme-research', 'super_admin', { query: `?org=${organization}` })
     await staff.getByRole('button', { name: 'Change policy' }).click(PATIENT)
     await staff.getByRole('button', { name: 'Add a step' }).click()
     const step = staff.getByRole('group', { name: 'Step', exact: true }).last()
+    // Half a percent is refused in the form: it must not become a step ten times as high.
+    await step.locator('input[name=amount]').fill('99.5')
+    await staff.getByRole('button', { name: 'Put into force' }).click()
+    expect(await step.locator('input[name=amount]:invalid').count()).toBe(1)
+    expect(await staff.getByRole('dialog').count()).toBe(0)
     await step.locator('input[name=amount]').fill('750.5')
     await step.locator('select[name=kind]').selectOption('at_usd')
     await step.locator('select[name=mode]').selectOption('soft')
     await staff.fill('input[name=max_cost_usd]', '1000')
     await staff.getByRole('button', { name: 'Put into force' }).click()
+    await staff.getByRole('dialog').getByText('From $750.50: warned, only recorded and notified').waitFor(PATIENT)
     await confirmChange(staff)
     await card(staff, 'Policy').getByText('From $750.50').waitFor(PATIENT)
     const { rows } = await sql.query('select policy from tollgate.quota_policies where organization_id = $1', [
@@ -93,6 +108,7 @@ export function describeChanges(open: () => Dashboard): void {
     ])
     expect(rows[0].policy.steps.at(-1)).toEqual({ at_usd: '750.5', state: 'warned', mode: 'soft' })
     expect(rows[0].policy).toMatchObject({ max_cost_usd: '1000', session_max_tokens: null })
+    expect(await limitOf()).toEqual(limitBefore)
 
     const admin = await signIn('borealis-labs', 'admin')
     await card(admin, 'Policy').getByText('From $750.50').waitFor(PATIENT)

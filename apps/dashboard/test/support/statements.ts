@@ -47,6 +47,8 @@ export function describeStatements(open: () => Dashboard): void {
     expect(await figure('state')).toMatch(/^Closed/)
     expect(await page.locator('[data-lines=models] tbody').first().textContent()).toContain('never-priced')
     expect(await page.locator('[data-lines=models] tbody').first().textContent()).toContain('unpriced')
+    const totalRow = page.locator('[data-lines=models] tfoot')
+    expect(await totalRow.getByText('+ 2 unpriced').count()).toBe(2)
     await page.getByText(/LLM tokens of this period came after it was closed/).waitFor()
 
     await page.getByLabel('Period').selectOption({ index: 0 })

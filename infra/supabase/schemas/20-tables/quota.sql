@@ -2,10 +2,12 @@
 create table tollgate.quota_policies (
   organization_id uuid primary key,
   max_tokens bigint check (max_tokens >= 0), -- null: unlimited
+  sets_limit boolean not null default true,  -- false: only the ladder is its own
   policy jsonb,                              -- null: the plan's ladder, else the default one
   version bigint not null default 1,
   updated_by text not null,
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  check (sets_limit or max_tokens is null)
 );
 
 -- Orders publications: rises with every change of an enforcement state.

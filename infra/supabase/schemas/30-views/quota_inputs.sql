@@ -35,7 +35,7 @@ $$;
 -- Parameters: at. Returns: a row an organization; base_limit_tokens is the limit without grants, limit_tokens with them, null
 --   = unlimited; policy null = the default ladder; reduced_configs: by name, the plan's before the installation's; manual_act
 --   null = none; inputs_key changes whenever any of these or the schedule do. Precedence of limit and ladder: an own quota
---   policy, then the organization's config, then its plan, then unlimited and the default ladder.
+--   policy that sets it, then the organization's config, then its plan, then unlimited and the default ladder.
 -- Reads only, with the caller's rights; without `set`, so that it is inlined.
 create function tollgate.quota_inputs_at(at timestamptz)
 returns table (
@@ -56,7 +56,7 @@ as $$
       case when v.organization_id is null or v.until <= at then null
         else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text, 'cost_usd', v.cost_usd::text,
           'actor', v.actor, 'decision_id', v.decision_id) end as manual_act,
-      case when q.organization_id is not null then q.max_tokens
+      case when q.sets_limit then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
           'unlimited')::bigint end as base_limit_tokens
     from tollgate.directory_organizations o

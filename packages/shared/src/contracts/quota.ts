@@ -26,14 +26,18 @@ const timeZone = z
 /** When periods begin: at local midnight of `anchor_day` (31: the last day of shorter months), from the next period on. */
 const periodRule = z.strictObject({ time_zone: timeZone, anchor_day: z.number().int().min(1).max(31) })
 
-/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, an absent policy, period or mode stays as it is. */
-export const quotaChange = z.strictObject({
-  limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
-  policy: quotaPolicy.optional(),
-  period: periodRule.optional(),
-  /** `observe`: what would happen is recorded, and nothing refused. `null`: as the installation is set. */
-  mode: z.enum(['enforce', 'observe']).nullable().optional(),
-})
+/** Body of `PUT /v1/organizations/{id}/quota`; `limit: null` is unlimited, what is absent stays as it is. */
+export const quotaChange = z
+  .strictObject({
+    limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable().optional(),
+    policy: quotaPolicy.optional(),
+    period: periodRule.optional(),
+    /** `observe`: what would happen is recorded, and nothing refused. `null`: as the installation is set. */
+    mode: z.enum(['enforce', 'observe']).nullable().optional(),
+    /** Version of the own limit and ladder that the change was made from (0: none); refused where it is another by now. */
+    policy_version: z.number().int().nonnegative().optional(),
+  })
+  .refine(({ policy_version, ...change }) => Object.keys(change).length > 0, 'must say what to change')
 export type QuotaChange = z.infer<typeof quotaChange>
 
 /** Answer of `GET /v1/organizations/{id}/quota`; amounts are LLM tokens of the current period. */

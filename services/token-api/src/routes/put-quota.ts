@@ -14,14 +14,14 @@ export interface PutQuota extends GetQuota {
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
 }
 
-/** `PUT /v1/organizations/:id/quota`: a new limit, and a new ladder if one is given. */
+/** `PUT /v1/organizations/:id/quota`: a new limit, a new ladder, or both. */
 export function putQuota(app: App, { access, loadPosition, setQuota, wakeEnforcer }: PutQuota): void {
   const schema = {
-    summary: 'Set the monthly limit, and the ladder of steps',
+    summary: 'Set the monthly limit, the ladder of steps, or both',
     security: bearer,
     params: z.object({ id: uuid }),
     body: quotaChange,
-    response: { 200: quotaReport, ...problems(400, 401, 403, 404, 413, 415, 503) },
+    response: { 200: quotaReport, ...problems(400, 401, 403, 404, 409, 413, 415, 503) },
   }
   app.put('/v1/organizations/:id/quota', { schema }, async (request) => {
     const { id } = request.params
@@ -35,6 +35,11 @@ export function putQuota(app: App, { access, loadPosition, setQuota, wakeEnforce
       only_lower: right.may === 'lower',
     })
     if (result === undefined) throw new ProblemError('not-found', 'There is no such organization.')
+    if (result.refusal === 'policy_version') {
+      throw new ProblemError('conflict', 'The limit or the policy was changed meanwhile: look at it again.', {
+        extensions: { reason: 'policy_version', policy_version: Number(result.version) },
+      })
+    }
     if (!result.changed) {
       throw new ProblemError('forbidden', "An organization's admin may lower its limit, and change nothing else.", {
         extensions: { reason: 'only_lower' },

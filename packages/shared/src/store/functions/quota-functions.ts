@@ -100,10 +100,11 @@ export interface UserEnforcementDecision extends DecisionArgs {
 
 interface QuotaSetting {
   organization_id: string
-  limit: number | null
-  policy?: unknown // absent: the ladder stays as it is
+  limit?: number | null | undefined // absent: the limit stays as it is
+  policy?: unknown // absent: likewise the ladder
   period?: { time_zone: string; anchor_day: number } // absent: likewise
   mode?: EnforcementMode | null // absent: likewise; null: the installation's
+  policy_version?: number | undefined // that the change was made from; absent: whichever
   actor: string
   only_lower: boolean
 }
@@ -191,7 +192,12 @@ export type QuotaFunctions = {
   load_user_positions: { args: { for_organization: string; at?: string }; row: UserPositionRow }
   set_quota: {
     args: { change: QuotaSetting }
-    row: { changed: boolean; limit_tokens: string | null; version: string | null }
+    row: {
+      changed: boolean
+      refusal: 'only_lower' | 'policy_version' | null
+      limit_tokens: string | null
+      version: string
+    }
   }
   list_due_evaluations: {
     args: { max_rows: number; at?: string; after?: string | undefined }
