@@ -1005,8 +1005,10 @@ create index usage_events_organization_id_usage_date_idx on tollgate.usage_event
 -- next to nothing. What was added to an event later is rare and has an index of its own.
 create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
 create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
--- What posts to a later period than its own, to prove that one's total.
+-- What posts to a later period than its own, to prove that one's total, and to show it in the statement of its own.
 create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
+  where original_period_start is not null;
+create index usage_events_origin_idx on tollgate.usage_events (organization_id, original_period_start)
   where original_period_start is not null;
 
 -- Rollup by organization, user and day: the contract's table, which a project may have already (15-adopt). Rollups leave room in each page (fillfactor), so that an
@@ -2436,7 +2438,7 @@ begin
   ) d;
   changed := false;
   if repair and stage = 'days' then -- what was there before Tollgate is no drift; posting it repairs the day as well
-    changed := tollgate.post_opening_balances(for_organization, at::date) > 0;
+    changed := tollgate.post_opening_balances(for_organization, at::date);
   end if;
   if repair and drift <> '[]' and not changed then
     changed := true;
@@ -2535,7 +2537,8 @@ begin
   end if;
   return query
     select outcome, asked.organization_id, period.period_start, period.period_end, s.used_tokens::text, s.cost_usd::text,
-      s.charge_usd::text, s.event_count::text, s.unpriced_events::text
+      s.charge_usd::text, s.event_count::text,
+      (s.unpriced_events + tollgate.newly_priced(s.organization_id, s.period_start))::text
     from (select 1) one
     left join tollgate.period_statements s
       on s.organization_id = asked.organization_id and s.period_start = period.period_start;
@@ -3285,6 +3288,7 @@ begin
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
   order by i.organization_id, i.digest for update;
+  perform tollgate.rename_opening_balances(person);
   update tollgate.usage_event_identities i set counts_digest = i.digest
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person);
@@ -3345,6 +3349,25 @@ begin
 end
 $$;
 
+-- Purpose: give a person's opening balances identities that follow from nothing: theirs are made of user and day, so that
+--   whoever knows both could find them again. Parameters: person (user id, not erased yet). Returns: nothing.
+-- Locks: these identities; the caller holds the books, without which nobody else touches them.
+-- Invariant: one identity a balance, also of those whose ledger was sealed. None is posted twice: its note is gone.
+create function tollgate.rename_opening_balances(person uuid) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  with day as materialized (
+    select m.organization_id, uuid_send(gen_random_uuid()) as random,
+      tollgate.identity_digest('tollgate', 'opening-balance:' || m.user_id || ':' || m.date) as digest
+    from public.usage_metrics m where m.user_id = person
+  ), identity as (
+    update tollgate.usage_event_identities i set digest = d.random, counts_digest = d.random
+    from day d where i.organization_id = d.organization_id and i.digest = d.digest
+  )
+  update tollgate.usage_events e set digest = d.random
+  from day d where e.organization_id = d.organization_id and e.digest = d.digest and e.entry = 'opening_balance'
+$$;
+
 -- Purpose: a made-up session id that stays the same for the same session. Parameters: salt (the pseudonym), session.
 -- Returns: text. Invariant: without the erased session id nobody finds back to it: it is hashed with a random salt.
 create function tollgate.erased_session(salt uuid, session text) returns text
@@ -3352,7 +3375,7 @@ language sql immutable parallel safe
 return 'erased-' || left(encode(sha256(convert_to(salt::text || session, 'UTF8')), 'hex'), 32);
 
 revoke execute on function public.erase_user from public, anon, authenticated;
-grant execute on function public.erase_user, tollgate.erased_session to service_role;
+grant execute on function public.erase_user, tollgate.rename_opening_balances, tollgate.erased_session to service_role;
 
 -- schemas/40-functions/expire_holds.sql
 -- Purpose: give back the holds of some organizations whose lease has run out. Parameters: organizations, whose holds the
@@ -5321,22 +5344,22 @@ grant execute on function tollgate.positions_of to tollgate_token_api, tollgate_
 
 -- schemas/40-functions/post_opening_balances.sql
 -- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
---   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
+--   events have added to them since. Parameters: for_organization, for_date. Returns: whether there was any note: rows are
+--   locked then and were written, also where all of it had been posted before.
 -- Locks: identities (of these entries alone), then as repair_day; then the period's total.
 -- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
 --   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
 --   Never priced again.
-create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
+create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns boolean
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   period record;
   noon timestamptz;
-  posted integer;
 begin
   if not exists (
       select from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date) then
-    return 0;
+    return false;
   end if;
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
@@ -5363,10 +5386,9 @@ begin
     0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = b.digest;
-  get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
   perform tollgate.repair_period(for_organization, period.period_start);
-  return posted;
+  return true;
 end
 $$;
 
@@ -7665,10 +7687,11 @@ $$;
 grant execute on function tollgate.dress_usage to authenticated, service_role, tollgate_token_api;
 
 -- schemas/45-reports/fold_statement.sql
--- Purpose: the entries that rollups by day cannot place in a period: postponed ones, and those of days that two periods
---   share, from ledger and closing figures. Parameters: for_organization. Returns: sums by period, own period, day, model
---   and user. Reads only, by the index of postponed entries and that of the shared days.
-create function tollgate.list_postings(for_organization uuid)
+-- Purpose: the entries of one period that rollups by day cannot place: those that posted to it or from it to a later one, and
+--   those of its days that another period shares, from ledger and closing figures.
+-- Parameters: for_organization, for_period (its start). Returns: sums by period, own period, day, model and user. Reads only,
+--   by the indexes of postponed entries and, of the ledger's days, the shared ones inside the period.
+create function tollgate.list_postings(for_organization uuid, for_period timestamptz)
 returns setof tollgate.sealed_postings
 language sql stable security invoker set search_path = ''
 as $$
@@ -7677,23 +7700,30 @@ as $$
     coalesce(sum(e.charge_usd), 0), sum(e.message_count), sum(e.event_count), sum(e.unpriced_events)
   from (
     select u.* from tollgate.usage_events u
-    where u.organization_id = for_organization and u.original_period_start is not null
+    where u.organization_id = for_organization and u.original_period_start is not null and u.period_start = for_period
     union all
     select u.* from tollgate.usage_events u
-    where u.organization_id = for_organization and u.original_period_start is null
-      and u.usage_date in (select d.date from tollgate.shared_days(for_organization) d)
+    where u.organization_id = for_organization and u.original_period_start = for_period and u.period_start <> for_period
+    union all
+    select u.* from tollgate.usage_events u
+    where u.organization_id = for_organization and u.original_period_start is null and u.period_start = for_period
+      -- An array, so that the few days are looked up and not the organization's ledger read through.
+      and u.usage_date = any (array(select d.date from tollgate.shared_days(for_organization) d
+        where d.date between (for_period at time zone 'UTC')::date - 2 and (for_period at time zone 'UTC')::date + 70))
   ) e
   group by 1, 2, 3, 4, 5, 6
   union all
-  select s.* from tollgate.sealed_postings s where s.organization_id = for_organization
+  select s.* from tollgate.sealed_postings s
+  where s.organization_id = for_organization and for_period in (s.period_start, s.original_period_start)
 $$;
 
--- Purpose: what a period's statement consists of, by own period, model and user. Parameters: for_organization, for_period
---   (its start). Returns: a row each; own_period is the period itself, or the closed one that the entries came from.
--- Invariant: the rows add up to the period's total, sealed or not; reads rollups, and of the ledger only what
---   list_postings reads. Reads only.
+-- Purpose: what a period's statement consists of, and what of it later ones consist of, by period, own period, model and user.
+-- Parameters: for_organization, for_period (its start). Returns: a row each; posted_to is the period, or a later one;
+--   own_period is the period itself, or the closed one that the entries came from.
+-- Invariant: the rows that posted to the period add up to its total, sealed or not; reads rollups, and of the ledger only
+--   what list_postings reads, once. Reads only.
 create function tollgate.fold_statement(for_organization uuid, for_period timestamptz)
-returns table (own_period timestamptz, model text, user_id uuid, input_tokens bigint, output_tokens bigint,
+returns table (posted_to timestamptz, own_period timestamptz, model text, user_id uuid, input_tokens bigint, output_tokens bigint,
   cost_usd numeric, charge_usd numeric, message_count bigint, event_count bigint, unpriced_events bigint)
 language sql stable security invoker set search_path = ''
 as $$
@@ -7701,37 +7731,46 @@ as $$
     select (p.period_start at time zone p.time_zone)::date as first_day, (p.period_end at time zone p.time_zone)::date as end_day
     from tollgate.organization_period(for_organization, for_period) p
   ), postings as materialized (
-    select * from tollgate.list_postings(for_organization)
+    select * from tollgate.list_postings(for_organization, for_period)
   ), shared as materialized (
     select d.date from tollgate.shared_days(for_organization) d
   ), parts as (
-    select for_period as own_period, m.model, m.user_id, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd,
+    select for_period as posted_to, for_period as own_period, m.model, m.user_id, m.input_tokens, m.output_tokens, m.cost_usd, m.charge_usd,
       m.message_count, m.event_count, m.unpriced_events
     from tollgate.usage_by_model m
     where m.organization_id = for_organization and m.date >= (select p.first_day from period p)
       and m.date < (select p.end_day from period p) and m.date not in (select s.date from shared s)
     union all
     -- What posts to a later period is in the rollup of its day, and not in this statement.
-    select for_period, p.model, p.user_id, -p.input_tokens, -p.output_tokens, -p.cost_usd, -p.charge_usd,
+    select for_period, for_period, p.model, p.user_id, -p.input_tokens, -p.output_tokens, -p.cost_usd, -p.charge_usd,
       -p.message_count, -p.event_count, -p.unpriced_events
     from postings p
     where p.original_period_start = for_period and p.period_start <> for_period
       and p.date not in (select s.date from shared s)
     union all
-    select p.original_period_start, p.model, p.user_id, p.input_tokens, p.output_tokens, p.cost_usd, p.charge_usd,
-      p.message_count, p.event_count, p.unpriced_events
+    select p.period_start, p.original_period_start, p.model, p.user_id, p.input_tokens, p.output_tokens, p.cost_usd,
+      p.charge_usd, p.message_count, p.event_count, p.unpriced_events
     from postings p
-    where p.period_start = for_period
   )
-  select p.own_period, p.model, p.user_id, sum(p.input_tokens)::bigint, sum(p.output_tokens)::bigint, sum(p.cost_usd),
+  select p.posted_to, p.own_period, p.model, p.user_id, sum(p.input_tokens)::bigint, sum(p.output_tokens)::bigint, sum(p.cost_usd),
     sum(p.charge_usd), sum(p.message_count)::bigint, sum(p.event_count)::bigint, sum(p.unpriced_events)::bigint
   from parts p
-  group by 1, 2, 3
+  group by 1, 2, 3, 4
   having (sum(p.input_tokens), sum(p.output_tokens), sum(p.cost_usd), sum(p.charge_usd), sum(p.message_count),
     sum(p.event_count), sum(p.unpriced_events)) is distinct from (0, 0, 0, 0, 0, 0, 0)
 $$;
 
 grant execute on function tollgate.list_postings, tollgate.fold_statement to service_role;
+
+-- schemas/45-reports/known_amount.sql
+-- Purpose: an amount of money as reports show it. Parameters: amount; cost_usd, event_count and unpriced_events of the same
+--   sums. Returns: null where nothing of them has a price.
+create function tollgate.known_amount(amount numeric, cost_usd numeric, event_count numeric, unpriced_events numeric)
+returns numeric
+language sql immutable parallel safe
+return case when unpriced_events <> event_count or event_count = 0 or cost_usd <> 0 then amount end;
+
+grant execute on function tollgate.known_amount to service_role;
 
 -- schemas/45-reports/list_chat_sessions.sql
 -- Purpose: report_sessions for the token API. Parameters: query as of report_sessions, and viewer_user_id (who asks and sees
@@ -7832,6 +7871,31 @@ $$;
 
 grant execute on function tollgate.may_read_organization, tollgate.visible_members
   to authenticated, service_role, tollgate_token_api;
+
+-- schemas/45-reports/newly_priced.sql
+-- Purpose: calls of closed periods whose price or void posted to a period: its unpriced_events count them with a minus, that
+--   would hide as many of its own. Parameters: for_organization, for_period (its start). Returns: a count, to be added.
+-- Invariant: by own period and model, as the statement lists them; reads what is postponed to the period alone.
+create function tollgate.newly_priced(for_organization uuid, for_period timestamptz) returns bigint
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(-sum(least(l.unpriced_events, 0)), 0)::bigint
+  from (
+    select sum(p.unpriced_events) as unpriced_events
+    from (
+      select u.original_period_start, u.model, u.unpriced_events::bigint
+      from tollgate.usage_events u
+      where u.organization_id = for_organization and u.original_period_start is not null and u.period_start = for_period
+      union all
+      select s.original_period_start, s.model, s.unpriced_events
+      from tollgate.sealed_postings s
+      where s.organization_id = for_organization and s.period_start = for_period and s.original_period_start <> for_period
+    ) p
+    group by p.original_period_start, p.model
+  ) l
+$$;
+
+grant execute on function tollgate.newly_priced to service_role;
 
 -- schemas/45-reports/read_report_query.sql
 -- Purpose: read and check the argument of a usage report. Parameters: query = { organization_id, start, end, bucket,
@@ -7956,8 +8020,8 @@ begin
   return query
     select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
       i.limit_tokens::text,
-      case when t.unpriced_events = t.event_count and t.event_count > 0 then null else coalesce(t.cost_usd, 0) end::text,
-      coalesce(t.unpriced_events, 0)::text, jsonb_build_array(o.name, o.organization_id)::text
+      tollgate.known_amount(coalesce(t.cost_usd, 0), t.cost_usd, coalesce(t.event_count, 0), n.unpriced_events)::text,
+      n.unpriced_events::text, jsonb_build_array(o.name, o.organization_id)::text
     from (
       select d.* from tollgate.directory_organizations d
       where (d.name ilike pattern or d.domain ilike pattern)
@@ -7965,6 +8029,8 @@ begin
       order by d.name, d.organization_id limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)) o
     join tollgate.quota_inputs i on i.organization_id = o.organization_id
     left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    cross join lateral (select coalesce(t.unpriced_events, 0) + case when t.period_start is null then 0
+      else tollgate.newly_priced(i.organization_id, i.period_start) end as unpriced_events) n
     left join tollgate.enforcement_states s on s.organization_id = i.organization_id
     order by o.name, o.organization_id;
 end
@@ -7990,7 +8056,8 @@ returns table (
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
-    p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd, p.unpriced_events, p.state, p.reason, p.decision_id,
+    p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd,
+    (p.unpriced_events::bigint + tollgate.newly_priced(p.organization_id, p.period_start))::text, p.state, p.reason, p.decision_id,
     p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint),
     case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
@@ -8063,8 +8130,8 @@ create function tollgate.dress_statement_line(
 language sql stable parallel safe
 return jsonb_build_object('tokens_used', (input_tokens + output_tokens)::text, 'input_tokens', input_tokens::text,
   'output_tokens', output_tokens::text,
-  'cost_usd', case when unpriced_events < event_count or event_count = 0 then cost_usd::text end,
-  'charge_usd', case when unpriced_events < event_count or event_count = 0 then charge_usd::text end,
+  'cost_usd', tollgate.known_amount(cost_usd, cost_usd, event_count, unpriced_events)::text,
+  'charge_usd', tollgate.known_amount(charge_usd, cost_usd, event_count, unpriced_events)::text,
   'message_count', message_count::text, 'event_count', event_count::text, 'unpriced_events', unpriced_events::text);
 
 -- Purpose: an organization's periods that have a total, newest first. Parameters: query = { organization_id }.
@@ -8078,11 +8145,13 @@ as $$
   select t.period_start, p.period_end, (t.period_start at time zone p.time_zone)::date,
     (p.period_end at time zone p.time_zone)::date - 1,
     case when s.closed_at is not null then 'frozen' when p.period_end <= now() then 'over' else 'open' end,
-    t.used_tokens::text, case when t.unpriced_events < t.event_count or t.event_count = 0 then t.cost_usd::text end,
-    case when t.unpriced_events < t.event_count or t.event_count = 0 then t.charge_usd::text end, t.unpriced_events::text
+    t.used_tokens::text, tollgate.known_amount(t.cost_usd, t.cost_usd, t.event_count, n.unpriced_events)::text,
+    tollgate.known_amount(t.charge_usd, t.cost_usd, t.event_count, n.unpriced_events)::text, n.unpriced_events::text
   from (select (tollgate.unwrap(query) ->> 'organization_id')::uuid as organization_id) a
   join tollgate.period_totals t on t.organization_id = a.organization_id
   cross join lateral tollgate.organization_period(a.organization_id, t.period_start) p
+  cross join lateral (
+    select t.unpriced_events + tollgate.newly_priced(a.organization_id, t.period_start) as unpriced_events) n
   left join tollgate.period_statements s on s.organization_id = t.organization_id and s.period_start = t.period_start
   where (select tollgate.may_read_organization(a.organization_id))
   order by t.period_start desc
@@ -8093,7 +8162,8 @@ $$;
 -- Returns: one row, or none for whoever may not read the organization. total is the frozen one where the period is closed,
 --   else what it is up to now. models and users are lines of the period's own usage, earlier of what belongs to closed
 --   periods and posted here, by period and model; models and earlier together add up to the total, users and earlier too.
---   later: what belongs to this period and posted to later ones. Counts and money are text, null money has no price.
+--   later: what belongs to this period and posted to later ones. Counts and money are text, null money has no price. A line
+--   of earlier whose unpriced_events are negative has got its price here: no total counts that against its own.
 -- Security definer: statements and closing figures are no rows that a tenant may read; an organization's admin and
 --   super_admin see them.
 create function public.report_statement(query jsonb)
@@ -8119,8 +8189,10 @@ begin
   where h.valid_from <= i.at and i.at < h.valid_to
   order by h.valid_from desc limit 1;
   return query
-    with lines as materialized (
+    with folded as materialized (
       select f.* from tollgate.fold_statement(organization, period.period_start) f
+    ), lines as materialized (
+      select f.* from folded f where f.posted_to = period.period_start
     ), names as (
       select v.user_id, v.user_name from tollgate.visible_members(organization) v
     ), by_model as (
@@ -8135,21 +8207,19 @@ begin
       from lines l left join names n on n.user_id = l.user_id
       where l.own_period = period.period_start group by l.user_id, n.user_name
     ), by_period as (
-      select l.own_period, l.model, tollgate.dress_statement_line(sum(l.input_tokens), sum(l.output_tokens),
+      select l.own_period, l.model, -least(sum(l.unpriced_events), 0) as newly_priced, tollgate.dress_statement_line(sum(l.input_tokens), sum(l.output_tokens),
         sum(l.cost_usd), sum(l.charge_usd), sum(l.message_count), sum(l.event_count), sum(l.unpriced_events)) as figures
       from lines l where l.own_period <> period.period_start group by l.own_period, l.model
     ), postponed as (
-      select p.period_start as posted_to, tollgate.dress_statement_line(sum(p.input_tokens), sum(p.output_tokens),
-        sum(p.cost_usd), sum(p.charge_usd), sum(p.message_count), sum(p.event_count), sum(p.unpriced_events)) as figures
-      from tollgate.list_postings(organization) p
-      where p.original_period_start = period.period_start and p.period_start <> period.period_start
-      group by p.period_start
+      select f.posted_to, tollgate.dress_statement_line(sum(f.input_tokens), sum(f.output_tokens), sum(f.cost_usd),
+        sum(f.charge_usd), sum(f.message_count), sum(f.event_count), sum(f.unpriced_events)) as figures
+      from folded f where f.posted_to <> period.period_start group by f.posted_to
     )
     select o.organization_id, o.name, o.domain, o.plan_type, period.time_zone, period.period_start, period.period_end,
       (period.period_start at time zone period.time_zone)::date,
       (period.period_end at time zone period.time_zone)::date - 1,
       case when s.closed_at is not null then 'frozen' when period.period_end <= now() then 'over' else 'open' end, s.closed_at,
-      tollgate.statement_total(s, t),
+      tollgate.statement_total(s, t, (select coalesce(sum(e.newly_priced), 0) from by_period e)),
       (select coalesce(jsonb_agg(m.figures || jsonb_build_object('model', m.model) order by m.tokens desc, m.model), '[]')
         from by_model m),
       (select coalesce(jsonb_agg(u.figures || jsonb_build_object('user_id', u.user_id, 'user_name', u.user_name)
@@ -8166,21 +8236,23 @@ begin
 end
 $$;
 
--- Purpose: the total of a statement: the frozen one, else the present one. Parameters: frozen, present (either may be null).
--- Returns: an object as the lines' are, without kinds of LLM tokens and messages, which totals do not keep.
-create function tollgate.statement_total(frozen tollgate.period_statements, present tollgate.period_totals) returns jsonb
+-- Purpose: the total of a statement: the frozen one, else the present one. Parameters: frozen, present (either may be null);
+--   newly_priced (see the function of that name). Returns: an object as the lines' are, without kinds of LLM tokens and
+--   messages, which totals do not keep.
+create function tollgate.statement_total(frozen tollgate.period_statements, present tollgate.period_totals,
+  newly_priced numeric) returns jsonb
 language sql stable parallel safe
 return (
   select jsonb_build_object('tokens_used', f.used_tokens::text,
-    'cost_usd', case when f.unpriced_events < f.event_count or f.event_count = 0 then f.cost_usd::text end,
-    'charge_usd', case when f.unpriced_events < f.event_count or f.event_count = 0 then f.charge_usd::text end,
+    'cost_usd', tollgate.known_amount(f.cost_usd, f.cost_usd, f.event_count, f.unpriced_events)::text,
+    'charge_usd', tollgate.known_amount(f.charge_usd, f.cost_usd, f.event_count, f.unpriced_events)::text,
     'event_count', f.event_count::text, 'unpriced_events', f.unpriced_events::text)
   from (select
     coalesce((frozen).used_tokens, (present).used_tokens, 0) as used_tokens,
     coalesce((frozen).cost_usd, (present).cost_usd, 0) as cost_usd,
     coalesce((frozen).charge_usd, (present).charge_usd, 0) as charge_usd,
     coalesce((frozen).event_count, (present).event_count, 0) as event_count,
-    coalesce((frozen).unpriced_events, (present).unpriced_events, 0) as unpriced_events) f);
+    coalesce((frozen).unpriced_events, (present).unpriced_events, 0) + newly_priced as unpriced_events) f);
 
 revoke execute on function public.report_periods, public.report_statement from public, anon;
 grant execute on function public.report_periods, public.report_statement to authenticated, service_role;

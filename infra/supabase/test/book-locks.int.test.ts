@@ -110,6 +110,24 @@ describe('the books', () => {
     expect(rows).toEqual([{ is_gone: true, has_session: false, message_id: null, tokens }])
   })
 
+  it("let nobody find an erased person's opening balances again by user and day", async () => {
+    await admin.query(
+      `insert into public.usage_metrics (organization_id, user_id, date, tokens_used)
+       values ($1, $2, (now() - interval '20 days')::date, 500)`,
+      [organization_id, user_id],
+    )
+    await admin.query('select tollgate.post_opening_balances(organization_id, date) from public.usage_metrics')
+    const guess = `select from tollgate.usage_event_identities i, public.usage_metrics m
+      where i.digest = tollgate.identity_digest('tollgate', format('opening-balance:%s:%s', $1::uuid, m.date))`
+    expect((await admin.query(guess, [user_id])).rowCount).toBe(1)
+    await admin.query('select public.erase_user($1)', [{ user_id, actor: 'test' }])
+    expect((await admin.query(guess, [user_id])).rowCount).toBe(0)
+    const { rows } =
+      await admin.query(`select e.event_id = encode(i.digest, 'hex') as renamed, i.counts_digest = i.digest as sent
+      from tollgate.usage_events e join tollgate.usage_event_identities i using (organization_id, digest)`)
+    expect(rows).toEqual([{ renamed: true, sent: true }])
+  })
+
   it('are not erased from under what is being recorded', async () => {
     await admin.query('begin')
     await ingest([usage(1)])

@@ -248,6 +248,13 @@ describe('reconcile_books', () => {
       { entry: 'opening_balance', tokens: 500, cost: 1.25, rollup: 500, by_model: 500, period: 500 },
     ])
     expect((await reconcile()).drift).toEqual([])
+    // A note of what was posted already: nothing to post, but rows were locked, and are not to be asked for again.
+    await admin.query(`insert into tollgate.preexisting_usage
+      select organization_id, user_id, date, tokens_used, 0, 0, 0, 0, 0 from public.usage_metrics`)
+    const post = 'select tollgate.post_opening_balances(organization_id, date) as did from public.usage_metrics'
+    expect((await admin.query(post)).rows).toEqual([{ did: true }])
+    expect((await admin.query(post)).rows).toEqual([{ did: false }])
+    expect((await reconcile()).drift).toEqual([])
   })
 
   it('loses nothing of what was there before Tollgate, on the day of the installation and beside later events', async () => {

@@ -59,7 +59,8 @@ async function ask<Row extends object>(person: Person | 'anon', report: string, 
     )
     await sql.query(`set local role ${role}`)
     // Days as text, as PostgREST hands them over.
-    const dates = report === 'report_statement' ? ', first_day::text, last_day::text' : ', first_day::text'
+    const dates =
+      { report_statement: ', first_day::text, last_day::text', report_periods: ', first_day::text' }[report] ?? ''
     return (await sql.query(`select r.*${dates} from public.${report}($1) r`, [JSON.stringify(query)])).rows
   } finally {
     await sql.query('rollback')
@@ -89,7 +90,8 @@ const sum = (lines: readonly Line[]) => ({
   tokens: lines.reduce((n, line) => n + BigInt(line.tokens_used), 0n),
   cost: lines.reduce((n, line) => n + pico(line.cost_usd), 0n),
   events: lines.reduce((n, line) => n + BigInt(line.event_count), 0n),
-  unpriced: lines.reduce((n, line) => n + BigInt(line.unpriced_events), 0n),
+  // Of a closed period's line that got its price here there are fewer than none: that hides no other line's.
+  unpriced: lines.reduce((n, line) => n + BigInt(Math.max(Number(line.unpriced_events), 0)), 0n),
 })
 
 function expectAddsUp({ total, models, users, earlier }: Statement): void {
@@ -135,7 +137,10 @@ beforeAll(async () => {
   const around = [-3, -1, 1, 4, 8, 11].map((hours, key) => ({
     ...{ ...old(1_000 + key, 0), time: new Date(border + hours * 3_600_000).toISOString() },
   }))
-  await ingest([...around, ...Array.from({ length: 60 }, (_, key) => old(2_000 + key, key * 2))])
+  const today = ['gpt-4o', 'model-without-a-price'].map((model, key) => ({
+    ...{ ...old(1_900 + key, 0), model, time: new Date(now).toISOString() },
+  }))
+  await ingest([...around, ...today, ...Array.from({ length: 60 }, (_, key) => old(2_000 + key, key * 2))])
   await sql.query('select public.ensure_usage_partitions()')
 })
 afterAll(async () => {
@@ -200,6 +205,49 @@ it('equal what `period close` froze: the total, and line by line', async () => {
       lines.map((line) => [line.model, line.total_tokens, pico(line.cost_usd)]).sort(),
     )
   }
+})
+
+it('tell their own usage without a price, whatever a re-rate of a closed period posted to them', async () => {
+  const unpriced = async () => {
+    const [organization] = await ask<Line>('staff', 'report_organizations', { search: 'a' })
+    const [quota] = await ask<Line>('admin', 'report_quota', { organization_id: A })
+    const [period] = await ask<Line>('admin', 'report_periods', { organization_id: A })
+    return [organization, quota, period, (await statement()).total].map((row) => row?.unpriced_events)
+  }
+  const before = await unpriced()
+  expect(Number(before[0])).toBeGreaterThan(0)
+  expect(new Set(before).size).toBe(1)
+  const [, , last] = await periods()
+  const frozen = await statement(last?.first_day)
+  const calls = Number(frozen.total.unpriced_events)
+  expect(calls).toBeGreaterThan(0)
+  await sql.query('select public.set_price($1)', [
+    { provider: 'acme', model: 'model-without-a-price', input: '1', output: '2' },
+  ])
+  await sql.query(
+    `select public.rerate_usage(jsonb_build_object('organization_id', $1::uuid, 'date', d::date, 'bucket', 0, 'buckets', 1,
+       'dry_run', false)) from generate_series($2::date, $3::date, '1 day') d`,
+    [A, frozen.first_day, frozen.last_day],
+  )
+  const open = await statement()
+  expect(open.earlier).toMatchObject([
+    { model: 'gpt-4o' },
+    { model: 'model-without-a-price', event_count: '0', unpriced_events: `-${calls}`, cost_usd: expect.any(String) },
+  ])
+  expectAddsUp(open)
+  expect(await unpriced()).toEqual(before)
+  expect((await statement(last?.first_day)).total).toEqual(frozen.total)
+})
+
+it('read of the ledger nothing that other periods postponed or share', async () => {
+  const postings = async (period: { first_day: string } | undefined) => {
+    const { period_start } = await statement(period?.first_day)
+    return (await sql.query('select from tollgate.list_postings($1, $2)', [A, period_start])).rowCount
+  }
+  const [open, , closed, quiet] = await periods()
+  expect(await postings(open)).toBeGreaterThan(0)
+  expect(await postings(closed)).toBe(await postings(open)) // what one postponed to the other
+  expect(await postings(quiet)).toBe(0)
 })
 
 it('say the same after their months were sealed and their ledger is gone', async () => {

@@ -63,8 +63,10 @@ create index usage_events_organization_id_usage_date_idx on tollgate.usage_event
 -- next to nothing. What was added to an event later is rare and has an index of its own.
 create index usage_events_recorded_at_idx on tollgate.usage_events (recorded_at);
 create index usage_events_adjustments_idx on tollgate.usage_events (organization_id, digest) where entry <> 'usage';
--- What posts to a later period than its own, to prove that one's total.
+-- What posts to a later period than its own, to prove that one's total, and to show it in the statement of its own.
 create index usage_events_postponed_idx on tollgate.usage_events (organization_id, period_start)
+  where original_period_start is not null;
+create index usage_events_origin_idx on tollgate.usage_events (organization_id, original_period_start)
   where original_period_start is not null;
 
 -- Rollup by organization, user and day: the contract's table, which a project may have already (15-adopt). Rollups leave room in each page (fillfactor), so that an

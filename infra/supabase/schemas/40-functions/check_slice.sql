@@ -34,7 +34,7 @@ begin
   ) d;
   changed := false;
   if repair and stage = 'days' then -- what was there before Tollgate is no drift; posting it repairs the day as well
-    changed := tollgate.post_opening_balances(for_organization, at::date) > 0;
+    changed := tollgate.post_opening_balances(for_organization, at::date);
   end if;
   if repair and drift <> '[]' and not changed then
     changed := true;

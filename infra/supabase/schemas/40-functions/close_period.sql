@@ -43,7 +43,8 @@ begin
   end if;
   return query
     select outcome, asked.organization_id, period.period_start, period.period_end, s.used_tokens::text, s.cost_usd::text,
-      s.charge_usd::text, s.event_count::text, s.unpriced_events::text
+      s.charge_usd::text, s.event_count::text,
+      (s.unpriced_events + tollgate.newly_priced(s.organization_id, s.period_start))::text
     from (select 1) one
     left join tollgate.period_statements s
       on s.organization_id = asked.organization_id and s.period_start = period.period_start;

@@ -19,6 +19,7 @@ begin
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person)
   order by i.organization_id, i.digest for update;
+  perform tollgate.rename_opening_balances(person);
   update tollgate.usage_event_identities i set counts_digest = i.digest
   where (i.organization_id, i.digest) in (
     select e.organization_id, e.digest from tollgate.usage_events e where e.user_id = person);
@@ -79,6 +80,25 @@ begin
 end
 $$;
 
+-- Purpose: give a person's opening balances identities that follow from nothing: theirs are made of user and day, so that
+--   whoever knows both could find them again. Parameters: person (user id, not erased yet). Returns: nothing.
+-- Locks: these identities; the caller holds the books, without which nobody else touches them.
+-- Invariant: one identity a balance, also of those whose ledger was sealed. None is posted twice: its note is gone.
+create function tollgate.rename_opening_balances(person uuid) returns void
+language sql volatile security invoker set search_path = ''
+as $$
+  with day as materialized (
+    select m.organization_id, uuid_send(gen_random_uuid()) as random,
+      tollgate.identity_digest('tollgate', 'opening-balance:' || m.user_id || ':' || m.date) as digest
+    from public.usage_metrics m where m.user_id = person
+  ), identity as (
+    update tollgate.usage_event_identities i set digest = d.random, counts_digest = d.random
+    from day d where i.organization_id = d.organization_id and i.digest = d.digest
+  )
+  update tollgate.usage_events e set digest = d.random
+  from day d where e.organization_id = d.organization_id and e.digest = d.digest and e.entry = 'opening_balance'
+$$;
+
 -- Purpose: a made-up session id that stays the same for the same session. Parameters: salt (the pseudonym), session.
 -- Returns: text. Invariant: without the erased session id nobody finds back to it: it is hashed with a random salt.
 create function tollgate.erased_session(salt uuid, session text) returns text
@@ -86,4 +106,4 @@ language sql immutable parallel safe
 return 'erased-' || left(encode(sha256(convert_to(salt::text || session, 'UTF8')), 'hex'), 32);
 
 revoke execute on function public.erase_user from public, anon, authenticated;
-grant execute on function public.erase_user, tollgate.erased_session to service_role;
+grant execute on function public.erase_user, tollgate.rename_opening_balances, tollgate.erased_session to service_role;

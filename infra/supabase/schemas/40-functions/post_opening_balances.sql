@@ -1,20 +1,20 @@
 -- Purpose: give usage that was there before Tollgate an entry in the ledger: what rows of usage_metrics came with, whatever
---   events have added to them since. Parameters: for_organization, for_date. Returns: how many were posted.
+--   events have added to them since. Parameters: for_organization, for_date. Returns: whether there was any note: rows are
+--   locked then and were written, also where all of it had been posted before.
 -- Locks: identities (of these entries alone), then as repair_day; then the period's total.
 -- Invariant: once for a row: its note goes with the posting, and it has an identity (source tollgate, id
 --   opening-balance:<user>:<date>). Figures are taken as they are; what tokens_used has beyond output is posted as input.
 --   Never priced again.
-create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns integer
+create function tollgate.post_opening_balances(for_organization uuid, for_date date) returns boolean
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   period record;
   noon timestamptz;
-  posted integer;
 begin
   if not exists (
       select from tollgate.preexisting_usage p where p.organization_id = for_organization and p.date = for_date) then
-    return 0;
+    return false;
   end if;
   select p.* into period
   from tollgate.organization_period(for_organization, (for_date + time '12:00') at time zone 'UTC') p;
@@ -41,10 +41,9 @@ begin
     0, b.unpriced_events, b.date, period.period_start, b.cost_usd, b.charge_usd
   from before b
   join claimed c on c.digest = b.digest;
-  get diagnostics posted = row_count;
   perform tollgate.repair_day(for_organization, for_date);
   perform tollgate.repair_period(for_organization, period.period_start);
-  return posted;
+  return true;
 end
 $$;
 

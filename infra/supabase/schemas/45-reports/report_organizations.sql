@@ -19,8 +19,8 @@ begin
   return query
     select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
       i.limit_tokens::text,
-      case when t.unpriced_events = t.event_count and t.event_count > 0 then null else coalesce(t.cost_usd, 0) end::text,
-      coalesce(t.unpriced_events, 0)::text, jsonb_build_array(o.name, o.organization_id)::text
+      tollgate.known_amount(coalesce(t.cost_usd, 0), t.cost_usd, coalesce(t.event_count, 0), n.unpriced_events)::text,
+      n.unpriced_events::text, jsonb_build_array(o.name, o.organization_id)::text
     from (
       select d.* from tollgate.directory_organizations d
       where (d.name ilike pattern or d.domain ilike pattern)
@@ -28,6 +28,8 @@ begin
       order by d.name, d.organization_id limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)) o
     join tollgate.quota_inputs i on i.organization_id = o.organization_id
     left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    cross join lateral (select coalesce(t.unpriced_events, 0) + case when t.period_start is null then 0
+      else tollgate.newly_priced(i.organization_id, i.period_start) end as unpriced_events) n
     left join tollgate.enforcement_states s on s.organization_id = i.organization_id
     order by o.name, o.organization_id;
 end

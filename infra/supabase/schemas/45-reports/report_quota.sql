@@ -14,7 +14,8 @@ returns table (
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
-    p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd, p.unpriced_events, p.state, p.reason, p.decision_id,
+    p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd,
+    (p.unpriced_events::bigint + tollgate.newly_priced(p.organization_id, p.period_start))::text, p.state, p.reason, p.decision_id,
     p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint),
     case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
