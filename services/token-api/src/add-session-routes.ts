@@ -5,6 +5,10 @@ import { postIntrospect } from './routes/post-introspect.ts'
 import { postRevoke } from './routes/post-revoke.ts'
 import type { App } from './routes/typed-app.ts'
 import { createTokenReader } from './sessions/read-token.ts'
+import { createAccessTokenVerifier } from './tokens/verify-access-token.ts'
+
+// As in the SQL of revocations (end_logins.sql).
+const CLOCK_MARGIN_MS = 600_000
 
 /** Adds the routes that look at what was issued and take it back. */
 export function addSessionRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
@@ -12,8 +16,16 @@ export function addSessionRoutes(app: App, dependencies: RouteDependencies, chec
   const { verifySupabase, authenticateKey, verify } = checks
   const { revoke } = sessions
   const readToken = createTokenReader({ verify, refreshKey: keys.refresh, listLogins: store.listLogins, now })
+  // An instance whose clock is behind takes a token for longer than ours says: for so long it can be revoked.
+  const earlier = () => now() - CLOCK_MARGIN_MS
+  const readRevocable = createTokenReader({
+    verify: createAccessTokenVerifier(keys.access, earlier),
+    refreshKey: keys.refresh,
+    listLogins: store.listLogins,
+    now: earlier,
+  })
   postIntrospect(app, { authenticateKey, readToken, judge })
-  postRevoke(app, { authenticateKey, readToken, revoke })
+  postRevoke(app, { authenticateKey, readToken: readRevocable, revoke })
   getSessions(app, { verifySupabase, store })
   const access = { verifySupabase, authenticateKey, findMember: store.findMember }
   deleteSession(app, { access, store, revoke })

@@ -27,6 +27,14 @@ test('asks once for what several want at the same time', async () => {
   expect([answers, asked]).toEqual([['answer 1', 'answer 1', 'answer 1'], ['a']])
 })
 
+test('an answer of the future is asked for anew: the clock was set back', async () => {
+  now = 3_600_000
+  await memory.recall('a')
+  now = 0
+  expect(memory.peek('a')).toBeUndefined()
+  expect(await memory.recall('a')).toBe('answer 2')
+})
+
 test('a fresh answer stands without a question; a stale one too, and is asked for anew behind the scenes', async () => {
   await memory.recall('a')
   now = 99

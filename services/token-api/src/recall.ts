@@ -37,6 +37,8 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
   const entries = new Map<string, Entry<Answer>>()
   const asking = new Map<string, Promise<Answer>>()
 
+  /** Also when it was asked in the future: the clock was set back, and an answer would stand for as long as that was far. */
+  const isStale = ({ askedAtMs }: Entry<Answer>) => now() < askedAtMs || now() - askedAtMs >= staleMs
   const askOnce = (key: string): Promise<Answer> => {
     const underWay = asking.get(key)
     if (underWay !== undefined) return underWay
@@ -57,7 +59,7 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
   return {
     recall: async (key) => {
       const entry = entries.get(key)
-      if (entry === undefined || now() - entry.askedAtMs >= staleMs) return askOnce(key)
+      if (entry === undefined || isStale(entry)) return askOnce(key)
       if (now() >= entry.askAgainAtMs) {
         entry.askAgainAtMs = now() + RETRY_MS
         askOnce(key).catch(() => undefined)
@@ -66,7 +68,7 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
     },
     peek: (key) => {
       const entry = entries.get(key)
-      if (entry === undefined || now() >= entry.askAgainAtMs || now() - entry.askedAtMs >= staleMs) return undefined
+      if (entry === undefined || now() >= entry.askAgainAtMs || isStale(entry)) return undefined
       return entry.answer
     },
     has: (key) => entries.has(key),

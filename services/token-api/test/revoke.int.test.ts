@@ -106,6 +106,48 @@ test('a gate that does not acknowledge is waited out until its lease has ended',
   await bench.redis.zrem(registry, 'silent')
 })
 
+describe('of an instance whose clock is five minutes behind, though its tokens seem to have expired', () => {
+  const BEHIND_SECONDS = 300
+
+  test('a login ends on every instance', async () => {
+    const login = await logIn(bench)
+    const { sid } = decodeJwt(login.token)
+    // As it would have written them; for its gate the token is good.
+    const behind = `update tollgate.login_sessions set access_expires_at = now() - interval '290 seconds' where id = $1`
+    await bench.db.query(behind, [sid])
+    expect(
+      (
+        await call(bench.api.url, '/api/librechat/logout', {
+          method: 'POST',
+          json: { refresh_token: login.refreshToken },
+        })
+      ).status,
+    ).toBe(200)
+    for (const url of [bench.api.url, second.url]) {
+      expect(await verify(login.token, url)).toMatchObject({ status: 401, body: { reason: 'session_ended' } })
+    }
+  })
+
+  test('an access token can be revoked', async () => {
+    const { token } = await logIn(bench)
+    const { access } = await importKeys(bench.secrets.libreChat, bench.secrets.refresh)
+    const jti = crypto.randomUUID()
+    const expired = await new SignJWT({
+      ...decodeJwt(token),
+      jti,
+      exp: Math.floor(Date.now() / 1_000) - BEHIND_SECONDS,
+    })
+      .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: access.signing.kid })
+      .sign(access.signing.key)
+    expect((await form('/oauth/revoke', expired)).status).toBe(200)
+    const { rows } = await bench.db.query(
+      `select expires_at > now() + interval '9 minutes' as lasts from tollgate.token_revocations where id = $1`,
+      [jti],
+    )
+    expect(rows).toEqual([{ lasts: true }])
+  })
+})
+
 describe('introspection', () => {
   test('says of a good token what it is, and of any other only that it is not', async () => {
     const login = await logIn(bench)

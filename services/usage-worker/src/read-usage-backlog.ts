@@ -22,7 +22,9 @@ export function createBacklogReader(
 ): ReadUsageBacklog {
   let latest: { readonly at: number; readonly backlog: Promise<UsageBacklog> } | undefined
   return () => {
-    if (latest === undefined || now() - latest.at >= SHARED_MS) latest = { at: now(), backlog: read(readQueue, rpc) }
+    const ageMs = now() - (latest?.at ?? Number.NEGATIVE_INFINITY)
+    // Below zero: the clock was set back, and what was read would stand until it is where it was.
+    if (latest === undefined || ageMs < 0 || ageMs >= SHARED_MS) latest = { at: now(), backlog: read(readQueue, rpc) }
     return latest.backlog
   }
 }

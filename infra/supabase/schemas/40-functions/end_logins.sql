@@ -19,10 +19,11 @@ begin
   )
   select array_agg(u.session) into ended from updated u;
   perform tollgate.announce_logins(ended, 'login.ended');
-  -- A minute more than the token: clocks differ.
+  -- Ten minutes more than the token, by our clock: an instance whose clock is behind takes it for longer, one whose clock is
+  -- ahead forgets the revocation earlier. Beyond that its events would be refused as well.
   insert into tollgate.token_revocations as r (kind, id, expires_at)
-  select 'sid', s.id, s.access_expires_at + interval '1 minute'
-  from tollgate.login_sessions s where s.id = any(ids) and s.access_expires_at > now()
+  select 'sid', s.id, greatest(s.access_expires_at, now()) + interval '10 minutes'
+  from tollgate.login_sessions s where s.id = any(ids) and s.access_expires_at > now() - interval '10 minutes'
   order by s.id
   on conflict (kind, id) do update set expires_at = greatest(r.expires_at, excluded.expires_at)
     where excluded.expires_at > r.expires_at;

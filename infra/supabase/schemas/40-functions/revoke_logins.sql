@@ -19,13 +19,14 @@ begin
     select array_agg(s.id order by s.id), count(*) filter (where s.ended_at is null) into ids, ended
     from tollgate.login_sessions s
     where (s.id = (asked ->> 'session_id')::uuid or s.user_id = (asked ->> 'user_id')::uuid)
-      and (s.ended_at is null or s.access_expires_at > now())
+      and (s.ended_at is null or s.access_expires_at > now() - interval '10 minutes')
       and (asked ->> 'of_user' is null or s.user_id = (asked ->> 'of_user')::uuid)
       and (asked ->> 'of_organization' is null or s.organization_id = (asked ->> 'of_organization')::uuid);
     revoked := tollgate.end_logins(coalesce(ids, '{}'), asked ->> 'reason');
   else
     insert into tollgate.token_revocations as r (kind, id, expires_at)
-    values ('jti', (token ->> 'jti')::uuid, to_timestamp((token ->> 'expires_at')::float) + interval '1 minute')
+    values ('jti', (token ->> 'jti')::uuid,
+      greatest(to_timestamp((token ->> 'expires_at')::float), now()) + interval '10 minutes') -- as in end_logins
     on conflict do nothing;
     select jsonb_build_array(jsonb_build_object('kind', r.kind, 'id', r.id, 'expires_at', extract(epoch from r.expires_at)::bigint))
     into revoked from tollgate.token_revocations r where r.kind = 'jti' and r.id = (token ->> 'jti')::uuid;

@@ -89,6 +89,14 @@ test('a user who has moved is asked for again, and not refused for a minute', as
   expect(await ask(['ada', 'cobalt'])).toEqual([{ member: true }])
 })
 
+test('what was learned while the clock was ahead is asked for anew when it is set back', async () => {
+  nowMs += 3_600_000
+  await ask(['ada', 'acme'])
+  homes.set('ada', 'cobalt')
+  nowMs -= 3_600_000
+  expect(await ask(['ada', 'acme'])).toEqual([{ reason: 'user_not_in_organization' }])
+})
+
 test('while Postgres is away who is known stays, who is not is left to the worker, and it is asked once a second', async () => {
   await ask(['ada', 'acme'])
   isAway = true

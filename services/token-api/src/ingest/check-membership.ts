@@ -76,8 +76,11 @@ function judge(membership: Membership, cache: Cache, nowMs: number): MembershipV
 function isSettled({ userId, organizationId }: Membership, { homes }: Cache, nowMs: number): boolean {
   const home = homes.get(userId)
   if (home === undefined) return false
-  return nowMs - home.atMs < (home.organizationId === organizationId ? TRUSTED_MS : REFUSAL_TRUSTED_MS)
+  return isWithin(nowMs - home.atMs, home.organizationId === organizationId ? TRUSTED_MS : REFUSAL_TRUSTED_MS)
 }
+
+// Below zero: the clock was set back, and what was learned would be trusted for as long as that was far.
+const isWithin = (ageMs: number, trustedMs: number): boolean => ageMs >= 0 && ageMs < trustedMs
 
 async function learnHomes(
   memberships: readonly Membership[],
@@ -100,7 +103,7 @@ async function learnOrganizations(
 ): Promise<void> {
   const isKnown = (id: string) => {
     const atMs = cache.organizations.get(id)?.atMs
-    return atMs !== undefined && now() - atMs < REFUSAL_TRUSTED_MS
+    return atMs !== undefined && isWithin(now() - atMs, REFUSAL_TRUSTED_MS)
   }
   const unknown = [...new Set(refused.map(({ organizationId }) => organizationId))].filter((id) => !isKnown(id))
   await ask(cache, now, async () => {
@@ -113,7 +116,8 @@ async function learnOrganizations(
 
 /** Runs a question; while Postgres is away it is left open. */
 async function ask(cache: Cache, now: () => number, question: () => Promise<void>): Promise<void> {
-  if (now() < cache.askAgainAtMs) return
+  const waitMs = cache.askAgainAtMs - now()
+  if (waitMs > 0 && waitMs <= RETRY_MS) return
   try {
     await question()
   } catch (error) {
