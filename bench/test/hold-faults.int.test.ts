@@ -17,7 +17,7 @@ let db: pg.Pool
 beforeAll(async () => {
   const settings = { NODE_ENV: 'production', LOG_LEVEL: 'error', RATE_LIMITS: 'off', LIBRECHAT_JWT_SECRET: SECRET }
   stack = await startTestStack({ env: { ...process.env, ...settings } })
-  secondApi = await stack.addTokenApi()
+  secondApi = await stack.addService('token-api')
   db = new pg.Pool({ connectionString: stack.databaseUrl, max: 2 })
   db.on('error', () => undefined)
 })

@@ -15,7 +15,7 @@ export const holdFaults: Scenario = {
   name: 'hold-faults',
   run: async (context) => {
     const { bench, audit, turns } = context
-    const secondApi = await bench.stack.addTokenApi()
+    const secondApi = await bench.stack.addService('token-api')
     const options = {
       urls: [bench.tokenApi, secondApi.url],
       key: bench.ingestKey,

@@ -8,19 +8,6 @@ import type { StackOptions } from './stack.ts'
 import { openStackDir, type StackDir } from './stack-dir.ts'
 import { createTeardown } from './teardown.ts'
 
-const required = ['SUPABASE_URL', 'REDIS_URL', 'DATABASE_URL'] as const
-
-/** Whether the environment names real servers: all of them, or none. Some without the others is a mistake that is named. */
-export const usesRealServers = (env: NodeJS.ProcessEnv): boolean => {
-  const missing = required.filter((name) => (env[name] ?? '') === '')
-  if (missing.length === required.length) return false
-  if (missing.length === 0) return true
-  const given = required.filter((name) => !missing.includes(name))
-  throw new StackError(
-    `${given.join(' and ')} ${given.length > 1 ? 'are' : 'is'} set but ${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not. Set all three to use servers of your own, or none to start local ones.`,
-  )
-}
-
 /** The three services on servers that are not ours. */
 export type ServicesOnly = {
   services: Record<ServiceName, Service>

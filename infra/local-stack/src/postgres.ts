@@ -23,11 +23,17 @@ export type PostgresOptions = {
 /** A PostgreSQL server; `url(database)` connects as its superuser `postgres`. */
 export type PostgresServer = Server & { url(database?: string): string }
 
-const settings = ({ port, durable }: PostgresOptions): string[] =>
+/** What PostgreSQL is run with, as arguments; without `listen` on the loopback address alone, and without a socket file. */
+export const postgresSettings = ({
+  port,
+  durable,
+  listen,
+}: Pick<PostgresOptions, 'port' | 'durable'> & { listen?: string }): string[] =>
   Object.entries({
-    listen_addresses: '127.0.0.1',
+    ...(listen === undefined
+      ? { listen_addresses: '127.0.0.1', unix_socket_directories: '' }
+      : { listen_addresses: listen }),
     port: String(port),
-    unix_socket_directories: '',
     max_connections: '200',
     shared_buffers: '256MB',
     max_wal_size: '4GB',
@@ -74,7 +80,7 @@ const launch = async (home: PostgresHome, options: PostgresOptions): Promise<Chi
       {
         name: 'postgres',
         command: join(home.bin, 'postgres'),
-        args: ['-D', home.dataDir, ...settings(options)],
+        args: ['-D', home.dataDir, ...postgresSettings(options)],
         logFile: options.logFile,
         cwd: '/',
         ...asUser(home),
@@ -90,7 +96,8 @@ const launch = async (home: PostgresHome, options: PostgresOptions): Promise<Chi
   }
 }
 
-const answers = async (url: string): Promise<boolean> => {
+/** Whether a PostgreSQL answers a query at this address. @throws when it does not */
+export const answersPostgres = async (url: string): Promise<boolean> => {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 })
   client.on('error', () => {})
   try {
@@ -110,7 +117,7 @@ export const createPostgres = (options: PostgresOptions): PostgresServer => {
   const server = createServer({
     name: 'postgres',
     launch: () => launch(home, options),
-    probe: () => answers(url()),
+    probe: () => answersPostgres(url()),
     readyTimeoutMs: 60_000,
     // SIGINT: fast shutdown, ends connections and writes a checkpoint. SIGQUIT: at once, recovers on the next start.
     stopSteps: [

@@ -24,7 +24,10 @@ export type RedisOptions = {
 export type RedisServer = Server & { url(database?: number): string }
 
 /** Every accepted write is on disk before it is answered; nothing is ever evicted. */
-const configuration = (options: RedisOptions, inside: { bind: string; port: number; dir: string }): string =>
+export const redisConfiguration = (
+  options: Pick<RedisOptions, 'password' | 'databases'>,
+  inside: { bind: string; port: number; dir: string },
+): string =>
   [
     `bind ${inside.bind}`,
     `port ${inside.port}`,
@@ -41,7 +44,7 @@ const configuration = (options: RedisOptions, inside: { bind: string; port: numb
 
 const startProgram = (path: string, options: RedisOptions): Promise<Child> => {
   const file = join(options.dir, 'redis.conf')
-  writePrivateFile(file, configuration(options, { bind: '127.0.0.1', port: options.port, dir: options.dir }))
+  writePrivateFile(file, redisConfiguration(options, { bind: '127.0.0.1', port: options.port, dir: options.dir }))
   const { logFile, dir, registry } = options
   return startChild({ name: 'redis', command: path, args: [file], logFile, cwd: dir }, registry)
 }
@@ -51,7 +54,7 @@ const containerName = (dir: string): string =>
 
 const startContainer = (image: string, options: RedisOptions): Promise<Child> => {
   const { dir, port, logFile, registry } = options
-  writePrivateFile(join(dir, 'redis.conf'), configuration(options, { bind: '0.0.0.0', port: 6379, dir: '/data' }))
+  writePrivateFile(join(dir, 'redis.conf'), redisConfiguration(options, { bind: '0.0.0.0', port: 6379, dir: '/data' }))
   const name = containerName(dir)
   // A container left by a killed start would still hold the data.
   spawnSync('docker', ['rm', '--force', name], { stdio: 'ignore' })
@@ -61,7 +64,8 @@ const startContainer = (image: string, options: RedisOptions): Promise<Child> =>
   return startChild({ name: 'redis', command: 'docker', args, logFile, cwd: dir }, registry)
 }
 
-const answers = async (url: string): Promise<boolean> => {
+/** Whether a Redis answers at this address and has read its file. @throws when it does not */
+export const answersRedis = async (url: string): Promise<boolean> => {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 })
   client.on('error', () => {})
   try {
@@ -85,7 +89,7 @@ export const createRedis = (options: RedisOptions): RedisServer => {
     name: 'redis',
     launch: () =>
       runtime.kind === 'program' ? startProgram(runtime.path, options) : startContainer(runtime.image, options),
-    probe: () => answers(url()),
+    probe: () => answersRedis(url()),
     // The first use of the Docker image downloads it.
     readyTimeoutMs: runtime.kind === 'docker' ? 180_000 : 60_000,
     stopSteps: [['SIGTERM', 20_000]],

@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { StackError } from './errors.ts'
 import { hashMigrations, planMigrations } from './migrations.ts'
+import { openProvider } from './open-provider.ts'
 import { migrationsDir } from './paths.ts'
 import { choosePorts, type PortWish } from './ports.ts'
-import { createPostgres, type PostgresServer } from './postgres.ts'
-import { thisMachine } from './programs.ts'
-import { createRedis, type RedisServer } from './redis.ts'
-import { findRedis } from './redis-binary.ts'
+import type { PostgresServer } from './postgres.ts'
+import type { ServerProvider } from './provider.ts'
+import type { RedisServer } from './redis.ts'
 import type { ServerHooks } from './server.ts'
 import { openStackDir, type StackDir } from './stack-dir.ts'
-import { applyMigrations, createSupabase, type SupabaseKeys, type SupabaseServer } from './supabase.ts'
+import type { SupabaseKeys, SupabaseOptions, SupabaseServer } from './supabase.ts'
 import { createTeardown, type Teardown } from './teardown.ts'
 
 /** How the real servers are started. */
@@ -20,12 +20,16 @@ export type ServersOptions = {
   durable?: boolean | undefined
   /** Directory of the migrations to apply; by default infra/supabase/migrations. */
   migrations?: string | undefined
+  /** Where a server keeps its data, if not in the stack's directory: a disk of its own, for fault tests. */
+  dataDirs?: Partial<Record<'postgres' | 'redis', string>> | undefined
   /** How many numbered databases Redis has. */
   redisDatabases?: number | undefined
   /** Ports that must be used; a port that is not named is free and remembered. */
   ports?: Partial<Record<'postgres' | 'redis' | 'supabase', number>> | undefined
   /** Start over without the data of earlier runs. */
   fresh?: boolean | undefined
+  /** Chooses where the servers come from (TOLLGATE_STACK); by default this process's environment. */
+  env?: NodeJS.ProcessEnv | undefined
   log?: ((line: string) => void) | undefined
   hooks?: ServerHooks | undefined
 }
@@ -45,7 +49,8 @@ export type Servers = {
 const migrate = async (
   stackDir: StackDir,
   options: ServersOptions,
-  supabase: Parameters<typeof createSupabase>[0],
+  supabase: SupabaseOptions,
+  provider: ServerProvider,
 ): Promise<void> => {
   const migrations = options.migrations ?? migrationsDir
   const wanted = hashMigrations(migrations)
@@ -56,7 +61,7 @@ const migrate = async (
     )
   }
   if (plan.kind === 'current') return
-  await applyMigrations({ ...supabase, migrations })
+  await provider.migrate({ ...supabase, migrations })
   stackDir.writeState({ migrations: wanted })
 }
 
@@ -73,24 +78,23 @@ export const startServersIn = async (
     fixed: options.ports?.[name],
     remembered: remembered[name],
   })
-  const runtime = findRedis(thisMachine(process.env, log))
+  const provider = await openProvider(options.env ?? process.env, log)
   const ports = await choosePorts({ postgres: wish('postgres'), redis: wish('redis'), supabase: wish('supabase') })
   stackDir.writeState({ ports: { ...remembered, ...ports } })
   const common = { registry, hooks: options.hooks ?? {} }
   const logFile = (name: string) => join(paths.logs, `${name}.log`)
 
-  const postgres = createPostgres({
+  const postgres = provider.createPostgres({
     ...common,
-    dataDir: paths.postgres,
+    dataDir: options.dataDirs?.postgres ?? paths.postgres,
     logFile: logFile('postgres'),
     port: ports.postgres,
     password: secrets.postgresPassword,
     durable: options.durable ?? true,
   })
-  const redis = createRedis({
+  const redis = provider.createRedis({
     ...common,
-    runtime,
-    dir: paths.redis,
+    dir: options.dataDirs?.redis ?? paths.redis,
     logFile: logFile('redis'),
     port: ports.redis,
     password: secrets.redisPassword,
@@ -109,8 +113,8 @@ export const startServersIn = async (
     databaseUrl: postgres.url(),
     keys: { jwtSecret, publishableKey, secretKey },
   }
-  await migrate(stackDir, options, supabaseOptions)
-  const supabaseApi = createSupabase(supabaseOptions)
+  await migrate(stackDir, options, supabaseOptions, provider)
+  const supabaseApi = provider.createSupabase(supabaseOptions)
   teardown.defer(() => supabaseApi.stop())
   await supabaseApi.start()
   const supabase = { url: supabaseApi.url, jwtSecret, publishableKey, secretKey }

@@ -23,6 +23,8 @@ export type StackOptions = Omit<ServersOptions, 'ports'> & {
   env?: NodeJS.ProcessEnv | undefined
   /** Other programs in place of the services, for tests of the stack itself. */
   scripts?: Partial<Record<ServiceName, string>> | undefined
+  /** What the process with this label (`usage-worker`, `usage-worker-2`) is told, changed; for fault tests. */
+  adaptEnv?: ((label: string, env: NodeJS.ProcessEnv) => NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>) | undefined
   /** Builds and serves the dashboard too. Default: not. */
   dashboard?: boolean | undefined
   /** Stops a start in progress: what is up is taken down in order and the start fails. */
@@ -32,8 +34,8 @@ export type StackOptions = Omit<ServersOptions, 'ports'> & {
 /** The running stack. `services['usage-worker'].kill()` and `.start()` are for fault tests. */
 export type Stack = Omit<Servers, 'stop'> & {
   services: Record<ServiceName, Service>
-  /** Starts one more token-api, for tests and benchmarks of several instances. */
-  addTokenApi(): Promise<Service>
+  /** Starts one more instance of a service, for tests and benchmarks of several; the second is labelled `<name>-2`. */
+  addService(name: ServiceName): Promise<Service>
   /** Null where it was not asked for. */
   dashboard: Service | null
   /** Content of stack.json, with the process ids of this moment. */
@@ -113,7 +115,7 @@ const seed = async (stackDir: StackDir, servers: Omit<Servers, 'stop'>, log: (li
 }
 
 /** Prepares a process of a service; `label` tells several of one service apart. */
-type CreateProcess = (name: ServiceName, port: number, label?: string) => Service
+type CreateProcess = (name: ServiceName, port: number, label?: string) => Promise<Service>
 
 const prepareServices = async (
   stackDir: StackDir,
@@ -127,24 +129,32 @@ const prepareServices = async (
   const given = options.env ?? process.env
   const origins = withOrigin(given.CORS_ORIGINS, dashboardUrl(ports))
   const base = options.dashboard === true ? { ...given, CORS_ORIGINS: origins } : given
-  return (name, port, label = name) =>
-    createService({
+  return async (name, port, label = name) => {
+    const env = serviceEnv(name, base, servers, databaseUrls[name], secrets)
+    return createService({
       name: label,
       script: options.scripts?.[name] ?? serviceScripts[name],
       port,
       logFile: join(paths.logs, `${label}.log`),
-      env: serviceEnv(name, base, servers, databaseUrls[name], secrets),
+      env: (await options.adaptEnv?.(label, env)) ?? env,
       registry,
       hooks,
     })
+  }
 }
 
-const addTokenApi = async (create: CreateProcess, teardown: Teardown, label: string): Promise<Service> => {
-  const { port } = await choosePorts({ port: {} })
-  const service = create('token-api', port, label)
-  teardown.defer(() => service.stop())
-  await service.start()
-  return service
+/** Adds instances beside the first ones; each has a port and a label of its own. */
+const prepareAdding = (create: CreateProcess, teardown: Teardown): Stack['addService'] => {
+  const instances: Partial<Record<ServiceName, number>> = {}
+  return async (name) => {
+    const { port } = await choosePorts({ port: {} })
+    const number = (instances[name] ?? 1) + 1
+    instances[name] = number
+    const service = await create(name, port, `${name}-${number}`)
+    teardown.defer(() => service.stop())
+    await service.start()
+    return service
+  }
 }
 
 const dashboardUrl = (ports: ServicePorts): string => `http://127.0.0.1:${ports.dashboard}`
@@ -189,22 +199,21 @@ const bringUp = async (stackDir: StackDir, options: StackOptions, teardown: Tear
   const users = await seed(stackDir, servers, log)
   const create = await prepareServices(stackDir, options, ports, servers, hooks)
   const services = {
-    'token-api': create('token-api', ports['token-api']),
-    'usage-worker': create('usage-worker', ports['usage-worker']),
-    'quota-enforcer': create('quota-enforcer', ports['quota-enforcer']),
+    'token-api': await create('token-api', ports['token-api']),
+    'usage-worker': await create('usage-worker', ports['usage-worker']),
+    'quota-enforcer': await create('quota-enforcer', ports['quota-enforcer']),
   }
   log('Starting token-api, usage-worker and quota-enforcer …')
   for (const name of serviceNames) teardown.defer(() => services[name].stop())
   await Promise.all(serviceNames.map((name) => services[name].start()))
   const dashboard = await startDashboard(stackDir, options, ports, { servers, services }, hooks, teardown)
   running = { servers, services, dashboard, users }
-  let tokenApis = 1
   rewrite()
   const current = running
   return {
     ...servers,
     services,
-    addTokenApi: () => addTokenApi(create, teardown, `token-api-${++tokenApis}`),
+    addService: prepareAdding(create, teardown),
     dashboard,
     describe: () => describeStack(stackDir, current),
     stop: () => teardown.run(),

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeExit } from './child.ts'
 import { messageOf, StackError } from './errors.ts'
-import { startServicesOnly, usesRealServers } from './external.ts'
+import { startServicesOnly } from './external.ts'
 import { watchLaunchers } from './launchers.ts'
 import { repoRoot } from './paths.ts'
+import { chooseProvider } from './provider.ts'
 import type { ServerHooks } from './server.ts'
 import { type PortName, type StackOptions, startStack } from './stack.ts'
 import { summarizeServices, summarizeStack } from './summary.ts'
@@ -61,7 +62,7 @@ type Running = { stop(): Promise<void>; killAll(): void }
 const startAll = async (options: StackOptions): Promise<Running> => {
   const began = performance.now()
   const seconds = () => (performance.now() - began) / 1000
-  if (usesRealServers(options.env ?? {})) {
+  if (chooseProvider(options.env ?? {}) === 'external') {
     if (options.fresh === true)
       throw new StackError('--fresh is for the local stack only; your own servers are left alone.')
     console.log('Starting token-api, usage-worker and quota-enforcer on the servers that the environment names …')

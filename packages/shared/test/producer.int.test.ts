@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { startProxy } from '../../../infra/local-stack/src/tcp-proxy.ts'
 import {
   createProducer,
   createProducerConnection,
@@ -12,7 +13,6 @@ import {
   requireNoEviction,
 } from '../src/queues/index.ts'
 import { prepareRedis, type RedisServer } from './redis-server.ts'
-import { startProxy } from './tcp-proxy.ts'
 
 const TIMEOUT_MS = 500
 let redis: RedisServer

@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { Rpc } from '@tollgate/shared/store'
+import {
+  days,
+  limitOf,
+  monthOf,
+  moveTo,
+  nextInstant,
+  type Reference,
+  stateOf,
+  userStateOf,
+} from '@tollgate/shared/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { expectCrossingsOnce } from './expect-crossings.ts'
-import { days, limitOf, monthOf, moveTo, nextInstant, type Reference, stateOf, userStateOf } from './reference.ts'
 import { openTraveller, type Traveller } from './virtual-time.ts'
 import { evaluateOver, openWorld, type World } from './world.ts'
 

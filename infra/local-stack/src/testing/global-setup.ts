@@ -1,15 +1,12 @@
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { openProvider } from '../open-provider.ts'
 import { choosePorts } from '../ports.ts'
-import { createPostgres } from '../postgres.ts'
-import { thisMachine } from '../programs.ts'
-import { createRedis } from '../redis.ts'
-import { findRedis } from '../redis-binary.ts'
 import { openStackDir } from '../stack-dir.ts'
 import { createTeardown } from '../teardown.ts'
 import './provided.ts'
+import { createTemporaryDir } from '../temporary-dir.ts'
 import { createTemplate, templateName } from './template.ts'
-import { createTemporaryDir } from './temporary-dir.ts'
 
 const redisDatabases = 512
 
@@ -21,10 +18,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     teardown.defer(() => temporary.remove())
     const { paths, secrets, registry, close } = await openStackDir({ dir: temporary.dir })
     teardown.defer(close)
-    const runtime = findRedis(thisMachine(process.env, (line) => console.log(line)))
+    const provider = await openProvider(process.env, (line) => console.log(line))
     const ports = await choosePorts({ postgres: {}, redis: {}, supabase: {} })
     const logFile = (name: string) => join(paths.logs, `${name}.log`)
-    const postgres = createPostgres({
+    const postgres = provider.createPostgres({
       dataDir: paths.postgres,
       logFile: logFile('postgres'),
       port: ports.postgres,
@@ -32,8 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       durable: false,
       registry,
     })
-    const redis = createRedis({
-      runtime,
+    const redis = provider.createRedis({
       dir: paths.redis,
       logFile: logFile('redis'),
       port: ports.redis,
@@ -47,6 +43,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const { jwtSecret, publishableKey, secretKey, rolePassword } = secrets
     const keys = { jwtSecret, publishableKey, secretKey }
     await createTemplate({
+      provider,
       urlOf: postgres.url,
       projectDir: paths.supabase,
       logFile: logFile('supabase'),

@@ -1,4 +1,4 @@
-export { createTemporaryDir, type TemporaryDir } from './temporary-dir.ts'
+export { createTemporaryDir, type TemporaryDir } from '../temporary-dir.ts'
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './test-database.ts'
 export { createTestRedis, type TestRedis } from './test-redis.ts'
 export { startTestServers, startTestStack } from './test-servers.ts'

@@ -1,6 +1,6 @@
 import { type Servers, type ServersOptions, startServers } from '../servers.ts'
 import { type Stack, type StackOptions, startStack } from '../stack.ts'
-import { createTemporaryDir } from './temporary-dir.ts'
+import { createTemporaryDir } from '../temporary-dir.ts'
 
 const inTemporaryDir = async <Started extends { stop(): Promise<void> }>(
   start: (dir: string) => Promise<Started>,

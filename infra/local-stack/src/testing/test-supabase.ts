@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { inject } from 'vitest'
+import { openProvider } from '../open-provider.ts'
 import { choosePorts } from '../ports.ts'
 import { openStackDir } from '../stack-dir.ts'
-import { createSupabase, type SupabaseKeys } from '../supabase.ts'
+import type { SupabaseKeys } from '../supabase.ts'
 import { createTeardown } from '../teardown.ts'
 import './provided.ts'
-import { createTemporaryDir } from './temporary-dir.ts'
+import { createTemporaryDir } from '../temporary-dir.ts'
 
 /** A Supabase-compatible API over a test's own database. */
 export type TestSupabase = SupabaseKeys & { url: string; stop(): Promise<void> }
@@ -22,7 +23,8 @@ export const startTestSupabase = async (databaseUrl: string): Promise<TestSupaba
     teardown.defer(close)
     const { supabase: port } = await choosePorts({ supabase: {} })
     const logFile = join(paths.logs, `supabase-${randomUUID()}.log`)
-    const api = createSupabase({ projectDir: paths.supabase, logFile, port, databaseUrl, keys, registry })
+    const provider = await openProvider(process.env, () => undefined)
+    const api = provider.createSupabase({ projectDir: paths.supabase, logFile, port, databaseUrl, keys, registry })
     teardown.defer(() => api.stop())
     await api.start()
     return { ...keys, url: api.url, stop: () => teardown.run() }
