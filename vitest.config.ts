@@ -14,8 +14,7 @@ export default defineConfig({
           include: [
             '{packages,services,apps}/*/src/**/*.test.ts',
             'infra/**/src/**/*.test.ts',
-            'bench/src/**/*.test.ts',
-            '{mutants,adversarial}/src/**/*.test.ts',
+            '{bench,chaos,mutants,adversarial}/src/**/*.test.ts',
           ],
           exclude: ['**/node_modules/**', '**/dist/**'],
         },
@@ -23,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'int',
-          include: ['{packages,services,apps,infra}/*/test/**/*.int.test.ts', 'bench/test/**/*.int.test.ts'],
+          include: ['{packages,services,apps,infra}/*/test/**/*.int.test.ts', '{bench,chaos}/test/**/*.int.test.ts'],
           exclude: ['**/node_modules/**', '**/dist/**'],
           globalSetup: ['infra/local-stack/src/testing/global-setup.ts'],
           pool: 'forks',

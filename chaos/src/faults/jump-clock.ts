@@ -1,0 +1,8 @@
+import { type Inject, last } from './fault-context.ts'
+
+/** A process's wall clock jumps, and jumps back after the fault's time. */
+export const jumpClock: Inject = async ({ clocks }, { target, seconds, amount }) => {
+  clocks.set(target, amount)
+  await last(seconds)
+  clocks.set(target, 0)
+}

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { ChaosError } from './chaos-error.ts'
+import { readOptions } from './read-options.ts'
+
+const read = (...args: string[]) => readOptions(args, () => 42)
+
+test('a seed is drawn when none is given', () => {
+  expect(read()).toEqual({ seed: 42, minutes: 5, privileged: false, json: false, plan: false, help: false })
+  expect(read('--', '--seed', '7', '--minutes', '0.5', '--privileged', '--json')).toMatchObject({
+    ...{ seed: 7, minutes: 0.5, privileged: true, json: true },
+  })
+})
+
+test.each([
+  ['--seed', '-1'],
+  ['--seed', '1.5'],
+  ['--seed', 'x'],
+  ['--minutes', '0'],
+  ['--minutes', 'soon'],
+  ['--speed', '1'],
+  ['now'],
+])('%s %s is refused', (...args) => {
+  expect(() => read(...args)).toThrow(ChaosError)
+})
