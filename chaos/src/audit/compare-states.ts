@@ -44,6 +44,8 @@ function referenceOf({ limit, granted, act }: OrganizationTerms, { used, at }: S
     at,
     limit,
     userLimit: null,
+    userDefault: null,
+    userAct: null,
     totals: new Map([[month, used]]),
     grants: granted === 0 ? [] : [{ ...grant, spent: new Map(), closed: false }],
     act: act === null ? null : { kind: act, until: Number.POSITIVE_INFINITY, used },
