@@ -40,7 +40,7 @@ it('an admin is told of the whole organization, a user of the own usage alone', 
   const dayOf = (daysAgo: number) => new Date(Date.now() - daysAgo * 86_400_000).toISOString().slice(0, 10)
   const query = { start: dayOf(60), end: dayOf(-2), bucket: 'total' }
   const ask = (as: Question['as'], group_by: string[]): Question => ({
-    ...{ name: `${as} by ${group_by}`, report: 'report_usage', as, query: { ...query, group_by } },
+    ...{ name: `${as} by ${group_by}`, report: 'report_usage', as, query: { ...query, group_by }, isGoal: true },
   })
   const asked = await askReports(database.databaseUrl, askers, [ask('adminId', ['user']), ask('userId', ['user'])])
   expect(asked.map(({ rows }) => rows)).toEqual([SIZE.users, 1])

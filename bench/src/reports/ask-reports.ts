@@ -9,6 +9,8 @@ export interface Question {
   /** Of the admin, or of a user who sees the own usage alone. */
   readonly as: 'adminId' | 'userId'
   readonly query: Readonly<Record<string, unknown>>
+  /** Whether it is one that the dashboard asks of a whole year, which has to be answered at once. */
+  readonly isGoal: boolean
 }
 
 /** Times of a question, in ms: the 95th percentile as the value, the quickest and the slowest. */

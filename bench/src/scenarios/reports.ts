@@ -20,6 +20,8 @@ function listQuestions(): Question[] {
   const year = { start: dayOf(364), end: dayOf(-1) }
   const usage = (name: string, bucket: string, group_by: string[], as: Question['as'] = 'adminId'): Question => ({
     ...{ name: `a year ${name}`, report: 'report_usage', as, query: { ...year, bucket, group_by } },
+    // The dashboard shows a year by the month; thousands of rows are a file for another program.
+    isGoal: bucket !== 'day',
   })
   return [
     usage('by model and month', 'month', ['model']),
@@ -28,7 +30,7 @@ function listQuestions(): Question[] {
     usage('by user, in all', 'total', ['user']),
     usage('by kind of LLM token and month', 'month', ['token_kind']),
     usage('by model and month, own usage of a user', 'month', ['model'], 'userId'),
-    { name: 'tiles of a year and the year before', report: 'report_summary', as: 'adminId', query: year },
+    { name: 'tiles of a year and the year before', report: 'report_summary', as: 'adminId', query: year, isGoal: true },
   ]
 }
 
@@ -91,7 +93,7 @@ async function countRows({ bench }: BenchContext): Promise<string> {
 
 const toFigure = ({ question, rows, value, min, max }: Asked): Figure => ({
   ...{ name: `p95 of ${question.name} (${rows} rows)`, unit: 'ms', value, min, max },
-  goal: { is: 'at most', value: GOAL_MS },
+  ...(question.isGoal ? { goal: { is: 'at most', value: GOAL_MS } } : {}),
 })
 
 async function measure({ bench }: BenchContext): Promise<Figure[]> {

@@ -22,7 +22,8 @@ begin
       r.message_count, r.event_count, r.unpriced_events
     from tollgate.dress_usage(q, tollgate.may_read_organization((q).organization_id)) r
     left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
-    order by r.bucket, r.token_kind, r.tokens_used::bigint desc, r.model, v.user_name, r.user_id;
+    order by r.bucket collate "C", r.token_kind collate "C", r.tokens_used::bigint desc, r.model collate "C", v.user_name,
+      r.user_id;
 end
 $$;
 
