@@ -75,8 +75,8 @@ export const ACCESS: readonly Mutation[] = [
     edits: [
       {
         file: `${API}/tokens/verify-access-token.ts`,
-        find: 'if (found !== undefined) return found.exp * 1_000 > now() ?',
-        replace: 'if (found !== undefined) return found.exp * 1_000 > 0 ?',
+        find: 'found.claims.exp * 1_000 > now() ? { claims',
+        replace: 'found.claims.exp * 1_000 > 0 ? { claims',
       },
     ],
     test: {

@@ -6,11 +6,12 @@ import { readSessionCookie } from '../proxy/session-cookie.ts'
 import type { Positions } from '../quota/open-positions.ts'
 import { writeVerifyAnswer } from '../routes/get-verify.ts'
 import { readBearer } from '../tokens/read-bearer.ts'
+import type { AccessTokenVerifier, Recognised } from '../tokens/verify-access-token.ts'
 import type { GatedClaims, GateVerdict } from './gate.ts'
 
 /** What can be told without waiting for anybody. */
 export interface AtOnceOptions {
-  readonly recognise: (token: string) => AccessTokenClaims | undefined
+  readonly recognise: AccessTokenVerifier['recognise']
   readonly recallSession: SessionMemory['recall']
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly showPosition: Positions['show']
@@ -30,24 +31,24 @@ export type AnswerAtOnce = (request: IncomingMessage, response: ServerResponse) 
  */
 export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
   const { recognise, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
-  const keepVerified = keep((claims: AccessTokenClaims): Kept => {
-    const text = writeVerifyAnswer(claims)
-    return { own: [...JSON_BODY, 'content-length', String(Buffer.byteLength(text))], text }
-  })
-  const keepPassed = keep((visitor: Visitor): Kept => {
-    return { own: [...TEXT_BODY, ...Object.entries(visitorHeaders(visitor)).flat(), 'content-length', '0'], text: '' }
-  })
+  const keepVerified = keep(writeVerified)
+  const keepPassed = keep(writePassed)
 
   const accepted = <Claims extends GatedClaims>(claims: Claims | undefined): Claims | undefined =>
     claims !== undefined && judge(claims).accepted ? claims : undefined
-  const tokenOf = (authorization: string | undefined): AccessTokenClaims | undefined => {
+  const tokenOf = (authorization: string | undefined): Recognised | undefined => {
     const bearer = readBearer(authorization)
-    return 'token' in bearer ? accepted(recognise(bearer.token)) : undefined
+    const found = 'token' in bearer ? recognise(bearer.token) : undefined
+    return accepted(found?.claims) && found
   }
-  const visitorOf = ({ cookie, authorization }: VisitorHeaders) => {
+  const passOf = ({ cookie, authorization }: VisitorHeaders): [Visitor, Kept] | undefined => {
     const presented = readSessionCookie(cookie)
-    if ('value' in presented) return accepted(recallSession(presented.value))
-    return presented.reason === 'missing' ? tokenOf(authorization) : undefined
+    if ('value' in presented) {
+      const visitor = accepted(recallSession(presented.value))
+      return visitor && [visitor, keepPassed(visitor)]
+    }
+    const found = presented.reason === 'missing' ? tokenOf(authorization) : undefined
+    return found && [found.claims, found.isRemembered ? keepPassed(found.claims) : writePassed(found.claims)]
   }
   const send = (request: IncomingMessage, response: ServerResponse, organizationId: string, { own, text }: Kept) => {
     const headers = headersFor(request.headers.origin).concat(own)
@@ -58,12 +59,14 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     return true
   }
   const verify: AnswerAtOnce = (request, response) => {
-    const claims = tokenOf(request.headers.authorization)
-    return claims !== undefined && send(request, response, claims.organization.id, keepVerified(claims))
+    const found = tokenOf(request.headers.authorization)
+    if (found === undefined) return false
+    const { claims, isRemembered } = found
+    return send(request, response, claims.organization.id, isRemembered ? keepVerified(claims) : writeVerified(claims))
   }
   const forwardAuth: AnswerAtOnce = (request, response) => {
-    const claims = visitorOf(request.headers)
-    return claims !== undefined && send(request, response, claims.organization.id, keepPassed(claims))
+    const pass = passOf(request.headers)
+    return pass !== undefined && send(request, response, pass[0].organization.id, pass[1])
   }
   return (request, response) => {
     if (request.method !== 'GET' || isStopping() || ODD.some((name) => name in request.headers)) return false
@@ -76,6 +79,15 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
 interface Kept {
   readonly own: readonly string[]
   readonly text: string
+}
+
+function writeVerified(claims: AccessTokenClaims): Kept {
+  const text = writeVerifyAnswer(claims)
+  return { own: [...JSON_BODY, 'content-length', String(Buffer.byteLength(text))], text }
+}
+
+function writePassed(visitor: Visitor): Kept {
+  return { own: [...TEXT_BODY, ...Object.entries(visitorHeaders(visitor)).flat(), 'content-length', '0'], text: '' }
 }
 
 /** Writes an answer once for as long as its claims are remembered. */

@@ -1,5 +1,6 @@
 import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type ProtectedHeaderParameters } from 'jose'
+import { setBounded } from '../set-bounded.ts'
 import type { TokenKeys } from './keys.ts'
 import { isCanonical, isOwnSpelling } from './own-spelling.ts'
 import { ACCESS_TOKEN, REQUIRED_CLAIMS } from './token-profile.ts'
@@ -16,11 +17,19 @@ export type VerifyAccessToken = (token: string) => Promise<TokenVerdict>
 /** Verifies access tokens, some of them at once. */
 export interface AccessTokenVerifier {
   readonly verify: VerifyAccessToken
-  /** The claims of a token that is remembered or proves good at once, and has not expired; undefined says nothing. */
-  recognise(token: string): AccessTokenClaims | undefined
+  /** A token that is remembered or proves good at once, and has not expired; undefined says nothing. */
+  recognise(token: string): Recognised | undefined
+}
+
+/** A good token; what is remembered comes as the same object each time. */
+export interface Recognised {
+  readonly claims: AccessTokenClaims
+  readonly isRemembered: boolean
 }
 
 const MAX_REMEMBERED = 10_000
+const MAX_MET = 100_000
+const MET_CHARACTERS = 12
 const MAX_REMEMBERED_CHARACTERS = 32 * 1024 * 1024
 const MAX_TOKEN_LENGTH = 60_000
 
@@ -32,26 +41,26 @@ export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => nu
   const memory = rememberTokens()
   const verifyAtOnce = createPromptVerifier(keys.verification)
 
-  const find = (token: string): AccessTokenClaims | undefined => {
+  const find = (token: string): Recognised | undefined => {
     if (token.length > MAX_TOKEN_LENGTH) return undefined
     const known = memory.get(token)
     if (known !== undefined) return known
     const claims = verifyAtOnce(token)
-    if (claims !== undefined) memory.set(token, claims)
-    return claims
+    return claims && memory.meet(token, claims)
   }
   return {
     verify: async (token) => {
       if (token.length > MAX_TOKEN_LENGTH) return { reason: 'malformed' }
       const found = find(token)
-      if (found !== undefined) return found.exp * 1_000 > now() ? { claims: found } : { reason: 'expired' }
+      if (found !== undefined)
+        return found.claims.exp * 1_000 > now() ? { claims: found.claims } : { reason: 'expired' }
       const verdict = await verify(token, keys, now())
       if ('claims' in verdict) memory.set(token, verdict.claims)
       return verdict
     },
     recognise: (token) => {
       const found = find(token)
-      return found !== undefined && found.exp * 1_000 > now() ? found : undefined
+      return found !== undefined && found.claims.exp * 1_000 > now() ? found : undefined
     },
   }
 }
@@ -60,19 +69,32 @@ export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => nu
 function rememberTokens() {
   // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
   // hash, so that the time that it takes does not tell how much of a guess was right.
-  const remembered = new Map<string, AccessTokenClaims>()
+  const remembered = new Map<string, Recognised>()
+  // Ends of signatures that were met once: of a token that comes once only nothing else is kept, since what outlives its
+  // request costs the garbage collector more than the verification.
+  const met = new Map<string, true>()
   let characters = 0
+  const set = (token: string, claims: AccessTokenClaims): Recognised => {
+    const entry = { claims, isRemembered: true }
+    if (remembered.has(token)) return entry
+    remembered.set(token, entry)
+    characters += token.length
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
+      remembered.delete(oldest)
+      characters -= oldest.length
+    }
+    return entry
+  }
   return {
     get: (token: string) => remembered.get(token),
-    set: (token: string, claims: AccessTokenClaims): void => {
-      if (remembered.has(token)) return
-      remembered.set(token, claims)
-      characters += token.length
-      for (const oldest of remembered.keys()) {
-        if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
-        remembered.delete(oldest)
-        characters -= oldest.length
-      }
+    set,
+    /** Remembers a token that is met for the second time. */
+    meet: (token: string, claims: AccessTokenClaims): Recognised => {
+      const end = token.slice(-MET_CHARACTERS)
+      if (met.delete(end)) return set(token, claims)
+      setBounded(met, MAX_MET, end, true)
+      return { claims, isRemembered: false }
     },
   }
 }
