@@ -19,6 +19,30 @@ test('LibreChat gets further headers by name alone', () => {
   )
 })
 
+test.each([
+  ...['Connection', 'Keep-Alive', 'Proxy-Authorization', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'Expect'],
+  ...[
+    'Content-Length',
+    'X-Request-Id',
+    'X-Real-IP',
+    'X-Forwarded-For',
+    'x-forwarded-port',
+    'Forwarded',
+    'Host',
+    'Cookie',
+  ],
+  ...['Authorization', 'accept', 'User-Agent', 'X-Tenant', 'x-tollgate', 'X-Tollgate-Anything'],
+])('PASS_HEADERS names none that the gate sets or that is of one connection: %s', (name) => {
+  expect(() => renderGate({ PASS_HEADERS: `X-Trace ${name}` })).toThrow('PASS_HEADERS')
+})
+
+test.each(['Cookie-Consent', 'X-Host', 'hostname', 'X-Tenants', 'x-forwardedness', 'Team'])(
+  'PASS_HEADERS may name one that only begins like those: %s',
+  (name) => {
+    expect(renderGate({ PASS_HEADERS: name })).toContain(`proxy_set_header ${name} $http_`)
+  },
+)
+
 describe('a value can end no directive and open no block', () => {
   test.each([
     ['LISTEN', '80; include /etc/passwd'],

@@ -27,8 +27,9 @@ const settings = z.object({
   /** Names of request headers that LibreChat gets beside those of browsers, with spaces between. */
   PASS_HEADERS: z
     .string()
-    .regex(/^(?:(?!x-tollgate|x-tenant|x-forwarded-|x-real-ip|cookie|host)[a-z][a-z\d-]{0,60}(?: +|$))*$/i, {
-      error: 'must be names of headers, and none of those that the gate itself sets',
+    .regex(/^(?:[a-z][a-z\d-]{0,60}(?: +|$))*$/i, { error: 'must be names of headers' })
+    .refine((names) => !splitNames(names).some(isOwnName), {
+      error: 'must name no header that the gate itself sets or that holds for one connection alone',
     })
     .default(''),
   MAX_BODY: z
@@ -38,6 +39,21 @@ const settings = z.object({
   ACCESS_LOG: word.default('/dev/stdout'),
   ERROR_LOG: word.default('/dev/stderr'),
 })
+
+// Those that say who the visitor is, and those of which each connection has its own (RFC 9110 7.6.1, RFC 9112 6).
+const RESERVED =
+  /^(?:x-(?:tollgate|tenant|forwarded)(?:-.*)?|forwarded|keep-alive|proxy-(?:authenticate|authorization|connection)|te|trailer|transfer-encoding|content-length|expect)$/
+
+/** Whether LibreChat must not be told this by a client: reserved, or a second one beside the template's own. */
+function isOwnName(name: string): boolean {
+  const own = readFileSync(TEMPLATE, 'utf8').matchAll(/^\s*proxy_set_header ([\w-]+) /gm)
+  const lower = name.toLowerCase()
+  return RESERVED.test(lower) || own.some(([, set]) => set?.toLowerCase() === lower)
+}
+
+function splitNames(names: string): string[] {
+  return names.split(/ +/).filter((name) => name !== '')
+}
 
 /** Settings of the gate, from the environment. */
 export type GateSettings = z.input<typeof settings>
@@ -70,9 +86,7 @@ export function renderGate(env: Readonly<Record<string, string | undefined>>): s
 }
 
 function passHeaders(names: string): string {
-  return names
-    .split(/ +/)
-    .filter((name) => name !== '')
+  return splitNames(names)
     .map((name) => `proxy_set_header ${name} $http_${name.toLowerCase().replaceAll('-', '_')};`)
     .join('\n  ')
 }

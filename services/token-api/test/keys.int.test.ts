@@ -99,6 +99,22 @@ describe('a key', () => {
     expect(Date.parse(fresh.expires_at ?? '')).toBe(Date.parse(hour))
   })
 
+  test('is believed by no instance that misses its end, once that is answered', async () => {
+    const [{ body: heard }, { body: missed }] = [await create(operator), await create(operator)]
+    const timed = async (id: string) => {
+      const begin = performance.now()
+      expect((await revoke(operator, id)).status).toBe(200)
+      return performance.now() - begin
+    }
+    await timed(heard.id)
+    // An instance that beats and whose subscription is gone.
+    const registry = `{${bench.namespace}:gate}:instances`
+    const [seconds = '0'] = await bench.redis.time()
+    await bench.redis.zadd(registry, Number(seconds) * 1_000, 'silent')
+    expect(await timed(missed.id)).toBeGreaterThanOrEqual(1_990)
+    await bench.redis.zrem(registry, 'silent')
+  })
+
   test('says when it was used last', async () => {
     const { body } = await create(operator)
     await uses(body.key)

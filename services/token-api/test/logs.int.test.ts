@@ -28,6 +28,9 @@ beforeAll(async () => {
     LIBRECHAT_JWT_SECRET: newSecret(),
     JWT_REFRESH_SECRET: newSecret(),
     TOLLGATE_OPERATOR_KEY: `tg_${newSecret()}`,
+    SUPABASE_SECRET_KEY: newSecret(),
+    JWT_PREVIOUS_SECRETS: newSecret(),
+    WEBHOOK_SECRET_KEYS: newSecret(),
   }
 })
 afterAll(async () => {
@@ -69,6 +72,7 @@ interface Login {
   url: string
   id: string
   key: string
+  secret: string
 }
 
 /** Goes through the proxy's door and asks with its cookie, well and badly; gives the value of the cookie. */
@@ -105,6 +109,10 @@ async function useSecrets(url: string): Promise<string[]> {
   await post('/api/librechat/refresh', undefined, { refresh_token: `${login.refresh_token}x` })
   const made = (await post('/v1/keys', env.TOLLGATE_OPERATOR_KEY, { name: 'n', scopes: ['usage:read'] })).body
   const rotated = (await post(`/v1/keys/${made.id}/rotate`, env.TOLLGATE_OPERATOR_KEY, {})).body
+  const webhooks = `/v1/organizations/${organization}/webhooks`
+  const order = { url: 'https://hooks.example.com/', types: ['quota.revoked'] }
+  const webhook = (await post(webhooks, env.TOLLGATE_OPERATOR_KEY, order)).body
+  const turned = (await post(`${webhooks}/${webhook.id}/rotate`, env.TOLLGATE_OPERATOR_KEY, {})).body
   await post('/v1/events', ingest, usageEvent(organization, user))
   await post('/v1/events', login.token, `{"broken": "${login.token}"`)
   await post('/v1/keys', session, { name: made.key, scopes: [made.key] })
@@ -119,13 +127,16 @@ async function useSecrets(url: string): Promise<string[]> {
 
   return [
     ...[login.token, login.refresh_token, urlToken, refreshed.token, refreshed.refresh_token],
-    ...[made.key, rotated.key, ingest, session, rows[0].email, visitor],
+    ...[made.key, rotated.key, webhook.secret, turned.secret, ingest, session, rows[0].email, visitor],
   ]
 }
 
 const ownSecrets = (): string[] => {
   const { REDIS_URL = '', DATABASE_URL = '' } = env
-  const names = ['SUPABASE_JWT_SECRET', 'LIBRECHAT_JWT_SECRET', 'JWT_REFRESH_SECRET', 'TOLLGATE_OPERATOR_KEY']
+  const names = [
+    ...['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY', 'LIBRECHAT_JWT_SECRET', 'JWT_PREVIOUS_SECRETS'],
+    ...['JWT_REFRESH_SECRET', 'TOLLGATE_OPERATOR_KEY', 'WEBHOOK_SECRET_KEYS'],
+  ]
   const passwords = [REDIS_URL, DATABASE_URL].map((url) => new URL(url).password)
   return [...names.map((name) => env[name] ?? ''), ...passwords].filter((secret) => secret !== '')
 }

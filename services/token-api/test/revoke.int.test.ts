@@ -148,6 +148,25 @@ describe('of an instance whose clock is five minutes behind, though its tokens s
   })
 })
 
+test('what Postgres has forgotten, set back to an earlier time, Redis still knows; and the other way round', async () => {
+  const [login, other] = [await logIn(bench), await logIn(bench)]
+  for (const { token } of [login, other]) expect((await form('/oauth/revoke', token)).status).toBe(200)
+  const [forgotten, lost] = [login, other].map(({ token }) => String(decodeJwt(token).jti))
+  await bench.db.query('delete from tollgate.token_revocations where id = $1', [forgotten])
+  const third = await startApi(bench.env)
+  try {
+    await vi.waitFor(async () => expect((await call(third.url, '/readyz')).status).toBe(200), 10_000)
+    expect(await verify(login.token, third.url)).toMatchObject({ status: 401, body: { reason: 'revoked' } })
+  } finally {
+    await third.stop()
+  }
+  // As many as Postgres has, but not the same ones.
+  const mirror = `{${bench.namespace}:gate}:revocations`
+  await bench.redis.zrem(mirror, `jti ${lost}`)
+  await bench.redis.zadd(mirror, Math.ceil(Date.now() / 1_000) + 600, `jti ${crypto.randomUUID()}`)
+  await vi.waitFor(async () => expect(await bench.redis.zscore(mirror, `jti ${lost}`)).not.toBeNull(), 15_000)
+})
+
 describe('introspection', () => {
   test('says of a good token what it is, and of any other only that it is not', async () => {
     const login = await logIn(bench)

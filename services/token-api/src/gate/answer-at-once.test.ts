@@ -21,11 +21,13 @@ let app: App
 let url: string
 let token: string
 let cookie: string
+let sessionMs: number
 
 beforeEach(async () => {
   verdict = { accepted: true }
   now = Date.now()
   routed = 0
+  sessionMs = 3_600_000
   stopping = new AbortController()
   const unreachable = await unreachableDependencies(() => new Error('away'), [])
   cookie = `__Host-tollgate=${newSessionValue(unreachable.keys.proxySession)}`
@@ -54,7 +56,7 @@ const sessionRow = ({ sub, sid, organization, role }: ReturnType<typeof sampleCl
   organization_id: organization.id,
   user_id: sub,
   role,
-  expires_at: new Date(now + 3_600_000).toISOString(),
+  expires_at: new Date(now + sessionMs).toISOString(),
   ended: false,
 })
 
@@ -142,10 +144,18 @@ describe('never is a yes said at once', () => {
     expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ status: 503, isRouted: true })
   })
 
-  test('to a token or a session that has expired', async () => {
+  test('to a token that has expired', async () => {
     now += 3_600_000
     for (const path of PATHS) expect(await ask(path, bearer())).toMatchObject({ status: 401, isRouted: true })
-    expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ isRouted: true })
+  })
+
+  test('to a session that has expired, however lately it was asked for', async () => {
+    sessionMs = 10_000
+    cookie = `__Host-tollgate=${newSessionValue(dependencies.keys.proxySession)}`
+    await ask('/v1/forward-auth', { cookie })
+    expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ status: 200, isRouted: false })
+    now += 11_000
+    expect(await ask('/v1/forward-auth', { cookie })).toMatchObject({ status: 401, isRouted: true })
   })
 
   test('to another spelling, another scheme, a cookie twice, or a broken cookie beside a good token', async () => {

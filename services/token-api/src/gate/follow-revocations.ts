@@ -24,7 +24,10 @@ export interface RevocationFollower {
   readonly channels: readonly string[]
   /** Takes a message of one of the channels; false for a message of another. */
   receive(channel: string, message: string): boolean
-  /** Takes over everything that Postgres says, and completes the read copy in Redis. @throws StoreError */
+  /**
+   * Takes over everything that Postgres says, and what the read copy in Redis says beside: a Postgres that was set back
+   * to an earlier time has forgotten revocations. Completes the read copy. @throws StoreError
+   */
   loadFromPostgres(): Promise<void>
   /** Takes over the read copy in Redis. @throws Error when it is not known to be complete */
   loadFromRedis(): Promise<void>
@@ -55,31 +58,22 @@ export function followRevocations(options: FollowRevocationsOptions): Revocation
       return true
     },
     loadFromPostgres: async () => {
-      const horizon = Math.floor(now() / 1_000) + CLOCKS_DIFFER_SECONDS
-      const mirrored = await countMirrored(redis, keys, horizon).catch(() => undefined)
+      const mirror = await readMirror(redis, keys, now() / 1_000).catch(() => undefined)
       const rows = await rpc('list_revocations', {})
       const revocations = rows.map(
         ({ kind, id, expires_at }): Revocation => ({ kind, id, expires_at: Number(expires_at) }),
       )
-      for (const entry of revocations) copy.apply(entry)
+      for (const entry of [...revocations, ...(mirror?.revocations ?? [])]) copy.apply(entry)
       copy.prune(now() / 1_000)
-      // All that Redis holds was committed in Postgres before, so that as many are the same ones; fewer were lost to a
-      // Redis that was away, or set back, or to a process that died before it told.
-      const due = revocations.filter(({ expires_at }) => expires_at > horizon).length
       // The copy in Redis is for the time that Postgres is away; that it could not be completed now is no fault.
-      if (mirrored !== undefined && mirrored < due)
+      if (mirror !== undefined && !holdsAll(mirror, revocations, now() / 1_000)) {
         await completeMirror(redis, keys, revocations).catch(() => undefined)
+      }
     },
     loadFromRedis: async () => {
-      const [complete, members] = await Promise.all([
-        redis.exists(keys.complete),
-        redis.zrangebyscore(keys.revocations, now() / 1_000, '+inf', 'WITHSCORES'),
-      ])
-      if (complete === 0) throw new Error('the revocations in Redis are not known to be complete')
-      for (let i = 0; i < members.length; i += 2) {
-        const [kind, id] = (members[i] ?? '').split(' ')
-        copy.apply(revocation.parse({ kind, id, expires_at: Number(members[i + 1]) }))
-      }
+      const { isComplete, revocations } = await readMirror(redis, keys, now() / 1_000)
+      if (!isComplete) throw new Error('the revocations in Redis are not known to be complete')
+      for (const entry of revocations) copy.apply(entry)
     },
   }
 
@@ -93,19 +87,39 @@ export function followRevocations(options: FollowRevocationsOptions): Revocation
   }
 }
 
-/** How many revocations beyond a time the copy in Redis holds; fewer than any number while it is not known to be complete. */
-async function countMirrored(redis: Redis, keys: ReturnType<typeof gateKeys>, horizon: number): Promise<number> {
-  const [complete, count] = await Promise.all([
-    redis.exists(keys.complete),
-    redis.zcount(keys.revocations, `(${horizon}`, '+inf'),
-  ])
-  return complete === 1 ? count : Number.NEGATIVE_INFINITY
+/** The copy in Redis, as one instance reads it. */
+interface Mirror {
+  readonly isComplete: boolean
+  readonly revocations: readonly Revocation[]
 }
+
+async function readMirror(redis: Redis, keys: ReturnType<typeof gateKeys>, nowSeconds: number): Promise<Mirror> {
+  const [complete, members] = await Promise.all([
+    redis.exists(keys.complete),
+    redis.zrangebyscore(keys.revocations, nowSeconds, '+inf', 'WITHSCORES'),
+  ])
+  const revocations: Revocation[] = []
+  for (let i = 0; i < members.length; i += 2) {
+    const [kind, id] = (members[i] ?? '').split(' ')
+    revocations.push(revocation.parse({ kind, id, expires_at: Number(members[i + 1]) }))
+  }
+  return { isComplete: complete === 1, revocations }
+}
+
+/** Whether Redis lacks none: some were lost to a Redis that was away, or set back, or to a process that died before it told. */
+function holdsAll({ isComplete, revocations }: Mirror, due: readonly Revocation[], nowSeconds: number): boolean {
+  const held = new Set(revocations.map(memberOf))
+  // Redis' clock may be ahead of ours, and Redis have dropped what ends just now.
+  const isDue = ({ expires_at }: Revocation) => expires_at > nowSeconds + CLOCKS_DIFFER_SECONDS
+  return isComplete && due.every((entry) => !isDue(entry) || held.has(memberOf(entry)))
+}
+
+const memberOf = ({ kind, id }: Revocation): string => `${kind} ${id}`
 
 async function completeMirror(redis: Redis, keys: ReturnType<typeof gateKeys>, list: readonly Revocation[]) {
   for (let from = 0; from < list.length; from += MAX_PER_COMMAND) {
     const entries = list.slice(from, from + MAX_PER_COMMAND)
-    await redis.zadd(keys.revocations, ...entries.flatMap(({ kind, id, expires_at }) => [expires_at, `${kind} ${id}`]))
+    await redis.zadd(keys.revocations, ...entries.flatMap((entry) => [entry.expires_at, memberOf(entry)]))
   }
   await redis.set(keys.complete, '1')
 }

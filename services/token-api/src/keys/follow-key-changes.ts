@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
+import { gateKeys } from '../gate/gate-keys.ts'
 import { KEY_LEASE_MS, type ServiceKeyCache } from '../ingest/authenticate-service-key.ts'
 
 /** What following stands on. */
@@ -14,7 +15,11 @@ export interface FollowKeyOptions {
 
 /** Hears of changed keys, and tells the other instances. */
 export interface KeyChanges {
-  /** Resolves when no instance believes the key as it was. */
+  /**
+   * Resolves when the message is on its way to every instance, or, where fewer heard it than there are, when none believes
+   * the key as it was any more. An instance that has been without Redis for a minute is not known: it believes the key
+   * until `KEY_LEASE_MS` are over.
+   */
   announce(keyId: string): Promise<void>
   stop(): void
 }
@@ -34,17 +39,18 @@ export function followKeyChanges({ subscriber, redis, namespace, cache, onError 
   const onMessage = (from: string, keyId: string) => {
     if (from === channel) cache.forget(keyId)
   }
+  // Every instance has a gate, which is kept in the registry for a minute after its last heartbeat.
+  const tellAll = async (keyId: string): Promise<boolean> => {
+    const { registry } = gateKeys(namespace)
+    const [heard, registered] = await Promise.all([redis.publish(channel, keyId), redis.zcard(registry)])
+    return heard >= registered
+  }
   subscriber.on('ready', subscribe).on('message', onMessage)
   if (subscriber.status === 'ready') subscribe()
   return {
     announce: async (keyId) => {
       cache.forget(keyId)
-      try {
-        await redis.publish(channel, keyId)
-      } catch (error) {
-        onError(error)
-        await delay(KEY_LEASE_MS)
-      }
+      if (!(await tellAll(keyId).catch(onError))) await delay(KEY_LEASE_MS)
     },
     stop: () => void subscriber.off('ready', subscribe).off('message', onMessage),
   }

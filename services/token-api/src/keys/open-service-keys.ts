@@ -7,7 +7,7 @@ import { noteKeyUses } from './note-key-uses.ts'
 /** Authentication of servers by their keys, over all instances. */
 export interface ServiceKeys {
   readonly authenticate: AuthenticateServiceKey
-  /** To be called after a key was changed. Resolves when no instance believes it as it was. */
+  /** To be called after a key was changed. See `KeyChanges`. */
   readonly announce: (keyId: string) => Promise<void>
   readonly stop: () => Promise<void>
 }
