@@ -78,9 +78,9 @@ describe('habits', () => {
     await page.getByRole('button', { name: 'Cost', exact: true }).first().click()
     await page.getByRole('button', { name: 'User', exact: true }).first().click()
     expect(new URL(page.url()).search).toBe('?metric=cost&by=user')
-    await expect.poll(table).toContain('Bruno Keller')
+    await expect.poll(table, PATIENT).toContain('Bruno Keller')
     await page.reload()
-    await expect.poll(table).toContain('Bruno Keller')
+    await expect.poll(table, PATIENT).toContain('Bruno Keller')
     await page.locator('[data-table=usage]').getByRole('button', { name: 'Bruno Keller' }).first().click()
     await page.getByRole('button', { name: 'Bruno Keller: show all again' }).click()
     expect(new URL(page.url()).searchParams.has('user')).toBe(false)
@@ -88,7 +88,7 @@ describe('habits', () => {
     await page.goBack()
     await page.goBack()
     expect(new URL(page.url()).search).toBe('?metric=cost')
-    await expect.poll(table).toContain('gpt-4o')
+    await expect.poll(table, PATIENT).toContain('gpt-4o')
     await page.getByLabel('Span').selectOption('last-30-days')
     expect(new URL(page.url()).searchParams.get('preset')).toBe('last-30-days')
     await expect.poll(() => page.locator('.bar').count()).toBe(30)
@@ -179,10 +179,11 @@ describe('habits', () => {
   it('nothing jumps while the page comes in and when a filter changes', async () => {
     const page = await signIn('acme-research', 'admin')
     await page.addInitScript(() => {
-      const page = globalThis as unknown as { shifts: number }
-      page.shifts = 0
       new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) page.shifts += (entry as unknown as { value: number }).value
+        // Every load's shifts count.
+        const before = Number(sessionStorage.getItem('shifts') ?? 0)
+        const shifts = list.getEntries().map((entry) => (entry as unknown as { value: number }).value)
+        sessionStorage.setItem('shifts', String(shifts.reduce((sum, shift) => sum + shift, before)))
       }).observe({ type: 'layout-shift' as 'mark', buffered: true })
     })
     await page.reload()
@@ -190,8 +191,11 @@ describe('habits', () => {
     await expect.poll(() => page.getByText('Loading').count(), PATIENT).toBe(0)
     await page.goto(`${dashboard.file.dashboard}/?by=user`)
     await page.locator('[data-table=usage] tbody tr').first().waitFor(PATIENT)
+    await page.getByRole('button', { name: 'Cost', exact: true }).first().click()
+    await expect.poll(() => new URL(page.url()).search).toContain('metric=cost')
+    await expect.poll(() => page.locator('.busy').count(), PATIENT).toBe(0)
     // A good page stays below 0.1 (web.dev/cls).
-    expect(await page.evaluate(() => (globalThis as unknown as { shifts: number }).shifts)).toBeLessThan(0.02)
+    expect(await page.evaluate(() => Number(sessionStorage.getItem('shifts') ?? 'nothing measured'))).toBeLessThan(0.02)
   })
 
   it('the page may talk to its two servers and run its own script alone', async () => {

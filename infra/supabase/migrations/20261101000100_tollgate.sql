@@ -7632,19 +7632,28 @@ return '[{"at_percent": 50, "state": "warned"}, {"at_percent": 80, "state": "war
 
 grant execute on function tollgate.default_steps to tollgate_token_api, service_role;
 
--- Purpose: the steps of a ladder as LLM tokens, lowest first. Parameters: policy (null: the default), limit_tokens (null:
---   unlimited). Returns: jsonb array of { at_tokens (text), state }; steps in US dollars, and shares of no limit, have no
---   place on it.
-create function tollgate.report_steps(policy jsonb, limit_tokens bigint) returns jsonb
+-- Purpose: the steps of a ladder as amounts, those in LLM tokens first, lowest first. Parameters: policy (null: the default),
+--   limit_tokens (with grants; null: unlimited), granted_tokens (absolute steps lie that much higher). Returns: jsonb array of
+--   { at_tokens, at_usd (text; one of them null), state, mode, grace_seconds }. Invariant: the steps that the enforcer looks at
+--   (cutRungs): a limit that is null lifts every step of its measure.
+create function tollgate.report_steps(policy jsonb, limit_tokens bigint, granted_tokens bigint) returns jsonb
 language sql immutable parallel safe
 return (
-  select coalesce(jsonb_agg(jsonb_build_object('at_tokens', s.at_tokens::text, 'state', s.state)
-    order by s.at_tokens, array_position(array['warned', 'downgraded', 'revoked'], s.state)), '[]')
+  select coalesce(jsonb_agg(jsonb_build_object('at_tokens', s.at_tokens::text, 'at_usd', s.at_usd::text, 'state', s.state,
+      'mode', s.mode, 'grace_seconds', s.grace_seconds)
+    order by s.at_tokens, s.at_usd, array_position(array['warned', 'downgraded', 'revoked'], s.state)), '[]')
   from (
-    select step ->> 'state' as state,
-      coalesce((step ->> 'at_tokens')::bigint, ceil((step ->> 'at_percent')::numeric * limit_tokens / 100)::bigint) as at_tokens
-    from jsonb_array_elements(coalesce(policy -> 'steps', tollgate.default_steps())) step) s
-  where s.at_tokens is not null);
+    select step ->> 'state' as state, coalesce(step ->> 'mode', 'hard') as mode,
+      coalesce((step ->> 'grace_seconds')::integer, 0) as grace_seconds,
+      case when measure = 'tokens' and limit_tokens is not null
+        then coalesce((step ->> 'at_tokens')::bigint + granted_tokens,
+          ceil((step ->> 'at_percent')::numeric * limit_tokens / 100)::bigint) end as at_tokens,
+      case when measure = 'usd' and jsonb_typeof(policy -> 'max_cost_usd') is distinct from 'null'
+        then trim_scale(coalesce((step ->> 'at_usd')::numeric,
+          ceil((step ->> 'at_percent')::numeric * (policy ->> 'max_cost_usd')::numeric * 1e10) / 1e12)) end as at_usd
+    from jsonb_array_elements(coalesce(policy -> 'steps', tollgate.default_steps())) step
+    cross join unnest(array['tokens', 'usd']) measure) s
+  where s.at_tokens is not null or s.at_usd is not null);
 
 -- schemas/45-reports/dress_usage.sql
 -- Purpose: the rows of a usage report, without the users' names. Parameters: q (checked); is_whole as of sum_usage.
@@ -8044,9 +8053,10 @@ grant execute on function public.report_organizations to authenticated;
 -- schemas/45-reports/report_quota.sql
 -- Purpose: where an organization stands in its period, and what its policy will do. Parameters: query = { organization_id }.
 -- Returns: no row for an organization that the caller does not belong to, else one; amounts are LLM tokens as text;
---   limit_tokens is the limit without grants, null = unlimited; steps: see report_steps, shares of the limit with grants;
+--   limit_tokens is the limit without grants, null = unlimited; mode: enforce or observe; steps: see report_steps;
 --   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
 --   policy_version: of the own limit and ladder, as set_quota takes it back; '0': none;
+--   manual_act: { act, until (null: until it is taken back) }, null: none, to the same;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -8054,14 +8064,17 @@ create function public.report_quota(query jsonb)
 returns table (
   organization_id uuid, name text, plan_type text, time_zone text, period_start timestamptz, period_end timestamptz,
   limit_tokens text, granted_tokens text, used_tokens text, reserved_tokens text, cost_usd text, unpriced_events text,
-  state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, policy_version text, fresh_at timestamptz, as_of timestamptz)
+  state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, policy_version text,
+  manual_act jsonb, fresh_at timestamptz, as_of timestamptz)
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
     p.granted_tokens, p.used_tokens, p.reserved_tokens, p.cost_usd,
     (p.unpriced_events::bigint + tollgate.newly_priced(p.organization_id, p.period_start))::text, p.state, p.reason, p.decision_id,
-    p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint),
-    case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version, p.counted_at, p.as_of
+    p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint, p.granted_tokens::bigint),
+    case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version,
+    case when tollgate.may_read_organization(p.organization_id) and p.manual_act is not null
+      then jsonb_build_object('act', p.manual_act -> 'act', 'until', p.manual_act -> 'until') end, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
   where p.organization_id = (select tollgate.my_organization_id()) or (select tollgate.my_role()) = 'super_admin'

@@ -157,7 +157,7 @@ describe('report_quota', () => {
     const { rows } = await sql.query('select * from public.load_quota_position($1)', [A])
     expect(row).toMatchObject({ name: 'A', used_tokens: rows[0].used_tokens, limit_tokens: '1000000', state: 'active' })
     const expected = DEFAULT_QUOTA_POLICY.steps.map(({ at_percent, state }) => ({
-      at_tokens: String(at_percent * 10_000),
+      ...{ at_tokens: String(at_percent * 10_000), at_usd: null, mode: 'hard', grace_seconds: 0 },
       state,
     }))
     expect(row?.steps).toEqual(expected)
@@ -170,6 +170,29 @@ describe('report_quota', () => {
     expect(await seenBy('admin')).toEqual(policy)
     expect(await seenBy('superAdmin')).toEqual(policy)
     expect(await seenBy('user')).toBeNull()
+  })
+
+  it('tells each step as the enforcer looks at it: of both limits, above what was granted, none of a limit that is null', async () => {
+    const steps = [
+      { at_usd: '5.5', state: 'warned' },
+      { at_tokens: 100, state: 'downgraded', mode: 'soft' },
+      { at_percent: 33, state: 'revoked', grace_seconds: 60 },
+    ]
+    const told = async (cap: object, limit: number | null) => {
+      const policy = { steps, downgrade_to: {}, ...cap }
+      const { rows } = await sql.query('select tollgate.report_steps($1, $2, 7) as steps', [policy, limit])
+      return (rows[0].steps as Row[]).map((row) => [row.at_tokens, row.at_usd, row.state, row.mode, row.grace_seconds])
+    }
+    const tokens = [
+      ['107', null, 'downgraded', 'soft', 0],
+      ['331', null, 'revoked', 'hard', 60],
+    ]
+    const dollars = [null, '5.5', 'warned', 'hard', 0]
+    expect(await told({}, 1_001)).toEqual([...tokens, dollars])
+    expect(await told({ max_cost_usd: null }, 1_001)).toEqual(tokens)
+    expect(await told({ max_cost_usd: '10' }, null)).toEqual([[null, '3.3', 'revoked', 'hard', 60], dollars])
+    const smallest = [null, '0.000000000001', 'revoked', 'hard', 60]
+    expect(await told({ max_cost_usd: '0.000000000001' }, 1_001)).toEqual([...tokens, smallest, dollars])
   })
 
   it('shows another organization only to super_admin', async () => {

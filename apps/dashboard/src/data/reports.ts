@@ -65,6 +65,15 @@ export interface SessionRow {
   cursor: string
 }
 
+/** A step of a ladder as an amount of one measure; that of the other is null. */
+export interface StepRow {
+  at_tokens: string | null
+  at_usd: string | null
+  state: 'warned' | 'downgraded' | 'revoked'
+  mode: 'hard' | 'soft'
+  grace_seconds: number
+}
+
 /** Where an organization stands in its period, and what its policy will do. */
 export interface QuotaRow {
   organization_id: string
@@ -80,11 +89,15 @@ export interface QuotaRow {
   state: 'active' | 'warned' | 'downgraded' | 'revoked'
   reason: string | null
   decision_id: string | null
-  steps: { at_tokens: string; state: string }[]
+  cost_usd: string
+  mode: 'enforce' | 'observe'
+  steps: StepRow[]
   /** Null: the default one. */
   policy: QuotaPolicy | null
   /** Of the organization's own limit and ladder; '0': none was set. */
   policy_version: string
+  /** What somebody ordered by hand; `until` null: until it is taken back. */
+  manual_act: { act: 'revoke' | 'downgrade' | 'exempt' | 'restore'; until: string | null } | null
   fresh_at: string | null
   as_of: string
 }

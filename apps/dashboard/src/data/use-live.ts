@@ -24,6 +24,8 @@ export function useLive(client: SupabaseClient, organizationId: string): Live {
     let retryMs = FIRST_RETRY_MS
     let timer: ReturnType<typeof setTimeout> | undefined
     let leave = (): void => undefined
+    // What fails after the page went on to another organization must not bring this one's channel back.
+    let isOver = false
     const listen = async (): Promise<void> => {
       let isLeft = false
       leave = () => {
@@ -48,6 +50,7 @@ export function useLive(client: SupabaseClient, organizationId: string): Live {
         })
     }
     const retryLater = (): void => {
+      if (isOver) return
       leave()
       setLive(({ turn }) => ({ turn, isHeard: false }))
       timer = setTimeout(() => listen().catch(retryLater), retryMs)
@@ -55,6 +58,7 @@ export function useLive(client: SupabaseClient, organizationId: string): Live {
     }
     listen().catch(retryLater)
     return () => {
+      isOver = true
       clearTimeout(timer)
       leave()
     }

@@ -37,16 +37,29 @@ export function useReport<Name extends ReportName>(
   const latest = useRef(key)
   latest.current = key
 
+  const order = useRef({ asked: 0, answered: 0 })
   const refresh = useCallback(() => {
+    const number = ++order.current.asked
+    // An answer to another question comes too late, and so does one that a later one has overtaken.
+    const isNews = (): boolean => {
+      if (latest.current !== key || number < order.current.answered) return false
+      order.current.answered = number
+      return true
+    }
     callReport(client, name, query).then(
-      // An answer to an earlier question comes too late.
-      (rows) => latest.current === key && setState({ key, rows }),
-      (error: Error) => latest.current === key && setState((held) => ({ ...held, key, error: error.message })),
+      (rows) => isNews() && setState({ key, rows }),
+      (error: Error) => isNews() && setState((held) => ({ ...held, key, error: error.message })),
     )
   }, [key])
 
   const { turn, isHeard } = useContext(LiveContext)
-  useEffect(refresh, [refresh, turn])
+  const heard = useRef(turn)
+  useEffect(() => {
+    const isAnnounced = heard.current !== turn
+    heard.current = turn
+    // Nobody looks at a hidden page; it asks when it is looked at again.
+    if (!isAnnounced || document.visibilityState === 'visible') refresh()
+  }, [refresh, turn])
   useEffect(() => {
     const refreshSeen = () => document.visibilityState === 'visible' && refresh()
     const timer = setInterval(refreshSeen, isHeard ? HEARD_POLL_MS : POLL_MS)

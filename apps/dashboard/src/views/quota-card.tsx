@@ -1,6 +1,6 @@
-import type { QuotaRow } from '../data/reports.ts'
+import type { QuotaRow, StepRow } from '../data/reports.ts'
 import { formatCount, formatPercent, formatShort, formatTime } from '../figures/format.ts'
-import { project } from '../figures/outlook.ts'
+import { project, tellAmount } from '../figures/outlook.ts'
 import { STEP_STATES } from '../figures/policy-form.ts'
 import { Card, StateBadge } from './states.tsx'
 
@@ -15,7 +15,10 @@ export function QuotaCard({ position, now }: QuotaCardProps) {
   const reserved = Number(position.reserved_tokens)
   const limit = position.limit_tokens === null ? null : Number(position.limit_tokens) + Number(position.granted_tokens)
   const projected = project(position, now)
-  const marks = position.steps.map(({ at_tokens, state }) => ({ at: Number(at_tokens), state }))
+  // The meter is in LLM tokens; steps in dollars stand in its legend alone.
+  const marks = position.steps.flatMap(({ at_tokens, state }) =>
+    at_tokens === null ? [] : [{ at: Number(at_tokens), state }],
+  )
   const width = Math.max(1, used + reserved, projected ?? 0, limit ?? 0, ...marks.map(({ at }) => at)) * 1.02
   const left = (amount: number): string => `${(amount / width) * 100}%`
   return (
@@ -74,19 +77,23 @@ export function QuotaCard({ position, now }: QuotaCardProps) {
             <i class="line projected" aria-hidden="true" /> projected to the period’s end {formatShort(projected)}
           </li>
         )}
-        {STEP_STATES.map((state) => ({ state, at: marks.filter((mark) => mark.state === state) }))
+        {STEP_STATES.map((state) => ({ state, at: position.steps.filter((step) => step.state === state) }))
           .filter(({ at }) => at.length > 0)
           .map(({ state, at }) => (
             <li key={state}>
               <i class={`line mark ${state}`} aria-hidden="true" /> {state} from{' '}
-              {at.map((mark) => formatShort(mark.at)).join(', ')}
+              {at.map((step) => `${tellMark(step)}${step.mode === 'soft' ? ' (only recorded)' : ''}`).join(', ')}
             </li>
           ))}
       </ul>
       <p class="quiet">
+        {position.mode === 'observe' && 'Limits are observed alone: nothing is refused. '}
         {projected === null && 'Too early in the period for a projection. '}
         {position.fresh_at !== null && <>Newest usage counted {formatTime(position.fresh_at, position.time_zone)}.</>}
       </p>
     </Card>
   )
 }
+
+const tellMark = (step: StepRow): string =>
+  step.at_tokens === null ? tellAmount(step) : formatShort(Number(step.at_tokens))

@@ -71,5 +71,55 @@ export function describeLive(open: () => Dashboard): void {
     expect(asked).toBe(0)
     realtime?.announce()
     await expect.poll(() => textOf(tile(page, 'tokens_used')), { timeout: 4_000 }).toBe(tokens)
+
+    // Chromium shows every page of a test; what the page itself sees of it is set.
+    const beSeen = (how: 'hidden' | 'visible') =>
+      page.evaluate(
+        `Object.defineProperty(document, 'visibilityState', { value: '${how}', configurable: true })
+         document.dispatchEvent(new Event('visibilitychange'))`,
+      )
+    await beSeen('hidden')
+    await page.waitForLoadState('networkidle')
+    asked = 0
+    const unseen = await useTokens()
+    realtime?.announce()
+    await page.waitForTimeout(1_000)
+    expect(asked).toBe(0)
+    await beSeen('visible')
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), { timeout: 4_000 }).toBe(unseen)
+  })
+
+  it('an answer that a later one has overtaken is not shown', async () => {
+    let realtime: Awaited<ReturnType<typeof offerRealtime>> | undefined
+    const page = await open().signIn('acme-research', 'admin', {
+      prepare: async (page) => {
+        realtime = await offerRealtime(page)
+      },
+    })
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toMatch(/\d/)
+    await page.waitForLoadState('networkidle')
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let isHeld = false
+    await page.route(/report_summary/, async (route) => {
+      if (isHeld) return route.continue()
+      isHeld = true
+      const response = await route.fetch()
+      await held
+      await route.fulfill({ response })
+    })
+    realtime?.announce()
+    await expect.poll(() => isHeld, PATIENT).toBe(true)
+    await page.waitForTimeout(500)
+    const tokens = await useTokens()
+    realtime?.announce()
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+    const late = page.waitForResponse(/report_summary/)
+    release()
+    await (await late).finished()
+    await page.waitForTimeout(300)
+    expect(await textOf(tile(page, 'tokens_used'))).toBe(tokens)
   })
 }
