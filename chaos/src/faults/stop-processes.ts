@@ -1,12 +1,16 @@
+import type { Server } from '@tollgate/local-stack'
 import { familyOf } from '../stack/list-processes.ts'
 import { type Inject, last } from './fault-context.ts'
+
+const START_TRIES = 30
 
 /** SIGKILL, and a start after the fault's time. */
 export const killProcess: Inject = async (stack, { target, seconds }) => {
   const victim = stack.process(target)
   await victim.kill('SIGKILL')
   await last(seconds)
-  await victim.start()
+  if (target === 'supabase') await startPatiently(victim)
+  else await victim.start()
 }
 
 /** SIGSTOP, and SIGCONT after the fault's time: it comes back and believes that nothing has happened. */
@@ -20,6 +24,18 @@ export const freezeProcess: Inject = async (stack, { target, seconds }) => {
     await last(seconds)
   } finally {
     for (const member of family) signal(member, 'SIGCONT')
+  }
+}
+
+/** The local stand-in for Supabase ends when Postgres is away as it starts; ours must not. A supervisor starts it again. */
+async function startPatiently(victim: Server): Promise<void> {
+  for (let tries = START_TRIES; ; tries--) {
+    try {
+      return await victim.start()
+    } catch (error) {
+      if (tries === 0) throw error
+    }
+    await last(1)
   }
 }
 
