@@ -62,7 +62,7 @@ export function createMembershipCheck(options: MembershipOptions): CheckMembersh
 
 function isMember({ userId, organizationId }: Membership, { homes }: Cache, nowMs: number): boolean {
   const home = homes.get(userId)
-  return home !== undefined && home.organizationId === organizationId && nowMs - home.atMs < TRUSTED_MS
+  return home !== undefined && home.organizationId === organizationId && isWithin(nowMs - home.atMs, TRUSTED_MS)
 }
 
 function judge(membership: Membership, cache: Cache, nowMs: number): MembershipVerdict {
