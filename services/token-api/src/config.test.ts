@@ -63,6 +63,10 @@ describe('a service with a weak key does not start', () => {
   test('that was in force before and is that of refresh tokens', () => {
     expect(faultsOf({ JWT_PREVIOUS_SECRETS: `${SECRET}older,${OTHER_SECRET}` })).toEqual(['JWT_PREVIOUS_SECRETS'])
   })
+  test.each([SECRET, OTHER_SECRET])('that seals webhooks and signs tokens', (secret) => {
+    expect(faultsOf({ WEBHOOK_SECRET_KEYS: `${SECRET}webhooks,${secret}` })).toEqual(['WEBHOOK_SECRET_KEYS'])
+    expect(faultsOf({ WEBHOOK_SECRET_KEYS: `${SECRET}webhooks` })).toEqual([])
+  })
   test('one for two purposes', () => {
     expect(faultsOf({ JWT_REFRESH_SECRET: SECRET })).toEqual(['JWT_REFRESH_SECRET'])
   })

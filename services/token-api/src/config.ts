@@ -93,11 +93,19 @@ const schema = serviceEnv({
     if (env[name] !== env[other]) continue
     context.addIssue({ code: 'custom', path: [name], message: `must differ from ${other}` })
   }
-  // A secret that is still believed is as good as the one in force.
-  for (const other of ['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY', 'JWT_REFRESH_SECRET'] as const) {
-    const secret = env[other]
-    if (secret === undefined || !env.JWT_PREVIOUS_SECRETS.includes(secret)) continue
-    context.addIssue({ code: 'custom', path: ['JWT_PREVIOUS_SECRETS'], message: `must not hold ${other}` })
+  const foreign = ['SUPABASE_JWT_SECRET', 'SUPABASE_SECRET_KEY', 'JWT_REFRESH_SECRET'] as const
+  const lists = [
+    // A secret that is still believed is as good as the one in force.
+    ['JWT_PREVIOUS_SECRETS', foreign],
+    // LibreChat's host or Supabase's would open every webhook's secret in a copy of the database.
+    ['WEBHOOK_SECRET_KEYS', ['LIBRECHAT_JWT_SECRET', ...foreign]],
+  ] as const
+  for (const [list, others] of lists) {
+    for (const other of others) {
+      const secret = env[other]
+      if (secret === undefined || !env[list].includes(secret)) continue
+      context.addIssue({ code: 'custom', path: [list], message: `must not hold ${other}` })
+    }
   }
 })
 
