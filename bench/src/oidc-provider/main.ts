@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Provider from 'oidc-provider'
 import { z } from 'zod'
+import { MapAdapter } from './map-adapter.ts'
 
 const CLIENT = { client_id: 'bench', client_secret: 'bench-secret-of-the-peer-0123456789' }
 const startMessage = z.object({})
@@ -13,6 +14,7 @@ process.once('message', async (message) => {
   startMessage.parse(message)
   const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
   const provider = new Provider('http://127.0.0.1', {
+    adapter: MapAdapter,
     clients: [
       {
         ...CLIENT,
