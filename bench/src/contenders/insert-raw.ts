@@ -7,6 +7,7 @@ import { type InsertShape, openClients, workOff } from './insert-shape.ts'
 
 const CREATE = `
   create schema if not exists bench;
+  drop table if exists bench.raw_events;
   create table bench.raw_events (
     organization_id uuid not null, source text not null, id text not null, time timestamptz not null,
     received_at timestamptz not null, user_id uuid not null, session_id text not null, message_id text, provider text,
@@ -21,7 +22,7 @@ const RAW_TABLES: AuditedTables = {
   visible: 'select count(*)::float8 as events from bench.raw_events',
 }
 
-/** Creates the table of the raw insert and opens its books. */
+/** Creates the table of the raw insert, anew if an earlier scenario has left one, and opens its books. */
 export async function openRawTable(db: pg.Pool): Promise<Audit> {
   await db.query(CREATE)
   return openAudit(db, RAW_TABLES)

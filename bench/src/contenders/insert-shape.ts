@@ -15,6 +15,8 @@ export const INSERT_SHAPES: readonly InsertShape[] = [500, 1_000, 2_000].flatMap
 export async function openClients(databaseUrl: string, count: number, role?: string) {
   const clients = Array.from({ length: count }, () => new pg.Client({ connectionString: databaseUrl }))
   for (const client of clients) {
+    // When a scenario fails the stack is stopped with these still open; the fault to show is the scenario's own.
+    client.on('error', () => undefined)
     await client.connect()
     if (role !== undefined) await client.query(`set role ${pg.escapeIdentifier(role)}`)
   }

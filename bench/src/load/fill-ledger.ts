@@ -26,41 +26,63 @@ const INSERT = `
     0, 0, 0, ${TOKENS.input + TOKENS.output}, 1, 1, current_date, date_trunc('month', now())
   from event`
 
-const ROLL_UP = [
-  `insert into public.usage_metrics as t (organization_id, user_id, date, tokens_used, input_tokens, output_tokens,
-      message_count, event_count, unpriced_events)
-    select organization_id, user_id, usage_date, sum(total_tokens), sum(input_tokens), sum(output_tokens), count(*), count(*),
-      count(*)
-    from tollgate.usage_events where model = '${MODEL}' group by 1, 2, 3
-    on conflict (organization_id, user_id, date) do update set tokens_used = t.tokens_used + excluded.tokens_used,
-      input_tokens = t.input_tokens + excluded.input_tokens, output_tokens = t.output_tokens + excluded.output_tokens,
-      message_count = t.message_count + excluded.message_count, event_count = t.event_count + excluded.event_count,
-      unpriced_events = t.unpriced_events + excluded.unpriced_events`,
-  `insert into tollgate.usage_by_model (organization_id, date, model, user_id, input_tokens, output_tokens,
-      cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
-      message_count, event_count, unpriced_events)
-    select organization_id, usage_date, model, user_id, sum(input_tokens), sum(output_tokens), 0, 0, 0, sum(total_tokens),
-      0, 0, count(*), count(*), count(*)
-    from tollgate.usage_events where model = '${MODEL}' group by 1, 2, 3, 4`,
-]
+// Ten thousand calls of a user are the same to a rollup as one of their sum; the one of nothing is for the session's start.
+const ROLL_UP = `
+  with used as (
+    select organization_id, user_id, session_id, model, usage_date, period_start, min(time) as first, max(time) as last,
+      sum(input_tokens) as input_tokens, sum(output_tokens) as output_tokens, sum(total_tokens) as total_tokens,
+      count(*)::integer as message_count, count(*)::integer as event_count, count(*)::integer as unpriced_events,
+      0 as cache_read_input_tokens, 0 as cache_creation_input_tokens, 0 as reasoning_output_tokens
+    from tollgate.usage_events where model = '${MODEL}' group by 1, 2, 3, 4, 5, 6
+  ), entry as (
+    select jsonb_populate_record(null::tollgate.judged_event,
+      to_jsonb(u) || '{"is_current_period": true}' || jsonb_build_object('time', u.last)) as row from used u
+    union all
+    select jsonb_populate_record(null::tollgate.judged_event, to_jsonb(u) || '{"input_tokens": 0, "output_tokens": 0,
+      "total_tokens": 0, "message_count": 0, "event_count": 0, "unpriced_events": 0}' || jsonb_build_object('time', u.first))
+    from used u
+  ), every as materialized (
+    select array_agg(row) as entries from entry
+  )
+  select tollgate.roll_up_days(entries), tollgate.roll_up_sessions(entries), tollgate.roll_up_organization_models(entries),
+    tollgate.add_period_totals(entries) from every`
 
-/** Fills identities, ledger and the two rollups that the audit looks at, and gives what was added. */
+/** Fills identities, ledger and everything that is summed up from it, and gives what was added. */
 export async function fillLedger(
   db: pg.Pool,
   members: readonly Member[],
   rows: number,
   log: (line: string) => void,
 ): Promise<Totals> {
-  const organizations = members.map(({ organizationId }) => organizationId)
-  const users = members.map(({ userId }) => userId)
-  for (let from = 1; from <= rows; from += CHUNK) {
-    const to = Math.min(rows, from + CHUNK - 1)
-    await db.query(INSERT, [organizations, users, from, to])
-    log(`  ledger filled with ${to.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows`)
-  }
-  for (const statement of ROLL_UP) await db.query(statement)
+  await insertAll(db, members, rows, log)
   // What filling left to be written and counted must not fall into the measurement.
   await db.query('analyze tollgate.usage_events, tollgate.usage_event_identities')
   await db.query('checkpoint')
   return { events: rows, inputTokens: rows * TOKENS.input, outputTokens: rows * TOKENS.output }
 }
+
+async function insertAll(
+  db: pg.Pool,
+  members: readonly Member[],
+  rows: number,
+  log: (line: string) => void,
+): Promise<void> {
+  const organizations = members.map(({ organizationId }) => organizationId)
+  const users = members.map(({ userId }) => userId)
+  const client = await db.connect()
+  try {
+    await client.query('begin')
+    // The worker's own reconciling waits until all is there.
+    await client.query("select pg_advisory_xact_lock(hashtext('tollgate.books'))")
+    for (let from = 1; from <= rows; from += CHUNK) {
+      const to = Math.min(rows, from + CHUNK - 1)
+      await client.query(INSERT, [organizations, users, from, to])
+      log(`  ledger filled with ${to.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows`)
+    }
+    await client.query(ROLL_UP)
+    await client.query('commit')
+  } finally {
+    client.release()
+  }
+}
+
