@@ -1,4 +1,4 @@
-import { setBounded } from './set-bounded.ts'
+import { LRUCache } from 'lru-cache'
 
 /** How long what was learned is believed. */
 export interface RecallOptions<Answer> {
@@ -34,7 +34,7 @@ const RETRY_MS = 1_000
 /** Makes a bounded memory that asks once for what several want at the same time. */
 export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Answer> {
   const { ask, freshMs, staleMs, maxEntries, now } = options
-  const entries = new Map<string, Entry<Answer>>()
+  const entries = new LRUCache<string, Entry<Answer>>({ max: maxEntries })
   const asking = new Map<string, Promise<Answer>>()
 
   /** Also when it was asked in the future: the clock was set back, and an answer would stand for as long as that was far. */
@@ -47,7 +47,7 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
       .then((answer) => {
         // Forgotten meanwhile: the answer may be older than the reason to forget.
         if (asking.get(key) !== question) return answer
-        setBounded(entries, maxEntries, key, { answer, askedAtMs, askAgainAtMs: askedAtMs + freshMs })
+        entries.set(key, { answer, askedAtMs, askAgainAtMs: askedAtMs + freshMs })
         return answer
       })
       .finally(() => {
@@ -74,7 +74,7 @@ export function createRecall<Answer>(options: RecallOptions<Answer>): Recall<Ans
     has: (key) => entries.has(key),
     forget: (isGone) => {
       asking.clear()
-      for (const [key, { answer }] of entries) if (isGone(answer)) entries.delete(key)
+      for (const [key, { answer }] of [...entries]) if (isGone(answer)) entries.delete(key)
     },
   }
 }

@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { ProblemError, SCOPES } from '@tollgate/shared/contracts'
 import { type RpcRow, StoreError } from '@tollgate/shared/store'
-import { setBounded } from '../set-bounded.ts'
+import { LRUCache } from 'lru-cache'
 
 /** A server's key: its scopes, and the organization that it belongs to (null: the operator's). */
 export type ServiceKey = RpcRow<'find_service_key'>
@@ -49,7 +49,7 @@ interface Entry {
 }
 
 interface State extends ServiceKeyOptions {
-  readonly entries: Map<string, Entry>
+  readonly entries: LRUCache<string, Entry>
   readonly asking: Map<string, Promise<ServiceKey | undefined>>
   /** Rises when something is forgotten: an answer to an older question is not kept. */
   generation: number
@@ -65,7 +65,7 @@ export function looksLikeServiceKey(token: string): boolean {
  * Postgres, where alone it could be revoked, is away. Only hashes are kept.
  */
 export function createServiceKeyCache(options: ServiceKeyOptions): ServiceKeyCache {
-  const state: State = { ...options, entries: new Map(), asking: new Map(), generation: 0 }
+  const state: State = { ...options, entries: new LRUCache({ max: MAX_KEYS }), asking: new Map(), generation: 0 }
   const isBootstrapKey = compareWith(options.bootstrapKey)
   return {
     authenticate: async (token) => {
@@ -80,7 +80,7 @@ export function createServiceKeyCache(options: ServiceKeyOptions): ServiceKeyCac
     },
     forget: (keyId) => {
       beginGeneration(state)
-      for (const [sha256, { key }] of state.entries) if (key?.id === keyId) state.entries.delete(sha256)
+      for (const [sha256, { key }] of [...state.entries]) if (key?.id === keyId) state.entries.delete(sha256)
     },
     distrust: () => {
       beginGeneration(state)
@@ -133,7 +133,7 @@ async function find(sha256: string, entry: Entry | undefined, state: State): Pro
     const [askMs, believeMs] = key ? [ASK_AHEAD_MS, KEY_LEASE_MS] : [UNKNOWN_FRESH_MS, UNKNOWN_FRESH_MS]
     const foundAtMs = now()
     const times = { askAgainAtMs: foundAtMs + askMs, believedUntilMs: foundAtMs + believeMs }
-    setBounded(entries, MAX_KEYS, sha256, { key, foundAtMs, ...times })
+    entries.set(sha256, { key, foundAtMs, ...times })
     return key
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'unavailable') throw error

@@ -1,6 +1,6 @@
 import type { RejectionReason } from '@tollgate/shared/contracts'
 import { StoreError } from '@tollgate/shared/store'
-import { setBounded } from '../set-bounded.ts'
+import { LRUCache } from 'lru-cache'
 
 /** Whom an event concerns. */
 export interface Membership {
@@ -30,8 +30,8 @@ export interface MembershipOptions {
 /** What was answered, and when. */
 interface Cache {
   /** User → organization; undefined: there is no such user. */
-  readonly homes: Map<string, { readonly organizationId: string | null | undefined; readonly atMs: number }>
-  readonly organizations: Map<string, { readonly exists: boolean; readonly atMs: number }>
+  readonly homes: LRUCache<string, { readonly organizationId: string | null | undefined; readonly atMs: number }>
+  readonly organizations: LRUCache<string, { readonly exists: boolean; readonly atMs: number }>
   /** While Postgres is away it is asked once a second at most. */
   askAgainAtMs: number
 }
@@ -48,7 +48,11 @@ const MAX_LOOKUPS = 8
 
 /** Makes the check with its bounded cache. */
 export function createMembershipCheck(options: MembershipOptions): CheckMembership {
-  const cache: Cache = { homes: new Map(), organizations: new Map(), askAgainAtMs: Number.NEGATIVE_INFINITY }
+  const cache: Cache = {
+    homes: new LRUCache({ max: MAX_USERS }),
+    organizations: new LRUCache({ max: MAX_ORGANIZATIONS }),
+    askAgainAtMs: Number.NEGATIVE_INFINITY,
+  }
   return async (memberships) => {
     const nowMs = options.now()
     // Almost always all are known.
@@ -92,7 +96,7 @@ async function learnHomes(
   if (ids.length === 0) return
   await ask(cache, now, async () => {
     const found = new Map((await findMembers(ids)).map((row) => [row.user_id, row.organization_id]))
-    for (const id of ids) setBounded(cache.homes, MAX_USERS, id, { organizationId: found.get(id), atMs: now() })
+    for (const id of ids) cache.homes.set(id, { organizationId: found.get(id), atMs: now() })
   })
 }
 
@@ -109,7 +113,7 @@ async function learnOrganizations(
   await ask(cache, now, async () => {
     for (const id of unknown.slice(0, MAX_LOOKUPS)) {
       const exists = await organizationExists(id)
-      setBounded(cache.organizations, MAX_ORGANIZATIONS, id, { exists, atMs: now() })
+      cache.organizations.set(id, { exists, atMs: now() })
     }
   })
 }

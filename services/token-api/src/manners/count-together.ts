@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { setBounded } from '../set-bounded.ts'
+import { LRUCache } from 'lru-cache'
 
 /** Counts of all instances, by key and minute. */
 export interface SharedCounts {
@@ -40,7 +40,7 @@ interface Entry {
  */
 export function countTogether(options: SharedCountOptions): SharedCounts {
   const { now, intervalMs = INTERVAL_MS } = options
-  const entries = new Map<string, Entry>()
+  const entries = new LRUCache<string, Entry>({ max: MAX_KEYS })
   const dirty = new Map<string, Entry>()
   let isBusy = false
   let isFailing = false
@@ -71,7 +71,7 @@ export function countTogether(options: SharedCountOptions): SharedCounts {
       let entry = entries.get(key)
       if (entry?.window !== window) {
         entry = { window, known: 0, pending: 0 }
-        setBounded(entries, MAX_KEYS, key, entry)
+        entries.set(key, entry)
       }
       entry.pending += 1
       if (dirty.size < MAX_KEYS) dirty.set(key, entry)

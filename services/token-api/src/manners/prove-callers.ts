@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Checks } from '../route-dependencies.ts'
-import { setBounded } from '../set-bounded.ts'
 import { readBearer } from '../tokens/read-bearer.ts'
 
 /** Who has shown a good credential to this instance. */
@@ -18,11 +18,11 @@ const MAX_PROVED = 10_000
  * many spellings, is one caller.
  */
 export function proveCallers(): ProvedCallers {
-  const ids = new Map<string, string>()
+  const ids = new LRUCache<string, string>({ max: MAX_PROVED })
   const note = (token: string, id: string | undefined): void => {
     const digest = hash('sha256', token)
     if (id === undefined) ids.delete(digest)
-    else setBounded(ids, MAX_PROVED, digest, id)
+    else ids.set(digest, id)
   }
   return {
     find: (authorization) => {

@@ -1,8 +1,8 @@
 import type { Role } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
+import { LRUCache } from 'lru-cache'
 import type { GatedClaims } from '../gate/gate.ts'
 import { createRecall } from '../recall.ts'
-import { setBounded } from '../set-bounded.ts'
 import { isOurSessionValue, sessionDigest } from './session-cookie.ts'
 
 /** Whose a session at the proxy is, in the words of an access token. */
@@ -53,7 +53,7 @@ export function rememberSessions({ keys, findSession, now }: SessionMemoryOption
     now,
   })
   // Of values that stand for a session: a digest takes longer than all the rest of an answer.
-  const digests = new Map<string, string>()
+  const digests = new LRUCache<string, string>({ max: MAX_SESSIONS })
   const isOver = ({ claims }: { claims: SessionClaims }): boolean => claims.exp * 1_000 <= now()
   return {
     find: async (value) => {
@@ -61,7 +61,7 @@ export function rememberSessions({ keys, findSession, now }: SessionMemoryOption
       if (!has(digest) && !keys.some((key) => isOurSessionValue(value, key))) return { reason: 'malformed' }
       const session = await recall(digest)
       if ('claims' in session && isOver(session)) return { reason: 'expired' }
-      if ('claims' in session) setBounded(digests, MAX_SESSIONS, value, digest)
+      if ('claims' in session) digests.set(value, digest)
       return session
     },
     recall: (value) => {

@@ -1,6 +1,6 @@
 import { type AccessTokenClaims, accessTokenClaims, type RefusalReason } from '@tollgate/shared/contracts'
 import { decodeProtectedHeader, errors, jwtVerify, type ProtectedHeaderParameters } from 'jose'
-import { setBounded } from '../set-bounded.ts'
+import { LRUCache } from 'lru-cache'
 import type { TokenKeys } from './keys.ts'
 import { isCanonical, isOwnSpelling } from './own-spelling.ts'
 import { ACCESS_TOKEN, REQUIRED_CLAIMS } from './token-profile.ts'
@@ -65,25 +65,21 @@ export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => nu
   }
 }
 
-/** A bounded memory of good tokens, the oldest of which go first. */
+/** A bounded memory of good tokens; those not asked about for longest go first. */
 function rememberTokens() {
   // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
   // hash, so that the time that it takes does not tell how much of a guess was right.
-  const remembered = new Map<string, Recognised>()
+  const remembered = new LRUCache<string, Recognised>({
+    max: MAX_REMEMBERED,
+    maxSize: MAX_REMEMBERED_CHARACTERS,
+    sizeCalculation: (_entry, token) => token.length,
+  })
   // Ends of signatures that were met once: of a token that comes once only nothing else is kept, since what outlives its
   // request costs the garbage collector more than the verification.
-  const met = new Map<string, true>()
-  let characters = 0
+  const met = new LRUCache<string, true>({ max: MAX_MET })
   const set = (token: string, claims: AccessTokenClaims): Recognised => {
     const entry = { claims, isRemembered: true }
-    if (remembered.has(token)) return entry
     remembered.set(token, entry)
-    characters += token.length
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= MAX_REMEMBERED && characters <= MAX_REMEMBERED_CHARACTERS) break
-      remembered.delete(oldest)
-      characters -= oldest.length
-    }
     return entry
   }
   return {
@@ -93,7 +89,7 @@ function rememberTokens() {
     meet: (token: string, claims: AccessTokenClaims): Recognised => {
       const end = token.slice(-MET_CHARACTERS)
       if (met.delete(end)) return set(token, claims)
-      setBounded(met, MAX_MET, end, true)
+      met.set(end, true)
       return { claims, isRemembered: false }
     },
   }
