@@ -2601,28 +2601,31 @@ as $$
     where s.status = 'active' and s.last_activity_at <= now() - make_interval(secs => idle_seconds)
     limit max_rows
     for update skip locked
-  ), logged_out as materialized (
+  ), candidate as materialized (
+    -- Materialized: else the planner asks session_closing about every active session before it looks for ends.
     select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
     from tollgate.login_sessions l
     join public.chat_sessions s on s.organization_id = l.organization_id and s.user_id = l.user_id
     where l.ended_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= l.ended_at
-      -- Looked at before the limit: a session that another login keeps open must not take the place of others.
-      and (select x.at <= now() from tollgate.session_closing(
-        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
-    limit max_rows
-    for update of s skip locked
-  ), revoked as materialized (
+    union
     select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
     from tollgate.quota_decisions d
     join public.chat_sessions s on s.organization_id = d.organization_id
     where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
       and s.last_activity_at <= d.decided_at
-      and (select x.at <= now() from tollgate.session_closing(
-        s.organization_id, s.user_id, s.last_activity_at, make_interval(secs => idle_seconds)) x)
+  ), ended as materialized (
+    -- Judged before the limit: a session that another login keeps open must not take the place of others.
+    select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
+    from candidate c
+    cross join lateral tollgate.session_closing(
+      c.organization_id, c.user_id, c.last_activity_at, make_interval(secs => idle_seconds)) x
+    join public.chat_sessions s on s.organization_id = c.organization_id and s.user_id = c.user_id
+      and s.librechat_session_id = c.librechat_session_id and s.last_activity_at = c.last_activity_at
+    where x.at <= now() and s.status = 'active'
     limit max_rows
     for update of s skip locked
   ), held as materialized (
-    select * from idle union select * from logged_out union select * from revoked
+    select * from idle union select * from ended
   ), closed as (
     update public.chat_sessions s set closed_at = x.at, close_reason = x.reason
     from held h
