@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { BackpressureError, createGroupCommit } from './group-commit.ts'
 
 function gate() {
@@ -74,6 +74,22 @@ describe('group commit', () => {
     await commit.drain()
     await Promise.all([...early, ...full, ...late])
     expect(batches.slice(2)).toEqual(['1c 1d 2b'])
+  })
+
+  test('lanes: batches that are not full share them, so that one can run beside the other', async () => {
+    const underWay: string[] = []
+    const hold = gate()
+    const flush = async (items: string[]) => {
+      underWay.push(items.join(' '))
+      await hold.promise
+      return items
+    }
+    const laneOf = (item: string) => Number(item[0])
+    const commit = createGroupCommit({ maxItems: 100, maxDelayMs: 1, maxInFlight: 2, flush, laneOf })
+    const all = ['1a', '1b', '2a', '3a', '4a'].map(commit.submit)
+    await vi.waitFor(() => expect(underWay).toEqual(['1a 1b 2a', '3a 4a']))
+    hold.open()
+    await Promise.all(all)
   })
 
   test('a lane that is never empty does not starve the others', async () => {

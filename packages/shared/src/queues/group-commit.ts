@@ -13,7 +13,9 @@ export interface GroupCommitOptions<Item, Result> {
   readonly weigh?: (item: Item) => number
   /**
    * The lane of an item: no two batches under way have items of the same lane, and a lane that fills a batch has it
-   * for itself. For batches that would wait for each other's locks. Default: one lane without this exclusion.
+   * for itself. One that is not full has its share of the lanes at most: with all of them it would leave nothing that
+   * may run beside it.
+   * For batches that would wait for each other's locks. Default: one lane without this exclusion.
    */
   readonly laneOf?: (item: Item) => number
   /** Weight of waiting items above which `submit` is refused with a `BackpressureError`. Default: no bound. */
@@ -135,8 +137,10 @@ async function drain<Item, Result>(
 function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
   while (state.underWay.size < options.maxInFlight) {
     const free = freeLanes(state)
-    if (free.length === 0 || (!state.isDue && weightOf(free) < options.maxItems)) break
-    start(state, options, takeBatch(free, options.maxItems))
+    const isFull = weightOf(free) >= options.maxItems
+    if (free.length === 0 || !(isFull || state.isDue)) break
+    const lanes = isFull ? free : free.slice(0, Math.ceil(state.lanes.size / options.maxInFlight))
+    start(state, options, takeBatch(lanes, options.maxItems))
   }
   if (freeLanes(state).length === 0) {
     clearTimeout(state.timer)
