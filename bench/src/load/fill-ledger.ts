@@ -85,4 +85,3 @@ async function insertAll(
     client.release()
   }
 }
-
