@@ -27,7 +27,7 @@ type Claim = RpcRow<'claim_webhooks'>
 
 // All are under way at once, so that none waits for its turn while its lease runs.
 const CONCURRENCY = 16
-const PRUNE_EVERY_MS = 3_600_000
+const KEEP_EVERY_MS = 3_600_000
 const MAX_PRUNED = 1_000
 
 /**
@@ -36,22 +36,37 @@ const MAX_PRUNED = 1_000
  */
 export function startDelivering(options: DeliverOptions): Repetition {
   const { rpc, intervalMs, leaseMs, onError, now } = options
-  let prunedAtMs = Number.NEGATIVE_INFINITY
+  const keepHouse = createHousekeeping(options)
   return startRepeating({
     run: async (signal) => {
+      await keepHouse(signal)
       const claims = await rpc('claim_webhooks', { claim: { max_rows: CONCURRENCY, lease_ms: leaseMs } })
       await forEachBounded(claims, CONCURRENCY, (claim) => deliver(options, claim, signal), signal)
-      if (claims.length > 0) return 0
-      if (now() - prunedAtMs < PRUNE_EVERY_MS) return undefined
-      await resealSecrets(options)
-      const [row] = await rpc('prune_webhooks', { max_rows: MAX_PRUNED })
-      if ((row?.pruned ?? 0) < MAX_PRUNED) prunedAtMs = now()
-      return undefined
+      return claims.length > 0 ? 0 : undefined
     },
     intervalMs,
     onError,
     now,
   })
+}
+
+/**
+ * Seals anew and prunes, when the first run begins and once an hour from then on, before anything is claimed: deliveries may
+ * go on without a pause. Secrets are all sealed in one run; what is pruned goes slice by slice, a run each.
+ */
+function createHousekeeping(options: DeliverOptions): (signal: AbortSignal) => Promise<void> {
+  const { rpc, now } = options
+  let resealedAtMs = Number.NEGATIVE_INFINITY
+  let prunedAtMs = Number.NEGATIVE_INFINITY
+  return async (signal) => {
+    if (now() - resealedAtMs >= KEEP_EVERY_MS) {
+      await resealSecrets(options, signal)
+      resealedAtMs = now()
+    }
+    if (now() - prunedAtMs < KEEP_EVERY_MS) return
+    const [row] = await rpc('prune_webhooks', { max_rows: MAX_PRUNED })
+    if ((row?.pruned ?? 0) < MAX_PRUNED) prunedAtMs = now()
+  }
 }
 
 async function deliver(options: DeliverOptions, claim: Claim, signal: AbortSignal): Promise<void> {

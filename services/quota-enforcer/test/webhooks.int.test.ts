@@ -3,7 +3,7 @@ import { createSecretBox, makeWebhookSecret } from '@tollgate/shared/webhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createSendWebhook } from '../src/send-webhook.ts'
 import { isGood, openReceiver, type Receiver } from './receiver.ts'
-import { openWorld, secretBox, usageEvent, type World } from './world.ts'
+import { openWorld, SECRET_BOX_KEY, secretBox, usageEvent, type World } from './world.ts'
 
 let world: World
 let receiver: Receiver
@@ -174,6 +174,42 @@ describe('sealed secrets', () => {
     await skipWait()
     await until(() => expect(receiver.received.filter((request) => isGood(request, endpoint.secret))).toHaveLength(1))
   })
+
+  test('all are sealed anew before the first delivery goes out, those behind many whose key is lost too', async () => {
+    const { id } = await limited(['quota.threshold'])
+    await world.admin.query('update tollgate.webhook_endpoints set url = $2 where organization_id = $1', [
+      id,
+      `http://hooks.example.com:${receiver.port}/`,
+    ])
+    const ids = Array.from({ length: 450 }, () => randomUUID()).toSorted()
+    const [lost, found] = [ids.slice(0, 250), ids.slice(250)]
+    const sealed = [
+      ...lost.map((of) => createSecretBox(['a key that nobody has any more']).seal(makeWebhookSecret(), of)),
+      ...found.map((of) => createSecretBox([OLD]).seal(makeWebhookSecret(), of)),
+    ]
+    await world.admin.query(
+      `insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
+       select s.id, $3, 'https://hooks.example.com/', '{none}', s.sealed, 'test'
+       from unnest($1::uuid[], $2::text[]) s (id, sealed)`,
+      [ids, sealed, id],
+    )
+    const countNew = async (): Promise<number> => {
+      const sql = 'select count(*)::integer as n from tollgate.webhook_endpoints where id = any($1) and starts_with(sealed_secret, $2)'
+      return (await world.admin.query(sql, [ids, createSecretBox([NEW]).sealPrefix])).rows[0].n
+    }
+    await use(id, 500)
+    // Asked before each request goes out.
+    const sealedBefore: number[] = []
+    const resolve = async () => {
+      sealedBefore.push(await countNew())
+      return [{ address: '127.0.0.1', family: 4 }]
+    }
+    const box = createSecretBox([NEW, OLD, SECRET_BOX_KEY])
+    startDelivering({ box, resolve })
+    await until(() => expect(receiver.received).toHaveLength(1))
+    expect(sealedBefore).toEqual([found.length])
+    await world.admin.query('delete from tollgate.webhook_endpoints where id = any($1)', [ids])
+  })
 })
 
 describe('faults', () => {
@@ -241,52 +277,10 @@ describe('faults', () => {
   })
 })
 
-describe('targets inside', () => {
-  const message = (url: string) => ({ id: 'a', url, body: '{}', secrets: [makeWebhookSecret()] })
-  const signal = new AbortController().signal
-  const inside = [
-    '127.0.0.1',
-    '::1',
-    '10.0.0.1',
-    '169.254.169.254',
-    '::ffff:127.0.0.1',
-    '64:ff9b::7f00:1',
-    'fd00::1',
-    'fe80::1',
-  ]
-
-  test.each(inside)('a name that leads to %s is not called, also beside a public address', async (address) => {
-    const resolve = async () => [
-      { address: '1.1.1.1', family: 4 },
-      { address, family: address.includes(':') ? 6 : 4 },
-    ]
-    const send = createSendWebhook({ allowPrivate: false, timeoutMs: 2_000, now: Date.now, resolve })
-    expect(await send(message('https://hooks.example.com/'), signal)).toEqual({
-      delivered: false,
-      status: null,
-      error: 'The name leads to an address that is not one of the public Internet.',
-    })
-  })
-
-  test('a name server that answers otherwise the second time is not asked a second time', async () => {
-    const answers = [[{ address: '203.0.113.1', family: 4 }], [{ address: '127.0.0.1', family: 4 }]]
-    let asked = 0
-    const resolve = async () => answers[Math.min(asked++, 1)] ?? []
-    const url = `http://rebind.example.com:${receiver.port}/`
-    const send = createSendWebhook({ allowPrivate: true, timeoutMs: 500, now: Date.now, resolve })
-    expect(await send(message(url), signal)).toMatchObject({ delivered: false })
-    expect([asked, receiver.received.length]).toEqual([1, 0])
-    // The proof that the answer is what decides: the same URL reaches the receiver when the first answer leads there.
-    expect(await send(message(url), signal)).toMatchObject({ delivered: true })
-  })
-
-  test('a loopback endpoint of the database is refused where private targets are not allowed', async () => {
-    const { id, endpoint } = await limited()
-    await use(id, 500)
-    startDelivering({ allowPrivate: false })
-    await until(async () =>
-      expect(await deliveries(endpoint)).toMatchObject([{ last_error: 'The URL must be https.' }]),
-    )
-    expect(receiver.received).toHaveLength(0)
-  })
+test('a loopback endpoint of the database is refused where private targets are not allowed', async () => {
+  const { id, endpoint } = await limited()
+  await use(id, 500)
+  startDelivering({ allowPrivate: false })
+  await until(async () => expect(await deliveries(endpoint)).toMatchObject([{ last_error: 'The URL must be https.' }]))
+  expect(receiver.received).toHaveLength(0)
 })

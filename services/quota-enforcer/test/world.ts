@@ -20,8 +20,10 @@ import { createPublish, enforcementKey } from '../src/publish.ts'
 import { startEnforcer, type WebhookSettings } from '../src/start-enforcer.ts'
 
 const onError = () => undefined
+/** What the secrets of all test endpoints are sealed with. */
+export const SECRET_BOX_KEY = 'the key of these tests, as long as it has to be'
 /** Seals the secrets of all test endpoints. */
-export const secretBox = createSecretBox(['the key of these tests, as long as it has to be'])
+export const secretBox = createSecretBox([SECRET_BOX_KEY])
 const silent = createLogger({ service: 'test', level: 'silent' })
 
 /** A row of `quota_decisions`. */

@@ -1,13 +1,15 @@
 -- Purpose: endpoints whose secrets were sealed with another key than the one in force. Parameters: query = { key_prefix (what each
---   secret sealed with it begins with), max_rows }. Returns: a row an endpoint, with what is to be sealed anew. Reads only.
+--   secret sealed with it begins with), max_rows, after? (an endpoint's id, exclusive; absent: from the first) }.
+-- Returns: a row an endpoint, by id, with what is to be sealed anew. Reads only.
 create function public.list_old_seals(query jsonb)
 returns table (id uuid, sealed_secret text, previous_sealed_secret text)
 language sql stable security invoker set search_path = ''
 as $$
   select e.id, e.sealed_secret, e.previous_sealed_secret
-  from jsonb_to_record(tollgate.unwrap(query)) as q (key_prefix text, max_rows integer)
+  from jsonb_to_record(tollgate.unwrap(query)) as q (key_prefix text, max_rows integer, after uuid)
   join tollgate.webhook_endpoints e
-    on not starts_with(e.sealed_secret, q.key_prefix) or not starts_with(e.previous_sealed_secret, q.key_prefix)
+    on (q.after is null or e.id > q.after)
+    and (not starts_with(e.sealed_secret, q.key_prefix) or not starts_with(e.previous_sealed_secret, q.key_prefix))
   order by e.id
   limit (select q.max_rows from jsonb_to_record(tollgate.unwrap(query)) as q (max_rows integer))
 $$;

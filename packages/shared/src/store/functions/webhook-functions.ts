@@ -54,7 +54,7 @@ export type WebhookFunctions = {
     row: { pending: number; oldest_seconds: number; overdue_seconds: number }
   }
   list_old_seals: {
-    args: { query: { key_prefix: string; max_rows: number } }
+    args: { query: { key_prefix: string; max_rows: number; after?: string | undefined } }
     row: SealedSecrets & { id: string }
   }
   reseal_webhook: {
