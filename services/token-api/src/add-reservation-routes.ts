@@ -32,6 +32,7 @@ export function addReservationRoutes(app: App, dependencies: ReservationDependen
       const stop = meters.reservationSeconds.startTimer()
       return holds.reserve(request).finally(stop)
     },
+    showPosition: positions.show,
     onPosition: positions.learn,
     onOutcome: (outcome) => meters.reservations.inc({ outcome }),
     now,

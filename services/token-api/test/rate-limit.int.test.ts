@@ -1,5 +1,6 @@
 import { type PublishedPosition, positionsKey } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { sampleEnforcement } from '../src/testing/claims.ts'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, signSupabaseToken, usageEvent } from './support/seed.ts'
 import { type Bench, openBench, startApi } from './support/start-api.ts'
@@ -15,12 +16,17 @@ afterAll(() => bench.stop())
 let organization: string
 let user: string
 let token: string
+let refreshToken: string
 beforeEach(async () => {
   organization = await addOrganization(bench.db, { max_tokens: 100_000 })
   user = await addUser(bench.db, organization)
   const signedIn = await signSupabaseToken(user, bench.secrets.supabase)
-  const login = await call<{ token: string }>(bench.api.url, '/api/librechat/auth', { method: 'POST', token: signedIn })
+  const login = await call<{ token: string; refresh_token: string }>(bench.api.url, '/api/librechat/auth', {
+    method: 'POST',
+    token: signedIn,
+  })
   token = login.body.token
+  refreshToken = login.body.refresh_token
 })
 
 const DAY_MS = 86_400_000
@@ -90,4 +96,38 @@ test('what a reservation has learned is shown at once, and its end as soon as it
   expect(remainingOf(committed)).toBe('80000')
   const changed = `${bench.namespace}:positions-changed`
   await vi.waitFor(async () => expect(await bench.redis.smembers(changed)).toContain(organization), 10_000)
+})
+
+test('who is refused for a state is shown it too, by verify, the proxy and reservations; a credential that is no longer good is told nothing', async () => {
+  await publish(position({ used_tokens: '120000' }))
+  await untilRemaining('0')
+  const refused = async (reason: string) => {
+    const holds = { organization_id: organization, user_id: user, session_id: 'chat-1', total_tokens: 1 }
+    const answers = await Promise.all([
+      verify(),
+      call(bench.api.url, '/v1/forward-auth', { token }),
+      call(bench.api.url, '/v1/reservations', { method: 'POST', token: key, json: holds }),
+    ])
+    for (const { status, body, headers } of answers) {
+      expect({ status, body }).toMatchObject({ status: 403, body: { reason } })
+      expect(headers.get('ratelimit')).toMatch(/^"monthly-tokens";r=0;t=\d+$/)
+      expect(headers.get('ratelimit-policy')).toBe(`"monthly-tokens";q=100000;w=${30 * 86_400}`)
+    }
+  }
+  const say = (change: object) => {
+    const state = sampleEnforcement({ organization_id: organization, state: 'revoked', version: 1, ...change })
+    return bench.redis.publish(`${bench.namespace}:enforcement`, JSON.stringify(state))
+  }
+  const untilReason = (reason: string) =>
+    vi.waitFor(async () => expect((await verify()).body.reason).toBe(reason), { timeout: 10_000, interval: 20 })
+  await say({ user_id: user, revision: '910000' })
+  await untilReason('user_revoked')
+  await refused('user_revoked')
+  await say({ revision: '910001' })
+  await untilReason('organization_revoked')
+  await refused('organization_revoked')
+  const json = { refresh_token: refreshToken }
+  expect((await call(bench.api.url, '/api/librechat/logout', { method: 'POST', json })).status).toBeLessThan(300)
+  await untilReason('session_ended')
+  expect((await verify()).headers.get('ratelimit')).toBeNull()
 })

@@ -4,6 +4,7 @@ import { explainRefusal } from '../gate/explain-refusal.ts'
 import { type CheckVisitor, visitorHeaders } from '../proxy/check-visitor.ts'
 import { sendRefusal } from '../proxy/render-refusal.ts'
 import type { Positions } from '../quota/open-positions.ts'
+import { refuseWithPosition } from '../quota/refuse-with-position.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
@@ -34,7 +35,7 @@ export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }
   }
   app.get('/v1/forward-auth', { schema }, async (request, reply) => {
     const verdict = await check(request)
-    if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
+    if ('refusal' in verdict) throw refuseWithPosition(verdict.refusal, reply, showPosition)
     showPosition(reply, verdict.visitor.organization.id)
     return reply.headers(visitorHeaders(verdict.visitor)).send('')
   })

@@ -1,8 +1,8 @@
 import { type AccessTokenClaims, accessTokenClaims } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
-import { explainRefusal } from '../gate/explain-refusal.ts'
 import type { Positions } from '../quota/open-positions.ts'
+import { refuseWithPosition } from '../quota/refuse-with-position.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 const { sub, email, name, username, role, organization, exp, sid, ver } = accessTokenClaims.shape
@@ -20,7 +20,7 @@ export function getVerify(app: App, check: CheckAccessToken, showPosition: Posit
   }
   app.get('/api/auth/verify', { schema }, async (request, reply) => {
     const verdict = await check(request.headers.authorization)
-    if ('refusal' in verdict) throw explainRefusal(verdict.refusal)
+    if ('refusal' in verdict) throw refuseWithPosition(verdict.refusal, reply, showPosition)
     showPosition(reply, verdict.claims.organization.id)
     return toAnswer(verdict.claims)
   })

@@ -1,10 +1,12 @@
 import { ProblemError, reservationAnswer, reservationRequest } from '@tollgate/shared/contracts'
 import type { PositionRow, RpcRow } from '@tollgate/shared/store'
-import { explainRefusal } from '../gate/explain-refusal.ts'
+import type { Refusal } from '../gate/check-access-token.ts'
 import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import type { CheckMembership } from '../ingest/check-membership.ts'
+import type { Positions } from '../quota/open-positions.ts'
 import { setRateLimit } from '../quota/rate-limit-headers.ts'
+import { refuseWithPosition } from '../quota/refuse-with-position.ts'
 import { authorizeHolds } from '../reservations/authorize-holds.ts'
 import { explainUnheld } from '../reservations/explain-hold.ts'
 import type { Holds } from '../reservations/open-holds.ts'
@@ -18,6 +20,7 @@ export interface PostReservations {
   /** Judges an organization and user as the gate does. */
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly reserve: Holds['reserve']
+  readonly showPosition: Positions['show']
   /** Told where the organization stands now. */
   readonly onPosition: (position: PositionRow) => void
   readonly onOutcome: (outcome: RpcRow<'reserve_tokens'>['outcome']) => void
@@ -36,7 +39,8 @@ export function postReservations(app: App, dependencies: PostReservations): void
   app.post('/v1/reservations', { schema }, async (request, reply) => {
     const key = await authorizeHolds(request.headers.authorization, dependencies.authenticateKey)
     await requireMember(request.body, key.organization_id, dependencies.checkMembership)
-    requireOpenGate(request.body, dependencies.judge)
+    const refusal = findGateRefusal(request.body, dependencies.judge)
+    if (refusal !== undefined) throw refuseWithPosition(refusal, reply, dependencies.showPosition)
     const row = await dependencies.reserve({
       ...request.body,
       id: dependencies.newId(),
@@ -81,11 +85,11 @@ async function requireMember(
 }
 
 /** Nothing is held for whom the gate refuses anyway, nor while it cannot tell. Postgres has the last word all the same. */
-function requireOpenGate(
+function findGateRefusal(
   { organization_id, user_id }: { organization_id: string; user_id: string },
   judge: PostReservations['judge'],
-): void {
+): Refusal | undefined {
   const anyToken = { sub: user_id, ver: Number.MAX_SAFE_INTEGER, jti: '', sid: '' }
   const verdict = judge({ ...anyToken, organization: { id: organization_id } })
-  if (!verdict.accepted) throw explainRefusal(verdict)
+  return verdict.accepted ? undefined : verdict
 }
