@@ -201,6 +201,48 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
     expect(await due()).toBe('limit_changed')
   })
 
+  describe('tell the tries of a request apart', () => {
+    let key: string
+    beforeEach(() => {
+      key = randomUUID()
+    })
+    const begin = async () => {
+      const times = { lease_seconds: 30, keep_seconds: 60 }
+      const request = { caller: 'c', key, fingerprint: 'f', seed: 's', ...times }
+      return (await as('token-api')('begin_idempotent', { request }))[0]
+    }
+    const finish = async (attempt: number, changes: object) => {
+      const nothing = { status: null, answer: null, nothing_done: false }
+      const result = { caller: 'c', key, attempt, ...nothing, ...changes }
+      return (await as('token-api')('finish_idempotent', { result }))[0]?.kept
+    }
+    const loseLease = () =>
+      admin.query('update tollgate.idempotent_requests set leased_until = now() where key = $1', [key])
+
+    it.each([{ nothing_done: true }, { nothing_done: false }, { status: 201, answer: 'a' }])(
+      'one that lost its lease changes nothing of the next: %j',
+      async (end) => {
+        expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
+        await loseLease()
+        expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2, seed: 's' })
+        expect(await finish(1, end)).toBe(false)
+        expect(await begin()).toMatchObject({ outcome: 'running' })
+        expect(await finish(2, { status: 201, answer: 'b' })).toBe(true)
+        expect(await begin()).toMatchObject({ outcome: 'answered', answer: 'b' })
+      },
+    )
+
+    it('the first is forgotten when it did nothing, a later one is not, since one before it may have acted', async () => {
+      await begin()
+      await finish(1, { nothing_done: true })
+      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
+      await finish(1, {})
+      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2 })
+      await finish(2, { nothing_done: true })
+      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 3 })
+    })
+  })
+
   it('keep dead letters and create partitions', async () => {
     const letter = { queue: 'usage-events', reason: 'not_recordable', detail: 'x', payload: '{"odd":"\\u0000"}' }
     expect(await as('usage-worker')('record_dead_letters', { batch: { letters: [letter] } })).toEqual([{ kept: 1 }])

@@ -247,42 +247,6 @@ test('an act whose answer from Postgres is lost after its commit is repeated, no
   }
 })
 
-describe('of the tries of a request', () => {
-  const begin = async () => {
-    const request = { caller: 'c', key: name, fingerprint: 'f', seed: 's', lease_seconds: 30, keep_seconds: 60 }
-    return (await bench.db.query('select * from public.begin_idempotent($1)', [request])).rows[0]
-  }
-  const finish = async (attempt: number, changes: object) => {
-    const result = { caller: 'c', key: name, attempt, status: null, answer: null, nothing_done: false, ...changes }
-    return (await bench.db.query('select * from public.finish_idempotent($1)', [result])).rows[0].kept
-  }
-  const loseLease = () =>
-    bench.db.query('update tollgate.idempotent_requests set leased_until = now() where key = $1', [name])
-
-  test.each([{ nothing_done: true }, { nothing_done: false }, { status: 201, answer: 'a' }])(
-    'one that lost its lease changes nothing of the next: %j',
-    async (end) => {
-      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
-      await loseLease()
-      expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2, seed: 's' })
-      expect(await finish(1, end)).toBe(false)
-      expect(await begin()).toMatchObject({ outcome: 'running' })
-      expect(await finish(2, { status: 201, answer: 'b' })).toBe(true)
-      expect(await begin()).toMatchObject({ outcome: 'answered', answer: 'b' })
-    },
-  )
-
-  test('the first is forgotten when it did nothing, a later one is not, since one before it may have acted', async () => {
-    await begin()
-    await finish(1, { nothing_done: true })
-    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 1 })
-    await finish(1, {})
-    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 2 })
-    await finish(2, { nothing_done: true })
-    expect(await begin()).toMatchObject({ outcome: 'begun', attempt: 3 })
-  })
-})
-
 test('what is kept outlives a new secret, if the one before is named; else nothing is done', async () => {
   const first = await create('rotated')
   await create('rotated-and-lost')

@@ -20,35 +20,53 @@ export interface QuotaAccess {
 }
 
 type Verb = 'read' | 'write'
+type WriteRight = Exclude<QuotaRight, { may: 'read' }>
 
-/** The caller's right on one organization. @throws ProblemError `unauthenticated`, `forbidden`, `unavailable` */
-export async function authorizeQuota(
+/** The caller's right to read one organization's quota. @throws ProblemError `unauthenticated`, `forbidden`, `unavailable` */
+export async function authorizeRead(
   authorization: string | undefined,
   organizationId: string,
-  verb: Verb,
   access: QuotaAccess,
 ): Promise<QuotaRight> {
-  const bearer = readBearer(authorization)
-  const right =
-    'token' in bearer && looksLikeServiceKey(bearer.token)
-      ? await rightOfKey(bearer.token, organizationId, verb, access)
-      : await rightOfUser(authorization, organizationId, access)
-  // The same answer for an organization that does not exist: nobody can try out ids.
-  if (right === undefined || (verb === 'write' && right.may === 'read')) {
-    throw new ProblemError('forbidden', `The credential does not allow to ${verb} this organization's quota.`)
-  }
-  return right
+  return (await findRight(authorization, organizationId, 'read', access)) ?? forbid('read')
 }
 
-/** Who may change an organization's quota in every way, as it goes on record. @throws ProblemError as authorizeQuota */
+/** The caller's right to change something of it. @throws ProblemError as authorizeRead */
+export async function authorizeWrite(
+  authorization: string | undefined,
+  organizationId: string,
+  access: QuotaAccess,
+): Promise<WriteRight> {
+  const right = await findRight(authorization, organizationId, 'write', access)
+  return right === undefined || right.may === 'read' ? forbid('write') : right
+}
+
+/** Who may change an organization's quota in every way, as it goes on record. @throws ProblemError as authorizeRead */
 export async function authorizeChange(
   authorization: string | undefined,
   organizationId: string,
   access: QuotaAccess,
 ): Promise<string> {
-  const right = await authorizeQuota(authorization, organizationId, 'write', access)
+  const right = await authorizeWrite(authorization, organizationId, access)
   if (right.may === 'change') return right.actor
   throw new ProblemError('forbidden', 'This is for super_admins and keys of the operator alone.')
+}
+
+async function findRight(
+  authorization: string | undefined,
+  organizationId: string,
+  verb: Verb,
+  access: QuotaAccess,
+): Promise<QuotaRight | undefined> {
+  const bearer = readBearer(authorization)
+  return 'token' in bearer && looksLikeServiceKey(bearer.token)
+    ? rightOfKey(bearer.token, organizationId, verb, access)
+    : rightOfUser(authorization, organizationId, access)
+}
+
+// The same answer for an organization that does not exist: nobody can try out ids.
+function forbid(verb: Verb): never {
+  throw new ProblemError('forbidden', `The credential does not allow to ${verb} this organization's quota.`)
 }
 
 async function rightOfKey(

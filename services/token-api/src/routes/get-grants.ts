@@ -1,7 +1,7 @@
 import { grantReport, uuid } from '@tollgate/shared/contracts'
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
-import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { authorizeRead, type QuotaAccess } from '../quota/authorize-quota.ts'
 import { reportGrant } from '../quota/report-grant.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
@@ -21,7 +21,7 @@ export function getGrants(app: App, { access, store }: GetGrants): void {
   }
   app.get('/v1/organizations/:id/grants', { schema }, async (request) => {
     const { id } = request.params
-    await authorizeQuota(request.headers.authorization, id, 'read', access)
+    await authorizeRead(request.headers.authorization, id, access)
     return { grants: (await store.listGrants(id)).map(reportGrant) }
   })
 }

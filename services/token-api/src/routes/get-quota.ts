@@ -1,7 +1,7 @@
 import { ProblemError, quotaReport, uuid } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
-import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { authorizeRead, type QuotaAccess } from '../quota/authorize-quota.ts'
 import { reportQuota } from '../quota/report-quota.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
@@ -22,7 +22,7 @@ export function getQuota(app: App, { access, loadPosition }: GetQuota): void {
   }
   app.get('/v1/organizations/:id/quota', { schema }, async (request) => {
     const { id } = request.params
-    await authorizeQuota(request.headers.authorization, id, 'read', access)
+    await authorizeRead(request.headers.authorization, id, access)
     const row = await loadPosition(id)
     if (row === undefined) throw new ProblemError('not-found', 'There is no such organization.')
     return reportQuota(row)

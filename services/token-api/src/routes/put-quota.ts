@@ -1,7 +1,7 @@
 import { ProblemError, quotaChange, quotaReport, uuid } from '@tollgate/shared/contracts'
 import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
-import { authorizeQuota } from '../quota/authorize-quota.ts'
+import { authorizeWrite } from '../quota/authorize-quota.ts'
 import { reportQuota } from '../quota/report-quota.ts'
 import type { GetQuota } from './get-quota.ts'
 import { type App, bearer, problems } from './typed-app.ts'
@@ -25,9 +25,7 @@ export function putQuota(app: App, { access, loadPosition, setQuota, wakeEnforce
   }
   app.put('/v1/organizations/:id/quota', { schema }, async (request) => {
     const { id } = request.params
-    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
-    // authorizeQuota never lets a mere reader write; the type does not say so.
-    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
+    const right = await authorizeWrite(request.headers.authorization, id, access)
     const result = await setQuota({
       organization_id: id,
       ...request.body,

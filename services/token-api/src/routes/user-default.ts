@@ -3,7 +3,7 @@ import { readPolicy } from '@tollgate/shared/quota'
 import type { RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
-import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { authorizeRead, authorizeWrite, type QuotaAccess } from '../quota/authorize-quota.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
@@ -28,7 +28,7 @@ export function userDefaultQuota(app: App, { access, store, wakeEnforcer }: User
   }
   app.get(PATH, { schema: get }, async (request) => {
     const { id } = request.params
-    await authorizeQuota(request.headers.authorization, id, 'read', access)
+    await authorizeRead(request.headers.authorization, id, access)
     return report(await store.loadUserDefault(id))
   })
   const put = {
@@ -40,9 +40,8 @@ export function userDefaultQuota(app: App, { access, store, wakeEnforcer }: User
   }
   app.put(PATH, { schema: put }, async (request) => {
     const { id } = request.params
-    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
-    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
-    const row = await store.setUserDefault({ organization_id: id, ...request.body, actor: right.actor })
+    const { actor } = await authorizeWrite(request.headers.authorization, id, access)
+    const row = await store.setUserDefault({ organization_id: id, ...request.body, actor })
     await wakeEnforcer(id)
     return report(row)
   })

@@ -1,8 +1,8 @@
 import { ProblemError, type QuotaReport, quotaReport, userQuotaChange, uuid } from '@tollgate/shared/contracts'
-import type { RpcRow } from '@tollgate/shared/store'
+import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
-import { authorizeQuota, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { authorizeRead, authorizeWrite, type QuotaAccess } from '../quota/authorize-quota.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
@@ -24,6 +24,17 @@ export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota):
     if (row === undefined) throw new ProblemError('not-found', UNKNOWN)
     return report(row)
   }
+  const change = async (
+    authorization: string | undefined,
+    { id, user }: z.infer<typeof params>,
+    what: Omit<RpcArgs<'set_user_quota'>['change'], 'organization_id' | 'user_id' | 'actor'>,
+  ): Promise<QuotaReport> => {
+    const { actor } = await authorizeWrite(authorization, id, access)
+    const set = await store.setUserQuota({ organization_id: id, user_id: user, ...what, actor })
+    if (set === undefined) throw new ProblemError('not-found', UNKNOWN)
+    await wakeEnforcer(id)
+    return read(id, user)
+  }
   const get = {
     summary: "Limit, usage and state of one user; null: no limit beside the organization's",
     security: bearer,
@@ -32,7 +43,7 @@ export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota):
   }
   app.get(PATH, { schema: get }, async (request) => {
     const { id, user } = request.params
-    const right = await authorizeQuota(request.headers.authorization, id, 'read', access)
+    const right = await authorizeRead(request.headers.authorization, id, access)
     // Members read their own figures; admins, super_admins and keys those of all.
     if (right.may === 'read' && right.userId !== undefined && right.userId !== user) {
       throw new ProblemError('forbidden', 'A user sees the own limit alone.')
@@ -47,13 +58,7 @@ export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota):
     response: { 200: quotaReport, ...problems(400, 401, 403, 404, 413, 415, 503) },
   }
   app.put(PATH, { schema: put }, async (request) => {
-    const { id, user } = request.params
-    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
-    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
-    const change = { organization_id: id, user_id: user, ...request.body, actor: right.actor }
-    if ((await store.setUserQuota(change)) === undefined) throw new ProblemError('not-found', UNKNOWN)
-    await wakeEnforcer(id)
-    return read(id, user)
+    return change(request.headers.authorization, request.params, request.body)
   })
   const remove = {
     summary: "Drop the own limit of one user; the organization's default for its users holds again",
@@ -62,13 +67,7 @@ export function userQuota(app: App, { access, store, wakeEnforcer }: UserQuota):
     response: { 200: quotaReport, ...problems(400, 401, 403, 404, 503) },
   }
   app.delete(PATH, { schema: remove }, async (request) => {
-    const { id, user } = request.params
-    const right = await authorizeQuota(request.headers.authorization, id, 'write', access)
-    if (right.may === 'read') throw new ProblemError('forbidden', 'The credential allows to read alone.')
-    const change = { organization_id: id, user_id: user, limit: null, follow_default: true, actor: right.actor }
-    if ((await store.setUserQuota(change)) === undefined) throw new ProblemError('not-found', UNKNOWN)
-    await wakeEnforcer(id)
-    return read(id, user)
+    return change(request.headers.authorization, request.params, { limit: null, follow_default: true })
   })
 }
 
