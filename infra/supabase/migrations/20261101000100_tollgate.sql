@@ -806,6 +806,7 @@ create table tollgate.enforcement_states (
   period_start timestamptz not null,
   period_end timestamptz not null,
   due_at timestamptz not null default 'infinity', -- when time alone changes something: a grant, a grace, a manual act ends
+  lapses boolean not null default false, -- what it takes away, it takes until period_end alone, whether or not anybody decides then
   reduced_config jsonb,              -- what a downgrade leaves; null: nothing is reduced
   observed jsonb,                    -- what a step would have done that has no effect: soft, in grace, observed, exempt
   reached jsonb not null default '{}', -- since when steps with a grace are reached: key → epoch ms
@@ -1200,12 +1201,15 @@ create table tollgate.user_quota_defaults (
   version bigint not null default 1,
   updated_by text not null,
   updated_at timestamptz not null default now(),
-  is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored
+  is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored,
+  is_enrolled boolean not null default false, -- whether whom it falls on when it is set has a row in user_quotas
+  enrolled_upto uuid                          -- the last user of those who have; null: begin with the first
 );
 
 -- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
--- that is lifted leaves max_tokens null. The outlook is kept by the enforcer and read by ingest_usage; a row that is not own
--- exists for it alone, or for a manual act.
+-- that is lifted leaves max_tokens null. The outlook is kept by the enforcer and read by whoever adds usage, with the row locked;
+-- a row that is not own exists for it alone, or for a manual act. Whatever may change a decision makes the row due, in the same
+-- transaction, so that nobody ever has to look for it.
 create table tollgate.user_quotas (
   organization_id uuid not null,
   user_id uuid not null,
@@ -1221,8 +1225,12 @@ create table tollgate.user_quotas (
   evaluate_below bigint,
   evaluate_at_usd numeric(30, 12),
   evaluate_below_usd numeric(30, 12),
+  changes bigint not null default 0,         -- counts usage beyond the outlook and manual acts
+  seen_changes bigint,                       -- version + changes that the last decision was made from; null: none yet
+  is_due boolean not null generated always as (seen_changes is distinct from version + changes) stored,
   primary key (organization_id, user_id)
 );
+create index user_quotas_due_idx on tollgate.user_quotas (organization_id, user_id) where is_due;
 
 -- Where the gate stands for a user that has, or once had, a limit. As enforcement_states.
 create table tollgate.user_enforcement_states (
@@ -1236,13 +1244,22 @@ create table tollgate.user_enforcement_states (
   period_start timestamptz not null,
   period_end timestamptz not null,
   due_at timestamptz not null default 'infinity',
+  lapses boolean not null default false,
   reduced_config jsonb,
   observed jsonb,
   reached jsonb not null default '{}',
   inputs_key text not null,
+  shared_key text not null default '', -- what it was decided from and all users of the organization share
+  -- When time alone changes something. An active user needs no new period: the first usage in it is beyond the outlook.
+  wakes_at timestamptz not null generated always as (
+    case when state = 'active' and observed is null then due_at else least(period_end, due_at) end) stored,
   decided_at timestamptz not null default now(),
   primary key (organization_id, user_id)
 );
+create index user_enforcement_states_wakes_at_idx on tollgate.user_enforcement_states (wakes_at) where wakes_at < 'infinity';
+create index user_enforcement_states_organization_id_wakes_at_idx on tollgate.user_enforcement_states (
+  organization_id, wakes_at) where wakes_at < 'infinity';
+create index user_enforcement_states_shared_key_idx on tollgate.user_enforcement_states (organization_id, shared_key, user_id);
 
 -- What somebody ordered by hand for a user, while it holds. As enforcement_overrides; whoever has one has a row in user_quotas.
 create table tollgate.user_enforcement_overrides (
@@ -1495,59 +1512,53 @@ create view tollgate.service_key_view with (security_invoker = true) as
 grant select on tollgate.service_key_view to tollgate_token_api, service_role;
 
 -- schemas/30-views/user_inputs.sql
--- Purpose: what the quota of users is decided from at an instant, usage included.
--- Parameters: at. Returns: a row a user that has or had a limit of its own or was acted upon by hand; where the organization has
---   a default for its users, also each that used something in the period, and each member where the default is 0;
---   limit_tokens null = unlimited; policy_version rises with the own limit and with the default; usage is that of the period's
---   days; manual_act null = none.
--- Reads only, with the caller's rights; without `set`, so that it is inlined.
-create function tollgate.user_inputs_at(at timestamptz)
-returns table (
-  organization_id uuid, user_id uuid, time_zone text, period_start timestamptz, period_end timestamptz, from_date date,
-  to_date date, limit_tokens bigint, policy jsonb, policy_version bigint, reduced_configs jsonb, mode text, manual_act jsonb,
-  used_tokens bigint, cost_usd numeric, is_due boolean, inputs_key text)
+-- Purpose: names what all users of an organization share in what is decided on them: another key means to decide anew.
+-- Parameters: time_zone, reduced_configs, mode (of quota_inputs), default_version (of the default for users; null: none).
+-- Returns: text.
+create function tollgate.shared_user_key(time_zone text, reduced_configs jsonb, mode text, default_version bigint) returns text
+language sql stable parallel safe
+return md5(concat_ws('|', time_zone, reduced_configs, mode, 'default ' || default_version));
+
+-- Purpose: whether a default falls on users who have no row yet: it was set, or it is 0 and somebody has joined.
+-- Parameters: held. Returns: boolean. Reads only, with the caller's rights. Who uses something under a default gets a row then.
+create function tollgate.must_enroll(held tollgate.user_quota_defaults) returns boolean
 language sql stable parallel safe
 as $$
-  select i.organization_id, u.user_id, i.time_zone, i.period_start, i.period_end, d.from_date, d.to_date,
-    case when u.is_own then u.max_tokens else f.max_tokens end, coalesce(u.policy, f.policy),
-    u.version + coalesce(f.version, 0), i.reduced_configs, i.mode,
-    case when v.user_id is not null then jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text,
-      'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end,
-    m.used_tokens, m.cost_usd,
-    coalesce(m.used_tokens >= u.evaluate_at, false) or coalesce(m.used_tokens < u.evaluate_below, false)
-      or coalesce(m.cost_usd >= u.evaluate_at_usd, false) or coalesce(m.cost_usd < u.evaluate_below_usd, false),
-    md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, u.version, i.reduced_configs, i.mode,
-      'default ' || f.version, v.decision_id))
-  from (
-    select q.organization_id from tollgate.user_quotas q union select e.organization_id from tollgate.user_quota_defaults e
-    where e.is_limiting) o
-  join tollgate.quota_inputs_at(at) i on i.organization_id = o.organization_id
-  cross join lateral (
-    select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) d
-  left join tollgate.user_quota_defaults f on f.organization_id = o.organization_id
-  cross join lateral (
-    select q.user_id, q.is_own, q.max_tokens, q.policy, q.version, q.evaluate_at, q.evaluate_below, q.evaluate_at_usd,
-      q.evaluate_below_usd
-    from tollgate.user_quotas q where q.organization_id = o.organization_id
-    union all
-    -- Who falls under the default and was not looked at yet.
-    select n.user_id, false, null, null, 0, 0, null, null, null
-    from (
-      select distinct r.user_id from public.usage_metrics r
-      where f.is_limiting and r.organization_id = o.organization_id and r.date >= d.from_date and r.date < d.to_date
-      union
-      select b.user_id from tollgate.directory_members b where f.max_tokens = 0 and b.organization_id = o.organization_id) n
-    where not exists (
-      select from tollgate.user_quotas q where q.organization_id = o.organization_id and q.user_id = n.user_id)) u
-  left join tollgate.user_enforcement_overrides v
-    on v.organization_id = o.organization_id and v.user_id = u.user_id and (v.until is null or v.until > at)
-  cross join lateral (
-    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
-    from public.usage_metrics r
-    where r.organization_id = o.organization_id and r.user_id = u.user_id and r.date >= d.from_date and r.date < d.to_date) m
+  select held.is_limiting and (not held.is_enrolled or held.max_tokens = 0 and exists (
+    select from tollgate.directory_members m
+    where m.organization_id = held.organization_id and not exists (
+      select from tollgate.user_quotas q where q.organization_id = m.organization_id and q.user_id = m.user_id)))
 $$;
 
-grant execute on function tollgate.user_inputs_at to tollgate_token_api, tollgate_quota_enforcer, service_role;
+-- Purpose: the users of an organization whose own limit, or the default for users, must be looked at. Parameters: for_organization,
+--   shared_key (at present), at, max_rows. Returns: user ids, the lowest first. Reads only, with the caller's rights.
+-- Invariant: who needs no evaluation is neither listed nor read: each condition is a range of an index.
+create function tollgate.list_due_users(for_organization uuid, shared_key text, at timestamptz, max_rows integer)
+returns table (user_id uuid)
+language sql stable security invoker set search_path = ''
+as $$
+  select d.user_id
+  from (
+    (select q.user_id from tollgate.user_quotas q
+      where q.organization_id = for_organization and q.is_due order by q.user_id limit max_rows)
+    union
+    (select s.user_id from tollgate.user_enforcement_states s
+      where s.organization_id = for_organization and s.wakes_at <= at and s.wakes_at < 'infinity'
+      order by s.wakes_at limit max_rows)
+    union
+    (select s.user_id from tollgate.user_enforcement_states s
+      where s.organization_id = for_organization and s.shared_key < list_due_users.shared_key
+      order by s.shared_key, s.user_id limit max_rows)
+    union
+    (select s.user_id from tollgate.user_enforcement_states s
+      where s.organization_id = for_organization and s.shared_key > list_due_users.shared_key
+      order by s.shared_key, s.user_id limit max_rows)) d
+  order by d.user_id
+  limit max_rows
+$$;
+
+grant execute on function tollgate.shared_user_key, tollgate.must_enroll, tollgate.list_due_users
+  to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/30-views/webhook_view.sql
 -- Endpoints as they are shown: without secrets.
@@ -1567,12 +1578,13 @@ from tollgate.webhook_deliveries d;
 grant select on tollgate.webhook_delivery_view to tollgate_token_api, service_role;
 
 -- schemas/40-functions/add_period_totals.sql
--- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
+-- Purpose: add ledger entries to the totals of their periods. Parameters: entries; with_due_users (organizations of which a user
+--   became due by them, from mark_due_users).
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
 --   evaluate = this total, or that of a user with a limit, has reached a value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
 -- Invariant: a period's total is the fold of the ledger. Late usage of a past period never wakes the enforcer.
-create function tollgate.add_period_totals(fresh tollgate.judged_event[]) returns jsonb
+create function tollgate.add_period_totals(fresh tollgate.judged_event[], with_due_users uuid[]) returns jsonb
 language sql volatile security invoker set search_path = ''
 as $$
   with added as (
@@ -1600,14 +1612,12 @@ as $$
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.is_due
-  ), limited as materialized (
-    select u.organization_id from tollgate.find_limited_users(fresh) u
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and (t.is_due or t.organization_id in (select l.organization_id from limited l)))), '[]')
+    'evaluate', a.is_current and (t.is_due or t.organization_id = any(with_due_users)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 
@@ -1772,10 +1782,10 @@ grant execute on function tollgate.apply_corrections to tollgate_usage_worker, s
 -- schemas/40-functions/apply_enforcement.sql
 -- Purpose: put a decision into force, if the state is still the one it was made from.
 -- Parameters: decision = { organization_id, expected_revision (text, null: no state yet), state, reason, actor,
---   period_start, period_end, due_at (null: time alone changes nothing before the period ends), reduced_config (null: nothing
---   reduced), observed (null: nothing withheld), reached, base_limit_tokens, inputs_key, evaluate_at, evaluate_below,
---   evaluate_at_usd, evaluate_below_usd (text, null: never), inputs (what it was decided from),
---   at (absent: the database's present) }.
+--   period_start, period_end, due_at (null: time alone changes nothing before the period ends), lapses (true: what is taken away
+--   is until period_end alone), reduced_config (null: nothing reduced), observed (null: nothing withheld), reached,
+--   base_limit_tokens, inputs_key, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd (text, null: never),
+--   inputs (what it was decided from), at (absent: the database's present) }.
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
 --   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
@@ -1784,7 +1794,7 @@ grant execute on function tollgate.apply_corrections to tollgate_usage_worker, s
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
-  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+  reason text, decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1796,8 +1806,8 @@ declare
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, base_limit_tokens bigint,
-    inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
+    period_end timestamptz, due_at timestamptz, lapses boolean, reduced_config jsonb, observed jsonb, reached jsonb,
+    base_limit_tokens bigint, inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
     inputs jsonb, at timestamptz);
   -- JSON's null is no SQL null in a jsonb column.
   wanted.reduced_config := nullif(wanted.reduced_config, 'null');
@@ -1843,7 +1853,8 @@ begin
     update tollgate.enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
+      reduced_config = wanted.reduced_config, observed = wanted.observed,
       reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
       decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
@@ -1860,7 +1871,7 @@ begin
 
   organization_id := wanted.organization_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id;
-  period_end := held.period_end; reduced_config := held.reduced_config; epoch := control.epoch::text;
+  period_end := held.period_end; lapses := held.lapses; reduced_config := held.reduced_config; epoch := control.epoch::text;
   return next;
 end
 $$;
@@ -1870,13 +1881,15 @@ grant execute on function public.apply_enforcement to tollgate_quota_enforcer, s
 
 -- schemas/40-functions/apply_user_enforcement.sql
 -- Purpose: put the decision on one user into force, if the state is still the one it was made from.
--- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), without
---   base_limit_tokens. Returns: one row: applied, changed, and the state that now holds.
--- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement.
+-- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), shared_key and
+--   seen_changes (from load_user_positions), without base_limit_tokens.
+-- Returns: one row: applied, changed, and the state that now holds.
+-- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement; what has changed since it was decided
+--   leaves the user due.
 create function public.apply_user_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
-  decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+  decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1884,12 +1897,14 @@ declare
   wanted record;
   held tollgate.user_enforcement_states;
   made tollgate.quota_decisions;
+  outlook tollgate.user_quotas;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, inputs_key text,
+    period_end timestamptz, due_at timestamptz, lapses boolean, reduced_config jsonb, observed jsonb, reached jsonb,
+    inputs_key text,
     evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric, from_date date,
-    to_date date, inputs jsonb, at timestamptz);
+    to_date date, shared_key text, seen_changes bigint, inputs jsonb, at timestamptz);
   wanted.reduced_config := nullif(wanted.reduced_config, 'null');
   wanted.observed := nullif(wanted.observed, 'null');
 
@@ -1928,24 +1943,32 @@ begin
     update tollgate.user_enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
-      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
+      due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
+      reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, shared_key = wanted.shared_key,
+      decided_at = held.decided_at
     where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
     returning s.* into held;
     -- Who falls under a default gets a row for the outlook. Version 0, as without a row: inputs_key goes on to agree.
     insert into tollgate.user_quotas as u (organization_id, user_id, is_own, version, updated_by, from_date, to_date, evaluate_at,
-      evaluate_below, evaluate_at_usd, evaluate_below_usd)
+      evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)
     values (wanted.organization_id, wanted.user_id, false, 0, wanted.actor, wanted.from_date, wanted.to_date, wanted.evaluate_at,
-      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd)
+      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd, wanted.seen_changes)
     on conflict (organization_id, user_id) do update set
       from_date = excluded.from_date, to_date = excluded.to_date, evaluate_at = excluded.evaluate_at,
       evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
-      evaluate_below_usd = excluded.evaluate_below_usd;
+      evaluate_below_usd = excluded.evaluate_below_usd, seen_changes = excluded.seen_changes
+    returning u.* into outlook;
+    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked.
+    if tollgate.is_beyond_outlook(outlook) then
+      update tollgate.user_quotas u set changes = u.changes + 1
+      where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+    end if;
   end if;
 
   organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id; period_end := held.period_end;
-  reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
+  lapses := held.lapses; reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
   return next;
 end
 $$;
@@ -3216,6 +3239,68 @@ $$;
 
 grant execute on function tollgate.end_logins to tollgate_token_api, service_role;
 
+-- schemas/40-functions/enroll_users.sql
+-- Purpose: give users on whom an organization's default falls a row of their own, which is due: who has used something in the
+--   period, and where it is 0 every member. Parameters: for_organization, at (default: the database's present), max_rows (how many
+--   users are looked at). Returns: one row: done (all are enrolled), more (call again at once; false where not done: later,
+--   since ingestion under way would have to be waited for).
+-- Locks: the default's row; for an instant the periods against ingestion, so that whoever records usage without having seen the
+--   default has committed and is seen; then new rows of user_quotas, by user.
+-- Invariant: repeating changes nothing. Who uses something from then on gets a row by it.
+create function public.enroll_users(for_organization uuid, at timestamptz default now(), max_rows integer default 1000)
+returns table (done boolean, more boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  held tollgate.user_quota_defaults;
+  first_day date;
+  page uuid[];
+begin
+  select f.* into held from tollgate.user_quota_defaults f where f.organization_id = for_organization for update;
+  done := held.is_limiting is not true;
+  more := false;
+  if not done and held.enrolled_upto is null then
+    begin
+      perform set_config('lock_timeout', '100ms', true); -- while this waits, what comes after it waits too
+      perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
+      raise sqlstate 'TG002'; -- back to the beginning of the block, which gives the lock back
+    exception
+      when sqlstate 'TG002' then more := true;
+      when lock_not_available then null;
+    end;
+  else
+    more := not done;
+  end if;
+  if not more then return next; return; end if;
+
+  select (p.period_start at time zone p.time_zone)::date into first_day from tollgate.organization_period(for_organization, at) p;
+  page := array(
+    select n.user_id from (
+      (select distinct r.user_id from public.usage_metrics r
+        where r.organization_id = for_organization and r.date >= first_day
+          and (held.enrolled_upto is null or r.user_id > held.enrolled_upto)
+        order by r.user_id limit max_rows)
+      union
+      (select m.user_id from tollgate.directory_members m
+        where held.max_tokens = 0 and m.organization_id = for_organization
+          and (held.enrolled_upto is null or m.user_id > held.enrolled_upto)
+        order by m.user_id limit max_rows)) n
+    order by n.user_id limit max_rows);
+  done := cardinality(page) < max_rows;
+  more := not done;
+  insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+  select for_organization, p.user_id, false, 0, 'quota-enforcer' from unnest(page) p (user_id) order by p.user_id
+  on conflict do nothing;
+  update tollgate.user_quota_defaults f
+  set is_enrolled = done, enrolled_upto = case when not done then page[max_rows] end
+  where f.organization_id = for_organization;
+  return next;
+end
+$$;
+
+revoke execute on function public.enroll_users from public, anon, authenticated;
+grant execute on function public.enroll_users to tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/ensure_usage_partitions.sql
 -- Purpose: create the ledger's monthly partitions ahead, from two months back to two months on, and those of months whose
 --   entries had to go to the default partition meanwhile (a missing month, an import); their entries are moved.
@@ -3584,11 +3669,11 @@ grant execute on function tollgate.find_day_drift to tollgate_usage_worker, serv
 create function public.find_enforcement(for_organization uuid)
 returns table (
   organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
-  period_end timestamptz, reduced_config jsonb, epoch text, settled boolean, deaf_ms integer)
+  period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text, settled boolean, deaf_ms integer)
 language sql stable security invoker set search_path = ''
 as $$
   select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
-    s.reduced_config, c.epoch::text, s.inputs_key = i.inputs_key,
+    s.lapses, s.reduced_config, c.epoch::text, s.inputs_key = i.inputs_key,
     (select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer
       from tollgate.deaf_gates g where g.leased_until > clock_timestamp())
   from tollgate.enforcement_states s
@@ -3600,37 +3685,11 @@ $$;
 revoke execute on function public.find_enforcement from public, anon, authenticated;
 grant execute on function public.find_enforcement to tollgate_token_api, service_role;
 
--- schemas/40-functions/find_limited_users.sql
--- Purpose: organizations of which a user with a limit, an own one or the organization's default for users, has used so much (or,
---   by a correction, so little) that a decision could change. Parameters: fresh (entries just added to usage_metrics).
--- Returns: a row an organization. Invariant: costs nothing where no limit of a user exists; who falls under a default and was
---   never looked at is looked at once. Reads only.
-create function tollgate.find_limited_users(fresh tollgate.judged_event[]) returns table (organization_id uuid)
-language sql stable security invoker set search_path = ''
-as $$
-  select distinct d.organization_id
-  from (
-    select distinct f.organization_id, f.user_id from unnest(fresh) f
-    where exists (select from tollgate.user_quotas) or exists (select from tollgate.user_quota_defaults e where e.is_limiting)) d
-  left join tollgate.user_quotas u on u.organization_id = d.organization_id and u.user_id = d.user_id
-  cross join lateral (
-    select coalesce(sum(r.tokens_used), 0) as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
-    from public.usage_metrics r
-    where u.user_id is not null and r.organization_id = u.organization_id and r.user_id = u.user_id
-      and r.date >= u.from_date and r.date < u.to_date) m
-  where m.used_tokens >= u.evaluate_at or m.used_tokens < u.evaluate_below
-    or m.cost_usd >= u.evaluate_at_usd or m.cost_usd < u.evaluate_below_usd
-    or (u.user_id is null
-      and exists (select from tollgate.user_quota_defaults f where f.organization_id = d.organization_id and f.is_limiting))
-$$;
-
-grant execute on function tollgate.find_limited_users to tollgate_usage_worker, service_role;
-
 -- schemas/40-functions/find_login.sql
 -- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
 --   without an organization, else one; limit_tokens null = unlimited; version is the
 --   organization's and the user's together: it rises whenever either does; state, reason and decision are the user's where
---   the user alone is revoked; while enforcement is paused nobody is.
+--   the user alone is revoked; while enforcement is paused nobody is, and what has lapsed with its period is over.
 -- Invariant: read in one statement, so that a token never mixes two states. Reads only.
 create function public.find_login(for_user uuid)
 returns table (
@@ -3643,11 +3702,13 @@ as $$
   select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
     o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
     i.limit_tokens::text,
-    case when c.paused then 'active' when r.is_user_revoked then u.state else coalesce(s.state, 'active') end,
-    (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, s.reduced_config,
+    case when c.paused then 'active' when r.is_user_revoked then u.state when e.is_over then 'active'
+      else coalesce(s.state, 'active') end,
+    (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, case when not e.is_over then s.reduced_config end,
     case when r.is_user_revoked then u.reason else s.reason end,
     case when r.is_user_revoked then u.decision_id else s.decision_id end,
-    case when r.is_user_revoked then u.period_end else s.period_end end, u.reduced_config, r.is_user_revoked
+    case when r.is_user_revoked then u.period_end else s.period_end end,
+    case when not e.is_user_over then u.reduced_config end, r.is_user_revoked
   from tollgate.directory_members m
   join tollgate.directory_organizations o on o.organization_id = m.organization_id
   join tollgate.quota_inputs i on i.organization_id = o.organization_id
@@ -3656,7 +3717,11 @@ as $$
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
   left join tollgate.user_enforcement_states u on u.organization_id = o.organization_id and u.user_id = m.user_id
   cross join lateral (
-    select coalesce(u.state = 'revoked', false) and s.state is distinct from 'revoked' as is_user_revoked) r
+    select coalesce(s.lapses and s.period_end <= now(), false) as is_over,
+      coalesce(u.lapses and u.period_end <= now(), false) as is_user_over) e
+  cross join lateral (
+    select coalesce(u.state = 'revoked', false) and not e.is_user_over
+      and (e.is_over or s.state is distinct from 'revoked') as is_user_revoked) r
   where m.user_id = for_user
 $$;
 
@@ -3892,8 +3957,9 @@ as $$
         i.limit_tokens, i.granted_tokens, i.policy, (i.manual_act ->> 'used_tokens')::bigint)
       else i.limit_tokens end,
     coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
-    -- What is ordered by hand holds at once, before the enforcer has put it into force.
-    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or s.state = 'revoked') is true,
+    -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
+    not l.is_lenient and m.act is distinct from 'exempt'
+      and (m.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true,
     case m.act when 'revoke' then 'manual_revoke' else s.reason end,
     case when m.act = 'revoke' and s.state is distinct from 'revoked' then (i.manual_act ->> 'decision_id')::uuid
       else s.decision_id end,
@@ -3942,7 +4008,8 @@ as $$
         when 'exempt' then null
         when 'restore' then tollgate.limit_after_restore(l.own_limit, 0, coalesce(u.policy, f.policy), v.used_tokens)
         else l.own_limit end as limit_tokens,
-      v.act is distinct from 'exempt' and (v.act = 'revoke' or s.state = 'revoked') is true as is_closed) n
+      v.act is distinct from 'exempt'
+        and (v.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true as is_closed) n
   where n.limit_tokens is not null or n.is_closed
 $$;
 
@@ -4136,7 +4203,7 @@ grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_u
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
 -- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
---   login_sessions, reserved_totals, usage_by_organization_model, period_totals, in this order, each sorted.
+--   login_sessions, reserved_totals, usage_by_organization_model, user_quotas, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -4150,6 +4217,7 @@ declare
   said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
   claimed bigint[];
   taken bigint[];
+  with_due_users uuid[] := '{}';
   has_corrections boolean;
   has_sessions boolean;
   has_logins boolean;
@@ -4199,7 +4267,11 @@ begin
     holds := tollgate.settle_reservations(judged, fresh);
   end if;
   perform tollgate.roll_up_organization_models(entries);
-  totals := tollgate.add_period_totals(entries);
+  if tollgate.limits_users() then
+    with_due_users := tollgate.mark_due_users(
+      array(select e.organization_id from unnest(entries) e), array(select e.user_id from unnest(entries) e));
+  end if;
+  totals := tollgate.add_period_totals(entries, with_due_users);
   if has_corrections then
     outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
   end if;
@@ -4461,11 +4533,19 @@ grant execute on function public.list_decisions to tollgate_token_api, service_r
 -- Parameters: max_rows, at (default: the database's present), after (organization id, exclusive; null: from the first).
 -- Returns: a row an organization, by id, so that a sweep that goes on from the last one is fair to all of them:
 --   organization_id, reason.
--- Invariant: what needs no evaluation is not listed, so that a sweep is cheap. Reads only.
+-- Invariant: what needs no evaluation is not listed, so that a sweep is cheap: it looks at each organization, and of users at those
+--   that are due alone (but for a default of 0: at which members have no row yet). Reads only.
 create function public.list_due_evaluations(max_rows integer, at timestamptz default now(), after uuid default null)
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
+  with of_users as materialized (
+    select q.organization_id from tollgate.user_quotas q where q.is_due
+    union
+    select s.organization_id from tollgate.user_enforcement_states s where s.wakes_at <= at and s.wakes_at < 'infinity'
+    union
+    select f.organization_id from tollgate.user_quota_defaults f where tollgate.must_enroll(f)
+  )
   select i.organization_id,
     case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed'
       when s.due_at <= at or i.grants_due then 'time' else 'sweep' end
@@ -4473,11 +4553,19 @@ as $$
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.period_totals t
     on t.organization_id = i.organization_id and t.period_start = i.period_start
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  cross join lateral (
+    select tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) as shared_key) k
   where (after is null or i.organization_id > after)
     and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
       -- Nothing may be used, or somebody ordered something: do not wait for a first event.
       or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
-      or i.organization_id in (select u.organization_id from tollgate.list_due_users(at) u))
+      or i.organization_id in (select u.organization_id from of_users u)
+      -- The ends of an index: whoever is left behind stands at one of them.
+      or (select u.shared_key from tollgate.user_enforcement_states u
+        where u.organization_id = i.organization_id order by u.shared_key limit 1) <> k.shared_key
+      or (select u.shared_key from tollgate.user_enforcement_states u
+        where u.organization_id = i.organization_id order by u.shared_key desc limit 1) <> k.shared_key)
   order by i.organization_id
   limit max_rows
 $$;
@@ -4488,12 +4576,10 @@ $$;
 create function public.next_due_evaluation(at timestamptz default now()) returns table (wait_ms double precision)
 language sql stable security invoker set search_path = ''
 as $$
-  select extract(epoch from min(d.due) - at)::double precision * 1000
-  from (
-    select min(least(s.period_end, s.due_at)) as due from tollgate.enforcement_states s where least(s.period_end, s.due_at) > at
-    union all
-    select min(least(u.period_end, u.due_at)) from tollgate.user_enforcement_states u where least(u.period_end, u.due_at) > at
-  ) d
+  select extract(epoch from least(
+    (select min(least(s.period_end, s.due_at)) from tollgate.enforcement_states s where least(s.period_end, s.due_at) > at),
+    (select min(u.wakes_at) from tollgate.user_enforcement_states u where u.wakes_at > at and u.wakes_at < 'infinity')) - at
+  )::double precision * 1000
 $$;
 
 revoke execute on function public.list_due_evaluations, public.next_due_evaluation from public, anon, authenticated;
@@ -4506,14 +4592,14 @@ grant execute on function public.list_due_evaluations, public.next_due_evaluatio
 create function public.list_enforcement()
 returns table (
   organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
-  period_end timestamptz, reduced_config jsonb, epoch text)
+  period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language sql stable security invoker set search_path = ''
 as $$
-  select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
+  select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end, s.lapses,
     s.reduced_config, c.epoch::text
   from tollgate.enforcement_states s cross join tollgate.enforcement_control c
   union all
-  select u.organization_id, u.user_id, u.state, u.version::text, u.revision::text, u.reason, u.decision_id, u.period_end,
+  select u.organization_id, u.user_id, u.state, u.version::text, u.revision::text, u.reason, u.decision_id, u.period_end, u.lapses,
     u.reduced_config, c.epoch::text
   from tollgate.user_enforcement_states u cross join tollgate.enforcement_control c
   where u.version > 0
@@ -4711,7 +4797,8 @@ grant execute on function public.load_past to service_role;
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
---   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may have rows.
+--   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may
+--   have rows; users_to_enroll: enroll_users has something to do.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
@@ -4719,7 +4806,7 @@ returns table (
   base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
   manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
   cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
-  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll boolean,
   as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
@@ -4729,12 +4816,14 @@ as $$
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
     t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
     s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
-    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
-      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting), at
+    -- With a limit, or all rows of everybody would be hashed.
+    f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
+    f.is_limiting is true and tollgate.must_enroll(f), at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   where i.organization_id = for_organization
 $$;
 
@@ -4742,43 +4831,60 @@ revoke execute on function public.load_quota_position from public, anon, authent
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/load_user_positions.sql
--- Purpose: the users whose own limit must be looked at. Parameters: at, only_organization (null: all).
--- Returns: a row a user: organization_id, user_id.
--- Invariant: who needs no evaluation is not listed. Reads only, with the caller's rights.
-create function tollgate.list_due_users(at timestamptz, only_organization uuid default null)
-returns table (organization_id uuid, user_id uuid)
-language sql stable security invoker set search_path = ''
-as $$
-  select i.organization_id, i.user_id
-  from tollgate.user_inputs_at(at) i
-  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
-  where (only_organization is null or i.organization_id = only_organization)
-    and (i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
-      or (s.user_id is null and (i.limit_tokens = 0 or i.manual_act is not null)))
-$$;
-
 -- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
--- Parameters: for_organization, at (default: the database's present). Returns: a row a user, by id; as load_quota_position.
+-- Parameters: for_organization, at (default: the database's present), max_rows. Returns: a row a user, by id; as
+--   load_quota_position; limit and ladder are the user's own, else those of the organization's default for users; policy_version
+--   rises with either; usage is that of the period's days; changes: what apply_user_enforcement takes as seen_changes.
 -- Reads only.
-create function public.load_user_positions(for_organization uuid, at timestamptz default now())
+create function public.load_user_positions(
+  for_organization uuid, at timestamptz default now(), max_rows integer default 500)
 returns table (
   organization_id uuid, user_id uuid, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
-  policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, used_tokens text, cost_usd text, state text,
-  version text, revision text, reached jsonb, from_date text, to_date text, as_of timestamptz)
+  policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, shared_key text, changes text,
+  used_tokens text, reserved_tokens text, cost_usd text, counted_at timestamptz, state text, version text, revision text,
+  reached jsonb, from_date text, to_date text, as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.user_id, i.period_start, i.period_end, i.limit_tokens::text, i.policy, i.policy_version::text,
-    i.reduced_configs, i.mode, i.manual_act, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
-    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), i.from_date::text, i.to_date::text, at
-  from tollgate.user_inputs_at(at) i
-  join tollgate.list_due_users(at, for_organization) d on d.organization_id = i.organization_id and d.user_id = i.user_id
-  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
+  with held as materialized (
+    select h.user_id, sum(h.total_tokens) as reserved_tokens
+    from tollgate.reservations h
+    where h.organization_id = for_organization and h.state in ('held', 'committing')
+      and not tollgate.is_due_hold(h.state, h.expires_at)
+    group by h.user_id
+  )
+  select i.organization_id, d.user_id, i.period_start, i.period_end,
+    case when q.is_own then q.max_tokens else f.max_tokens end::text, coalesce(q.policy, f.policy),
+    (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
+    md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
+    k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
+    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, coalesce(s.state, 'active'), coalesce(s.version, 0)::text,
+    s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
+  from tollgate.quota_inputs_at(at) i
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  cross join lateral (
+    select tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) as shared_key) k
+  cross join lateral (
+    select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) b
+  cross join lateral tollgate.list_due_users(i.organization_id, k.shared_key, at, max_rows) d
+  left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = d.user_id
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = d.user_id
+  left join tollgate.user_enforcement_overrides v
+    on v.organization_id = i.organization_id and v.user_id = d.user_id and (v.until is null or v.until > at)
+  cross join lateral (
+    select case when v.user_id is not null then jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens',
+      v.used_tokens::text, 'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end as manual_act) a
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd,
+      max(r.updated_at) as counted_at
+    from public.usage_metrics r
+    where r.organization_id = i.organization_id and r.user_id = d.user_id and r.date >= b.from_date and r.date < b.to_date) m
+  left join held e on e.user_id = d.user_id
   where i.organization_id = for_organization
-  order by i.user_id
+  order by d.user_id
 $$;
 
 revoke execute on function public.load_user_positions from public, anon, authenticated;
-grant execute on function tollgate.list_due_users, public.load_user_positions to tollgate_quota_enforcer, service_role;
+grant execute on function public.load_user_positions to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/lock_holds.sql
 -- Purpose: be alone with the holds of some organizations until the end of the transaction.
@@ -4814,6 +4920,74 @@ as $$
 $$;
 
 grant execute on function tollgate.login_fault to tollgate_token_api, service_role;
+
+-- schemas/40-functions/mark_due_users.sql
+-- Purpose: whether what a user has used is beyond the outlook of the last decision, or in a period after it: what makes a decision
+--   change. Parameters: held. Returns: boolean. Reads only, with the caller's rights.
+create function tollgate.is_beyond_outlook(held tollgate.user_quotas) returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce(m.used_tokens >= held.evaluate_at, false) or coalesce(m.used_tokens < held.evaluate_below, false)
+    or coalesce(m.cost_usd >= held.evaluate_at_usd, false) or coalesce(m.cost_usd < held.evaluate_below_usd, false) or m.is_later
+  from (
+    select coalesce(sum(r.tokens_used) filter (where r.date < held.to_date), 0) as used_tokens,
+      coalesce(sum(r.cost_usd) filter (where r.date < held.to_date), 0) as cost_usd,
+      coalesce(bool_or(r.date >= held.to_date), false) as is_later
+    from public.usage_metrics r
+    where r.organization_id = held.organization_id and r.user_id = held.user_id and r.date >= held.from_date) m
+$$;
+
+-- Purpose: whether anybody has set a limit of users. Parameters: none. Returns: boolean. Reads only, with the caller's rights.
+create function tollgate.limits_users() returns boolean
+language sql stable security invoker set search_path = ''
+as $$
+  select exists (select from tollgate.user_quotas)
+    or exists (select from tollgate.user_quota_defaults f where f.is_limiting)
+$$;
+
+-- Purpose: have users with a limit, an own one or the organization's default for users, looked at whose usage has just changed.
+-- Parameters: organizations, users (pairs, in step; any more than once), whatever_is_used (true: also who is not beyond the outlook).
+-- Returns: organizations of which a user became due. Called by whoever writes to usage_metrics, after that and in its transaction.
+-- Locks: rows of user_quotas, in the order of their key. Invariant: costs nothing where no limit of a user exists. The rows are
+--   locked before usage is summed by a statement of its own: whoever lowers the outlook, or adds to the same user's usage,
+--   waits and then sees this, or was waited for and is seen. So nobody passes a limit between two who each saw half of it.
+create function tollgate.mark_due_users(organizations uuid[], users uuid[], whatever_is_used boolean default false) returns uuid[]
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  held tollgate.user_quotas[];
+  due uuid[];
+begin
+  if not tollgate.limits_users() then return '{}'; end if;
+  held := array(
+    select q from tollgate.user_quotas q
+    where (q.organization_id, q.user_id) in (select u.organization_id, u.user_id from unnest(organizations, users) u (organization_id, user_id))
+    order by q.organization_id, q.user_id for no key update);
+  with beyond as (
+    update tollgate.user_quotas q set changes = q.changes + 1
+    from unnest(held) h
+    where q.organization_id = h.organization_id and q.user_id = h.user_id
+      and (whatever_is_used or tollgate.is_beyond_outlook(q))
+    returning q.organization_id
+  ), met as (
+    -- Who falls under a default and was never looked at.
+    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+    select distinct u.organization_id, u.user_id, false, 0, 'usage'
+    from unnest(organizations, users) u (organization_id, user_id)
+    join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
+    where not exists (
+      select from unnest(held) h where h.organization_id = u.organization_id and h.user_id = u.user_id)
+    order by 1, 2
+    on conflict do nothing
+    returning organization_id
+  )
+  select array(select b.organization_id from beyond b union select m.organization_id from met m) into due;
+  return due;
+end
+$$;
+
+grant execute on function tollgate.is_beyond_outlook, tollgate.limits_users, tollgate.mark_due_users
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/markup_percent.sql
 -- Purpose: what an organization is billed on top of the provider's cost. Parameters: for_organization.
@@ -5293,10 +5467,10 @@ begin
       act = excluded.act, until = excluded.until, used_tokens = excluded.used_tokens, cost_usd = excluded.cost_usd,
       actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
   end if;
-  -- A row without an own limit: the enforcer looks at whoever has one.
-  insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+  -- The enforcer looks at whoever has a row that is due.
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, version, updated_by)
   values (asked.organization_id, asked.user_id, false, 0, asked.actor)
-  on conflict do nothing;
+  on conflict (organization_id, user_id) do update set changes = q.changes + 1;
   perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'user:' || asked.user_id,
     jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id),
     asked.organization_id);
@@ -5949,7 +6123,7 @@ grant execute on function public.release_reservations to tollgate_token_api, ser
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
 -- Locks: all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
---   the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
+--   user_quotas of the day's users (whoever of them has a limit is looked at again), the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
 --   Only rows that were locked are written: one that comes meanwhile is right, and locking it would break the order.
@@ -5986,6 +6160,8 @@ begin
   on conflict do nothing;
   organization_models := array(select m from tollgate.usage_by_organization_model m
     where m.organization_id = for_organization and m.date = for_date order by m.model for update);
+  perform tollgate.mark_due_users(
+    array(select for_organization from unnest(users) u), array(select u.user_id from unnest(users) u), true);
   perform tollgate.add_missing_periods(for_organization, for_date);
 
   update public.usage_metrics m set
@@ -6149,7 +6325,7 @@ grant execute on function tollgate.rerate_entries to service_role;
 -- Locks: re-rates of the organization one after the other; a share of the books, since who has read a partition and then
 --   writes to it must not meet whoever makes or drops one; a share of the periods; identities of the events against
 --   corrections; then as ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model,
---   period_totals, each sorted.
+--   user_quotas, period_totals, each sorted.
 -- Invariant: repeatable: what is posted is the difference to what is in the ledger.
 create function public.rerate_usage(request jsonb)
 returns table (model text, events integer, newly_priced integer, cost_difference text, charge_difference text)
@@ -6193,6 +6369,7 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   posted tollgate.judged_event[];
+  with_due_users uuid[];
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
   posted := tollgate.post_to_open_periods(entries);
@@ -6200,7 +6377,9 @@ begin
   perform tollgate.roll_up_days(posted);
   perform tollgate.roll_up_sessions(posted);
   perform tollgate.roll_up_organization_models(posted);
-  perform tollgate.add_period_totals(posted);
+  with_due_users := tollgate.mark_due_users(
+    array(select e.organization_id from unnest(posted) e), array(select e.user_id from unnest(posted) e));
+  perform tollgate.add_period_totals(posted, with_due_users);
 end
 $$;
 
@@ -6209,15 +6388,17 @@ grant execute on function public.rerate_usage, tollgate.post_entries to service_
 
 -- schemas/40-functions/reseal_webhooks.sql
 -- Purpose: endpoints whose secrets were sealed with another key than the one in force. Parameters: query = { key_prefix (what each
---   secret sealed with it begins with), max_rows }. Returns: a row an endpoint, with what is to be sealed anew. Reads only.
+--   secret sealed with it begins with), max_rows, after? (an endpoint's id, exclusive; absent: from the first) }.
+-- Returns: a row an endpoint, by id, with what is to be sealed anew. Reads only.
 create function public.list_old_seals(query jsonb)
 returns table (id uuid, sealed_secret text, previous_sealed_secret text)
 language sql stable security invoker set search_path = ''
 as $$
   select e.id, e.sealed_secret, e.previous_sealed_secret
-  from jsonb_to_record(tollgate.unwrap(query)) as q (key_prefix text, max_rows integer)
+  from jsonb_to_record(tollgate.unwrap(query)) as q (key_prefix text, max_rows integer, after uuid)
   join tollgate.webhook_endpoints e
-    on not starts_with(e.sealed_secret, q.key_prefix) or not starts_with(e.previous_sealed_secret, q.key_prefix)
+    on (q.after is null or e.id > q.after)
+    and (not starts_with(e.sealed_secret, q.key_prefix) or not starts_with(e.previous_sealed_secret, q.key_prefix))
   order by e.id
   limit (select q.max_rows from jsonb_to_record(tollgate.unwrap(query)) as q (max_rows integer))
 $$;
@@ -6951,12 +7132,12 @@ revoke execute on function public.set_price, public.list_prices from public, ano
 grant execute on function public.set_price, public.list_prices to service_role;
 
 -- schemas/40-functions/set_quota.sql
--- Purpose: set an organization's own monthly limit, its ladder, or both.
+-- Purpose: set an organization's own monthly limit, its ladder, or both; or let those of its config and plan hold again.
 -- Parameters: change = { organization_id, limit (null: unlimited; absent: as it is), policy (absent: as it is),
 --   period = { time_zone, anchor_day } (absent: as it is; from the next period on), mode (enforce | observe | null: the
 --   installation's; absent: as it is), actor,
 --   only_lower (true: refuse to raise: an organization's own admin), policy_version (the version that the change was made
---   from, '0' for none; absent: whichever) }.
+--   from, '0' for none; absent: whichever), follow_plan? (true: own limit and ladder are dropped) }.
 -- Returns: no row for an unknown organization, else one: changed, refusal (null where changed; only_lower: it would do more
 --   than lower the limit; policy_version: somebody changed it meanwhile), limit_tokens, version (both as they are now).
 -- Locks: the policy row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
@@ -6968,6 +7149,7 @@ declare
   asked jsonb := tollgate.unwrap(change);
   organization uuid := (asked ->> 'organization_id')::uuid;
   wanted bigint := (asked ->> 'limit')::bigint;
+  follows constant boolean := coalesce((asked ->> 'follow_plan')::boolean, false);
   held record;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tollgate.set_quota:' || organization, 0));
@@ -6989,11 +7171,12 @@ begin
   insert into tollgate.quota_policies as q (organization_id, max_tokens, sets_limit, policy, updated_by)
   values (organization, wanted, asked ? 'limit', asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id) do update set
-    max_tokens = case when excluded.sets_limit then excluded.max_tokens else q.max_tokens end,
-    sets_limit = q.sets_limit or excluded.sets_limit, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
-    updated_by = excluded.updated_by, updated_at = now()
-  returning true, case when q.sets_limit then q.max_tokens else held.limit_tokens end::text, q.version::text
-    into changed, limit_tokens, version;
+    max_tokens = case when excluded.sets_limit then excluded.max_tokens when not follows then q.max_tokens end,
+    sets_limit = excluded.sets_limit or q.sets_limit and not follows,
+    policy = coalesce(excluded.policy, case when not follows then q.policy end), version = q.version + 1,
+    updated_by = excluded.updated_by, updated_at = now();
+  select true, i.base_limit_tokens::text, i.policy_version::text into changed, limit_tokens, version
+  from tollgate.quota_inputs i where i.organization_id = organization;
   if asked ? 'period' then
     insert into tollgate.organization_settings as s (organization_id, time_zone, period_anchor_day)
     values (organization, asked #>> '{period,time_zone}', (asked #>> '{period,anchor_day}')::integer)
@@ -7007,7 +7190,7 @@ begin
   end if;
   perform tollgate.record_audit(asked ->> 'actor', 'quota.changed', 'organization:' || organization,
     jsonb_build_object('limit', limit_tokens::bigint, 'previous_limit', held.limit_tokens, 'policy', asked -> 'policy',
-      'period', asked -> 'period', 'mode', asked -> 'mode'));
+      'period', asked -> 'period', 'mode', asked -> 'mode') || case when follows then '{"follow_plan": true}' else '{}' end::jsonb);
   return next;
 end
 $$;
@@ -7034,7 +7217,7 @@ begin
   values (organization, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id) do update set
     max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
-    updated_by = excluded.updated_by, updated_at = now();
+    is_enrolled = false, enrolled_upto = null, updated_by = excluded.updated_by, updated_at = now();
   perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
     jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
   return query select * from public.load_user_default(organization);
@@ -8664,9 +8847,9 @@ select tollgate.open_table('tollgate.grants',
 select tollgate.open_table('tollgate.grant_spending',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+  "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.user_quota_defaults', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.user_enforcement_overrides',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.user_enforcement_states',

@@ -110,6 +110,35 @@ describe('whoever is revoked holds nothing, whatever is left', () => {
     expect(await outcome(1)).toBe('held')
   })
 
+  test('until the period of the decision is over, where it lapses then: nobody has to decide anew first', async () => {
+    const end = (lapses: boolean, when: string) =>
+      db.query(
+        `update tollgate.enforcement_states set lapses = $2, period_end = now() + $3::interval where organization_id = $1`,
+        [organization, lapses, when],
+      )
+    await setState('revoked')
+    await end(true, '1 minute')
+    expect(await outcome(1)).toBe('closed')
+    await end(true, '0')
+    expect(await outcome(1)).toBe('held')
+    expect(await outcome(1_000)).toBe('refused')
+    await end(false, '0')
+    expect(await outcome(1)).toBe('closed')
+    await end(true, '0')
+    await order('revoke')
+    expect(await outcome(1)).toBe('closed')
+    await order('clear')
+    await setUserLimit(100)
+    await db.query(
+      `insert into tollgate.user_enforcement_states (organization_id, user_id, state, period_start, period_end, inputs_key, lapses)
+       values ($1, $2, 'revoked', ${PERIOD}, now() + interval '1 minute', 'x', true)`,
+      [organization, user],
+    )
+    expect(await reserve(1)).toMatchObject({ outcome: 'closed', refusal: { scope: 'user' } })
+    await db.query('update tollgate.user_enforcement_states set period_end = now() where user_id = $1', [user])
+    expect(await outcome(1)).toBe('held')
+  })
+
   test('by hand: at once, before the enforcer has put it into force, and until it is taken back', async () => {
     const ordered = await order('revoke')
     expect(await reserve(1)).toMatchObject({

@@ -158,6 +158,7 @@ export const SERVICE_FUNCTIONS: readonly string[] = [
   'create_webhook',
   'drain_inbox',
   'drop_dead_letters',
+  'enroll_users',
   'ensure_usage_partitions',
   'erase_user',
   'expire_reservations',

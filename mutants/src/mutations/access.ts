@@ -39,6 +39,22 @@ export const ACCESS: readonly Mutation[] = [
     test: { file: `${API}/gate/gate.test.ts`, title: 'without a lease a closed gate refuses everybody' },
   },
   {
+    name: 'lapse-by-hand',
+    fault: 'what was ordered by hand ends with the period',
+    edits: [
+      {
+        file: `${API}/gate/gate.ts`,
+        find: '  return state.lapses !== true || Date.parse',
+        replace: '  return Date.parse',
+      },
+    ],
+    test: {
+      file: `${API}/gate/gate.test.ts`,
+      title: 'what does not lapse ({}) refuses until somebody decides',
+      stands: 'what does not lapse (%j) refuses until somebody decides',
+    },
+  },
+  {
     name: 'older-state-wins',
     fault: 'the read copy takes an older enforcement state',
     edits: [
@@ -185,7 +201,7 @@ export const ACCESS: readonly Mutation[] = [
       },
     ],
     test: {
-      file: 'services/quota-enforcer/test/webhooks.int.test.ts',
+      file: 'services/quota-enforcer/test/targets.int.test.ts',
       title: 'a name that leads to 169.254.169.254 is not called, also beside a public address',
       stands: 'a name that leads to %s is not called, also beside a public address',
     },

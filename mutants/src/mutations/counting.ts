@@ -149,6 +149,21 @@ export const COUNTING: readonly Mutation[] = [
     },
   },
   {
+    name: 'outlook-unseen',
+    fault: 'usage that was recorded while a lower limit took hold makes nobody due',
+    edits: [
+      {
+        file: `${SQL}/apply_user_enforcement.sql`,
+        find: '    if tollgate.is_beyond_outlook(outlook) then',
+        replace: '    if false then',
+      },
+    ],
+    test: {
+      file: 'services/quota-enforcer/test/due-users.int.test.ts',
+      title: 'usage that is recorded while a lower limit takes hold is seen',
+    },
+  },
+  {
     name: 'hold-without-lock',
     fault: 'LLM tokens are held without being alone with the organization',
     edits: [

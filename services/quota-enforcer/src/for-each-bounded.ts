@@ -6,13 +6,13 @@ export async function forEachBounded<Item>(
   items: readonly Item[],
   concurrency: number,
   work: (item: Item) => Promise<void>,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): Promise<void> {
   const queue = items.values()
   let failed = false
   const lane = async () => {
     for (const item of queue) {
-      if (failed || signal.aborted) return
+      if (failed || signal?.aborted) return
       try {
         await work(item)
       } catch (error) {

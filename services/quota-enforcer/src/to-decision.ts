@@ -1,6 +1,7 @@
 import type { EvaluationReason } from '@tollgate/shared/contracts'
-import { fromPicodollars, type QuotaVerdict } from '@tollgate/shared/quota'
+import { fromPicodollars } from '@tollgate/shared/quota'
 import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
+import type { PositionVerdict } from './read-position.ts'
 
 type PositionRow = RpcRow<'load_quota_position'>
 type UserPositionRow = RpcRow<'load_user_positions'>
@@ -10,7 +11,7 @@ const MAX_BIGINT = 2n ** 63n - 1n
 const SELF = 'quota-enforcer'
 
 /** A verdict on an organization, what it was made from, and the revision it was made upon. */
-export function toDecision(row: PositionRow, verdict: QuotaVerdict, trigger: EvaluationReason): Decision {
+export function toDecision(row: PositionRow, verdict: PositionVerdict, trigger: EvaluationReason): Decision {
   return {
     ...fromVerdict(row, verdict),
     due_at: earliest(toInstant(verdict.due_at), row.next_expiry),
@@ -19,10 +20,7 @@ export function toDecision(row: PositionRow, verdict: QuotaVerdict, trigger: Eva
       ...inputsOf(row, trigger),
       base_limit_tokens: row.base_limit_tokens,
       granted_tokens: row.granted_tokens,
-      reserved_tokens: row.reserved_tokens,
       unpriced_events: row.unpriced_events,
-      // How old the figures were: when the total was last added to, and when it was read.
-      counted_at: row.counted_at,
     },
   }
 }
@@ -30,7 +28,7 @@ export function toDecision(row: PositionRow, verdict: QuotaVerdict, trigger: Eva
 /** The same for a user with a limit of its own. */
 export function toUserDecision(
   row: UserPositionRow,
-  verdict: QuotaVerdict,
+  verdict: PositionVerdict,
   trigger: EvaluationReason,
 ): RpcArgs<'apply_user_enforcement'>['decision'] {
   return {
@@ -39,11 +37,13 @@ export function toUserDecision(
     due_at: toInstant(verdict.due_at),
     from_date: row.from_date,
     to_date: row.to_date,
+    shared_key: row.shared_key,
+    seen_changes: row.changes,
     inputs: inputsOf(row, trigger),
   }
 }
 
-function fromVerdict(row: PositionRow | UserPositionRow, verdict: QuotaVerdict) {
+function fromVerdict(row: PositionRow | UserPositionRow, verdict: PositionVerdict) {
   const isByHand =
     verdict.reason.startsWith('manual_') || ['exempt', 'restored'].includes(verdict.observed?.because ?? '')
   return {
@@ -54,6 +54,7 @@ function fromVerdict(row: PositionRow | UserPositionRow, verdict: QuotaVerdict) 
     reason: verdict.reason,
     period_start: row.period_start,
     period_end: row.period_end,
+    lapses: verdict.lapses,
     reduced_config: verdict.reduced_config,
     observed: verdict.observed && { ...verdict.observed, until: toInstant(verdict.observed.until) },
     reached: verdict.reached,
@@ -70,10 +71,13 @@ function inputsOf(row: PositionRow | UserPositionRow, trigger: EvaluationReason)
   return {
     limit_tokens: row.limit_tokens,
     used_tokens: row.used_tokens,
+    reserved_tokens: row.reserved_tokens,
     cost_usd: row.cost_usd,
     policy_version: row.policy_version,
     mode: row.mode,
     percent: usedPercent(row),
+    // How old the figures were: when usage was last added, and when they were read.
+    counted_at: row.counted_at,
     as_of: row.as_of,
     period_start: row.period_start,
     trigger,

@@ -166,3 +166,40 @@ test('any sequence of usage and limits ends in the verdict on the final position
     { numRuns: 40 },
   )
 })
+
+test('a user with a limit too, whoever records, sets limits, orders or evaluates at the same time', async () => {
+  const operation = fc.oneof(
+    fc.record({ kind: fc.constant('use' as const), tokens: fc.integer({ min: 1, max: 60 }) }),
+    fc.record({ kind: fc.constant('limit' as const), limit: fc.option(fc.integer({ min: 0, max: 300 })) }),
+    fc.record({ kind: fc.constant('default' as const), limit: fc.option(fc.integer({ min: 0, max: 300 })) }),
+    fc.record({ kind: fc.constant('evaluate' as const) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 3, maxLength: 14 }), async (operations) => {
+      const id = await world.createOrganization()
+      await world.setUserDefault(id, 100)
+      await Promise.all(
+        operations.map((step): Promise<unknown> => {
+          if (step.kind === 'use') return world.use(id, step.tokens)
+          if (step.kind === 'limit') return world.setUserLimit(id, id, step.limit)
+          if (step.kind === 'default') return world.setUserDefault(id, step.limit)
+          return world.evaluate(id, 'usage')
+        }),
+      )
+      const isDue = async () =>
+        (await world.rpcOf.enforcer('list_due_evaluations', { max_rows: 500 })).some(
+          (row) => row.organization_id === id,
+        )
+      while (await isDue()) await world.evaluate(id, 'sweep')
+      const [quota] = await world.rpcOf.api('load_user_quota', { for_organization: id, for_user: id })
+      const { used_tokens, limit_tokens, state } = quota ?? expect.fail('no user')
+      const used = BigInt(used_tokens)
+      const expected = decide(
+        { used, limit: limit_tokens === null ? null : BigInt(limit_tokens) },
+        DEFAULT_QUOTA_POLICY,
+      )
+      expect(state).toBe(expected.state)
+    }),
+    { numRuns: 40 },
+  )
+})

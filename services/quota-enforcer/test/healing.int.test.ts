@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { enforcementSeenKey } from '@tollgate/shared/contracts'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { enforcementKey } from '../src/publish.ts'
 import { openWorld, type World } from './world.ts'
 
@@ -85,4 +86,62 @@ test('an evaluation reaches Postgres though it cannot be published, and the rebu
     expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
   })
   await enforcer.stop()
+})
+
+describe('a Postgres restored to an earlier point', () => {
+  test('begins a new epoch above all that was given out, once, whoever notices', async () => {
+    const id = await world.createOrganization()
+    await world.setLimit(id, 1_000)
+    await world.use(id, 1_200)
+    await world.evaluate(id, 'usage')
+    const enforcer = world.start({ rebuildIntervalMs: 50 })
+    await vi.waitFor(async () => expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' }), {
+      timeout: 20_000,
+    })
+    const before = await world.readCopy(id)
+    // What the published future said of this organization, and Postgres has lost.
+    await world.publish([{ ...(before ?? expect.fail()), version: 40, revision: '900000' }])
+    await vi.waitFor(
+      async () => {
+        const copy = await world.readCopy(id)
+        expect(copy?.epoch).toBe(2)
+        expect(copy?.version).toBeGreaterThan(1_000_000_000)
+        expect(BigInt(copy?.revision ?? 0)).toBeGreaterThan(900_000n)
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1)
+    await enforcer.stop()
+    const [control] = await world.rpcOf.api('load_enforcement_control', {})
+    expect(control?.epoch).toBe('2')
+  })
+  test('is noticed also where Redis has lost its copy, by what a gate remembers', async () => {
+    const before = await world.rpcOf.api('load_enforcement_control', {})
+    await world.redis.del(`${world.namespace}:enforcement`)
+    const [epoch, revision] = [before[0]?.epoch ?? '', `${BigInt(before[0]?.last_revision ?? 0) + 5_000n}`]
+    await world.redis.hset(enforcementSeenKey(world.namespace), { epoch, revision })
+    const enforcer = world.start({ rebuildIntervalMs: 50 })
+    await vi.waitFor(async () => expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1), {
+      timeout: 20_000,
+      interval: 50,
+    })
+    await enforcer.stop()
+    const [control] = await world.rpcOf.api('load_enforcement_control', {})
+    expect(Number(control?.epoch)).toBe(Number(epoch) + 1)
+    expect(BigInt(control?.revision ?? 0)).toBeGreaterThan(BigInt(revision))
+  })
+})
+
+test('pausing is on record, and what holds for all is published', async () => {
+  const change = { actor: 'cli', reason: 'false alarm' }
+  const [paused] = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
+  expect(paused).toMatchObject({ changed: true, paused: true })
+  const again = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
+  expect(again).toMatchObject([{ changed: false, decision_id: paused?.decision_id }])
+  const { rows } = await world.admin.query(
+    'select actor, reason, to_state from tollgate.quota_decisions where id = $1',
+    [paused?.decision_id],
+  )
+  expect(rows).toEqual([{ actor: 'cli', reason: 'false alarm', to_state: 'enforce, paused' }])
+  await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: false } })
 })

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { enforcementSeenKey } from '@tollgate/shared/contracts'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openWorld, type World } from './world.ts'
 
@@ -147,6 +146,10 @@ describe('limits of users', () => {
     expect(crossing?.totals).toMatchObject([{ evaluate: true }])
     expect(await evaluate()).toBe('changed')
     expect(await userState()).toMatchObject({ state: 'revoked', version: '1' })
+    expect((await world.readDecisions(id)).at(-1)?.inputs).toMatchObject({
+      ...{ limit_tokens: '100', used_tokens: '120', reserved_tokens: '0', policy_version: '1', percent: 120 },
+      ...{ as_of: expect.any(String), counted_at: expect.any(String) },
+    })
     expect(await state()).toBe('active')
     const [published] = (await world.rpcOf.api('list_enforcement', {})).filter((row) => row.user_id === id)
     expect(published).toMatchObject({ organization_id: id, state: 'revoked', version: '1' })
@@ -239,82 +242,4 @@ describe('manual acts on a user', () => {
     expect(await stateOfUser()).toMatchObject({ state: 'revoked' })
     expect(await act('revoke', undefined, randomUUID())).toEqual([])
   })
-})
-
-test('the users that are due are listed for all organizations, or for one alone, until they are looked at', async () => {
-  const other = await world.createOrganization()
-  await world.setLimit(other, 1_000)
-  for (const organization of [id, other]) {
-    await world.setUserLimit(organization, organization, 100)
-    await world.use(organization, 120)
-  }
-  const due = async (only: string | null) => {
-    const query = 'select organization_id, user_id from tollgate.list_due_users(now(), $1)'
-    const { rows } = await world.admin.query(query, [only])
-    return rows.filter((row) => [id, other].includes(row.organization_id)).toSorted()
-  }
-  const rowOf = (organization: string) => ({ organization_id: organization, user_id: organization })
-  expect(await due(null)).toHaveLength(2)
-  expect(await due(id)).toEqual([rowOf(id)])
-  expect(await due(other)).toEqual([rowOf(other)])
-  expect(await due(randomUUID())).toEqual([])
-  await evaluate()
-  expect(await due(id)).toEqual([])
-  expect(await due(null)).toEqual([rowOf(other)])
-})
-
-describe('a Postgres restored to an earlier point', () => {
-  test('begins a new epoch above all that was given out, once, whoever notices', async () => {
-    await world.use(id, 1_200)
-    await evaluate()
-    const enforcer = world.start({ rebuildIntervalMs: 50 })
-    await vi.waitFor(async () => expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' }), {
-      timeout: 20_000,
-    })
-    const before = await world.readCopy(id)
-    // What the published future said of this organization, and Postgres has lost.
-    await world.publish([{ ...(before ?? expect.fail()), version: 40, revision: '900000' }])
-    await vi.waitFor(
-      async () => {
-        const copy = await world.readCopy(id)
-        expect(copy?.epoch).toBe(2)
-        expect(copy?.version).toBeGreaterThan(1_000_000_000)
-        expect(BigInt(copy?.revision ?? 0)).toBeGreaterThan(900_000n)
-      },
-      { timeout: 20_000, interval: 50 },
-    )
-    expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1)
-    await enforcer.stop()
-    const [control] = await world.rpcOf.api('load_enforcement_control', {})
-    expect(control?.epoch).toBe('2')
-  })
-  test('is noticed also where Redis has lost its copy, by what a gate remembers', async () => {
-    const before = await world.rpcOf.api('load_enforcement_control', {})
-    await world.redis.del(`${world.namespace}:enforcement`)
-    const [epoch, revision] = [before[0]?.epoch ?? '', `${BigInt(before[0]?.last_revision ?? 0) + 5_000n}`]
-    await world.redis.hset(enforcementSeenKey(world.namespace), { epoch, revision })
-    const enforcer = world.start({ rebuildIntervalMs: 50 })
-    await vi.waitFor(async () => expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1), {
-      timeout: 20_000,
-      interval: 50,
-    })
-    await enforcer.stop()
-    const [control] = await world.rpcOf.api('load_enforcement_control', {})
-    expect(Number(control?.epoch)).toBe(Number(epoch) + 1)
-    expect(BigInt(control?.revision ?? 0)).toBeGreaterThan(BigInt(revision))
-  })
-})
-
-test('pausing is on record, and what holds for all is published', async () => {
-  const change = { actor: 'cli', reason: 'false alarm' }
-  const [paused] = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
-  expect(paused).toMatchObject({ changed: true, paused: true })
-  const again = await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: true } })
-  expect(again).toMatchObject([{ changed: false, decision_id: paused?.decision_id }])
-  const { rows } = await world.admin.query(
-    'select actor, reason, to_state from tollgate.quota_decisions where id = $1',
-    [paused?.decision_id],
-  )
-  expect(rows).toEqual([{ actor: 'cli', reason: 'false alarm', to_state: 'enforce, paused' }])
-  await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: false } })
 })

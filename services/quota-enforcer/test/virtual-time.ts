@@ -7,6 +7,7 @@ import { usageEvent, type World } from './world.ts'
 const TIMED = new Set<string>([
   'load_quota_position',
   'load_user_positions',
+  'enroll_users',
   'list_due_evaluations',
   'settle_grants',
 ] satisfies RpcName[])
@@ -43,10 +44,10 @@ export async function openTraveller(world: World, over: (rpc: Rpc) => Evaluate, 
   }
   /** The next instant at which time alone makes something due, as the enforcer asks for it. */
   const nextDue = async (): Promise<number> => {
-    const sql = `select extract(epoch from min(least(period_end, due_at))) * 1000 as due from (
-      select period_end, due_at from tollgate.enforcement_states where organization_id = $1
-      union all select period_end, due_at from tollgate.user_enforcement_states where organization_id = $1) s
-      where least(period_end, due_at) > $2`
+    const sql = `select extract(epoch from min(due)) * 1000 as due from (
+      select least(period_end, due_at) as due from tollgate.enforcement_states where organization_id = $1
+      union all select wakes_at from tollgate.user_enforcement_states where organization_id = $1 and wakes_at < 'infinity') s
+      where due > $2`
     const { rows } = await world.admin.query<{ due: string | null }>(sql, [id, present()])
     return rows[0]?.due ? Number(rows[0].due) : Number.POSITIVE_INFINITY
   }

@@ -194,7 +194,8 @@ describe('sealed secrets', () => {
       [ids, sealed, id],
     )
     const countNew = async (): Promise<number> => {
-      const sql = 'select count(*)::integer as n from tollgate.webhook_endpoints where id = any($1) and starts_with(sealed_secret, $2)'
+      const sql =
+        'select count(*)::integer as n from tollgate.webhook_endpoints where id = any($1) and starts_with(sealed_secret, $2)'
       return (await world.admin.query(sql, [ids, createSecretBox([NEW]).sealPrefix])).rows[0].n
     }
     await use(id, 500)

@@ -2,6 +2,7 @@ import type { Store } from './bind-store.ts'
 import type { ActOf } from './manners/act.ts'
 import type { QuotaAccess } from './quota/authorize-quota.ts'
 import type { AwaitForce } from './quota/await-force.ts'
+import { deleteQuota } from './routes/delete-quota.ts'
 import { getDecisions } from './routes/get-decisions.ts'
 import { getGrants } from './routes/get-grants.ts'
 import { getQuota } from './routes/get-quota.ts'
@@ -32,6 +33,7 @@ export function addQuotaRoutes(
   const access = { verifySupabase, authenticateKey, findMember }
   getQuota(app, { access, loadPosition })
   putQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
+  deleteQuota(app, { access, loadPosition, setQuota, wakeEnforcer })
   userQuota(app, { access, store, wakeEnforcer })
   userDefaultQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })

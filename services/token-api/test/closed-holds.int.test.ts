@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
-import { addKey, addOrganization, addUser } from './support/seed.ts'
+import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
 import { type Bench, openBench } from './support/start-api.ts'
 
 let bench: Bench
@@ -57,6 +57,43 @@ test('holds nothing from the order to revoke on, of the organization or the user
   await order('restore', ofUser)
   expect((await reserve(1)).status).toBe(201)
   expect((await order('revoke', `users/${randomUUID()}/enforcement`)).status).toBe(404)
+})
+
+test('a revocation that lapses ends with its period: logins, verify and holds, though no enforcer has decided anew', async () => {
+  const signedIn = await signSupabaseToken(user, bench.secrets.supabase)
+  const login = () => post<{ token: string; reason?: string }>('/api/librechat/auth', undefined, { token: signedIn })
+  const ends = async (end: string, lapses: boolean) => {
+    await bench.db.query(
+      `insert into tollgate.enforcement_states (organization_id, state, version, reason, period_start, period_end, inputs_key, lapses)
+       values ($1, 'revoked', 1, 'max_tokens_120_percent', now() - interval '31 days', $2, 'x', $3)
+       on conflict (organization_id) do update set period_end = $2, lapses = $3,
+         revision = nextval('tollgate.enforcement_revision')`,
+      [organization, end, lapses],
+    )
+    const rows = await bench.db.query('select * from public.list_enforcement() where organization_id = $1', [
+      organization,
+    ])
+    const { version, epoch, ...row } = rows.rows[0]
+    const state = { ...row, period_end: row.period_end.toISOString(), version: Number(version), epoch: Number(epoch) }
+    await bench.redis.publish(`${bench.namespace}:enforcement`, JSON.stringify(state))
+  }
+  const refusals = async (token: string) => [
+    (await login()).body.reason,
+    (await call<{ reason?: string }>(bench.api.url, '/api/auth/verify', { token })).body.reason,
+    (await reserve(1)).status,
+  ]
+  const { body: old } = await login()
+  await ends(new Date(Date.now() + 3_600_000).toISOString(), true)
+  const revoked = ['organization_revoked', 'organization_revoked', 403]
+  await vi.waitFor(async () => expect(await refusals(old.token)).toEqual(revoked), { timeout: 20_000 })
+  await ends(new Date(Date.now() - 1_000).toISOString(), true)
+  await vi.waitFor(async () => expect(await refusals(old.token)).toEqual([undefined, 'superseded', 201]), {
+    timeout: 20_000,
+  })
+  const { body: fresh } = await login()
+  expect(await refusals(fresh.token)).toEqual([undefined, undefined, 201])
+  await ends(new Date(Date.now() - 1_000).toISOString(), false)
+  await vi.waitFor(async () => expect(await refusals(fresh.token)).toEqual(revoked), { timeout: 20_000 })
 })
 
 test("a user's own report shows the open holds, under the organization's default for its users", async () => {

@@ -113,6 +113,34 @@ describe('writing', () => {
     expect(rows).toEqual([{ sets_limit: true, max_tokens: '7000', policy, version: '3' }])
   })
 
+  test('what is dropped leaves what config and plan say, for super_admins and operators alone', async () => {
+    const token = await addKey(bench.db, ['quota:write', 'quota:read'])
+    const drop = (credential: string, id = organization) =>
+      call<QuotaReport>(bench.api.url, `/v1/organizations/${id}/quota`, { method: 'DELETE', token: credential })
+    await write(token, { limit: 50, policy: { steps: [{ at_percent: 80, state: 'revoked' }], downgrade_to: {} } })
+    expect((await drop(await userOf('admin', organization))).status).toBe(403)
+    expect((await drop(token, randomUUID())).status).toBe(404)
+    expect(await drop(token)).toMatchObject({ status: 200, body: { limit: 100_000 } })
+    const sql = 'select sets_limit, policy from tollgate.quota_policies where organization_id = $1'
+    expect((await bench.db.query(sql, [organization])).rows).toEqual([{ sets_limit: false, policy: null }])
+    await bench.db.query(`update public.organizations set librechat_config = '{"max_tokens": 300000}' where id = $1`, [
+      organization,
+    ])
+    expect((await read(token)).body.limit).toBe(300_000)
+    expect((await write(token, { limit: 60 })).body.limit).toBe(60)
+  })
+
+  test('a limit of chat sessions stands in no policy of a user', async () => {
+    const token = await addKey(bench.db, ['quota:write'])
+    const policy = { steps: [], downgrade_to: {}, session_max_tokens: 5 }
+    for (const who of ['default', await addUser(bench.db, organization)]) {
+      const put = (json: object) =>
+        call(bench.api.url, `/v1/organizations/${organization}/users/${who}/quota`, { method: 'PUT', token, json })
+      expect((await put({ limit: 5, policy })).status).toBe(400)
+      expect((await put({ limit: 5, policy: { ...policy, session_max_tokens: undefined } })).status).toBe(200)
+    }
+  })
+
   test("the organization's own admin only lowers the limit", async () => {
     const admin = await userOf('admin', organization)
     expect((await write(admin, { limit: 50_000 })).body.limit).toBe(50_000)

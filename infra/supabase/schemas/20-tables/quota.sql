@@ -38,6 +38,7 @@ create table tollgate.enforcement_states (
   period_start timestamptz not null,
   period_end timestamptz not null,
   due_at timestamptz not null default 'infinity', -- when time alone changes something: a grant, a grace, a manual act ends
+  lapses boolean not null default false, -- what it takes away, it takes until period_end alone, whether or not anybody decides then
   reduced_config jsonb,              -- what a downgrade leaves; null: nothing is reduced
   observed jsonb,                    -- what a step would have done that has no effect: soft, in grace, observed, exempt
   reached jsonb not null default '{}', -- since when steps with a grace are reached: key → epoch ms

@@ -6,12 +6,15 @@ create table tollgate.user_quota_defaults (
   version bigint not null default 1,
   updated_by text not null,
   updated_at timestamptz not null default now(),
-  is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored
+  is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored,
+  is_enrolled boolean not null default false, -- whether whom it falls on when it is set has a row in user_quotas
+  enrolled_upto uuid                          -- the last user of those who have; null: begin with the first
 );
 
 -- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
--- that is lifted leaves max_tokens null. The outlook is kept by the enforcer and read by ingest_usage; a row that is not own
--- exists for it alone, or for a manual act.
+-- that is lifted leaves max_tokens null. The outlook is kept by the enforcer and read by whoever adds usage, with the row locked;
+-- a row that is not own exists for it alone, or for a manual act. Whatever may change a decision makes the row due, in the same
+-- transaction, so that nobody ever has to look for it.
 create table tollgate.user_quotas (
   organization_id uuid not null,
   user_id uuid not null,
@@ -27,8 +30,12 @@ create table tollgate.user_quotas (
   evaluate_below bigint,
   evaluate_at_usd numeric(30, 12),
   evaluate_below_usd numeric(30, 12),
+  changes bigint not null default 0,         -- counts usage beyond the outlook and manual acts
+  seen_changes bigint,                       -- version + changes that the last decision was made from; null: none yet
+  is_due boolean not null generated always as (seen_changes is distinct from version + changes) stored,
   primary key (organization_id, user_id)
 );
+create index user_quotas_due_idx on tollgate.user_quotas (organization_id, user_id) where is_due;
 
 -- Where the gate stands for a user that has, or once had, a limit. As enforcement_states.
 create table tollgate.user_enforcement_states (
@@ -42,13 +49,22 @@ create table tollgate.user_enforcement_states (
   period_start timestamptz not null,
   period_end timestamptz not null,
   due_at timestamptz not null default 'infinity',
+  lapses boolean not null default false,
   reduced_config jsonb,
   observed jsonb,
   reached jsonb not null default '{}',
   inputs_key text not null,
+  shared_key text not null default '', -- what it was decided from and all users of the organization share
+  -- When time alone changes something. An active user needs no new period: the first usage in it is beyond the outlook.
+  wakes_at timestamptz not null generated always as (
+    case when state = 'active' and observed is null then due_at else least(period_end, due_at) end) stored,
   decided_at timestamptz not null default now(),
   primary key (organization_id, user_id)
 );
+create index user_enforcement_states_wakes_at_idx on tollgate.user_enforcement_states (wakes_at) where wakes_at < 'infinity';
+create index user_enforcement_states_organization_id_wakes_at_idx on tollgate.user_enforcement_states (
+  organization_id, wakes_at) where wakes_at < 'infinity';
+create index user_enforcement_states_shared_key_idx on tollgate.user_enforcement_states (organization_id, shared_key, user_id);
 
 -- What somebody ordered by hand for a user, while it holds. As enforcement_overrides; whoever has one has a row in user_quotas.
 create table tollgate.user_enforcement_overrides (

@@ -1,9 +1,10 @@
--- Purpose: add ledger entries to the totals of their periods. Parameters: entries.
+-- Purpose: add ledger entries to the totals of their periods. Parameters: entries; with_due_users (organizations of which a user
+--   became due by them, from mark_due_users).
 -- Returns: jsonb array of { organization_id, period_start, used_tokens (text), evaluate }, one for each total touched;
 --   evaluate = this total, or that of a user with a limit, has reached a value that could change a decision.
 -- Locks: rows of period_totals in the order of their primary key, last of all: they are the hottest.
 -- Invariant: a period's total is the fold of the ledger. Late usage of a past period never wakes the enforcer.
-create function tollgate.add_period_totals(fresh tollgate.judged_event[]) returns jsonb
+create function tollgate.add_period_totals(fresh tollgate.judged_event[], with_due_users uuid[]) returns jsonb
 language sql volatile security invoker set search_path = ''
 as $$
   with added as (
@@ -31,14 +32,12 @@ as $$
         then least(0, t.used_tokens + excluded.used_tokens) else t.evaluate_at end,
       updated_at = now()
     returning t.organization_id, t.period_start, t.used_tokens, t.is_due
-  ), limited as materialized (
-    select u.organization_id from tollgate.find_limited_users(fresh) u
   )
   select coalesce(jsonb_agg(jsonb_build_object(
     'organization_id', t.organization_id,
     'period_start', t.period_start,
     'used_tokens', t.used_tokens::text,
-    'evaluate', a.is_current and (t.is_due or t.organization_id in (select l.organization_id from limited l)))), '[]')
+    'evaluate', a.is_current and (t.is_due or t.organization_id = any(with_due_users)))), '[]')
   from total t join added a on a.organization_id = t.organization_id and a.period_start = t.period_start
 $$;
 

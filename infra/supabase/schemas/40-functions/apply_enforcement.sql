@@ -1,9 +1,9 @@
 -- Purpose: put a decision into force, if the state is still the one it was made from.
 -- Parameters: decision = { organization_id, expected_revision (text, null: no state yet), state, reason, actor,
---   period_start, period_end, due_at (null: time alone changes nothing before the period ends), reduced_config (null: nothing
---   reduced), observed (null: nothing withheld), reached, base_limit_tokens, inputs_key, evaluate_at, evaluate_below,
---   evaluate_at_usd, evaluate_below_usd (text, null: never), inputs (what it was decided from),
---   at (absent: the database's present) }.
+--   period_start, period_end, due_at (null: time alone changes nothing before the period ends), lapses (true: what is taken away
+--   is until period_end alone), reduced_config (null: nothing reduced), observed (null: nothing withheld), reached,
+--   base_limit_tokens, inputs_key, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd (text, null: never),
+--   inputs (what it was decided from), at (absent: the database's present) }.
 -- Returns: one row: applied (false: somebody was quicker, load again), changed (a new decision is on record),
 --   again (usage passed the outlook meanwhile: evaluate again), and the state that now holds.
 -- Locks: the enforcement state, then the period total. Invariant: versions and revisions only rise; version rises exactly
@@ -12,7 +12,7 @@
 create function public.apply_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, again boolean, organization_id uuid, state text, version text, revision text,
-  reason text, decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+  reason text, decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -24,8 +24,8 @@ declare
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, base_limit_tokens bigint,
-    inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
+    period_end timestamptz, due_at timestamptz, lapses boolean, reduced_config jsonb, observed jsonb, reached jsonb,
+    base_limit_tokens bigint, inputs_key text, evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric,
     inputs jsonb, at timestamptz);
   -- JSON's null is no SQL null in a jsonb column.
   wanted.reduced_config := nullif(wanted.reduced_config, 'null');
@@ -71,7 +71,8 @@ begin
     update tollgate.enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
+      due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
+      reduced_config = wanted.reduced_config, observed = wanted.observed,
       reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
       decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
@@ -88,7 +89,7 @@ begin
 
   organization_id := wanted.organization_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id;
-  period_end := held.period_end; reduced_config := held.reduced_config; epoch := control.epoch::text;
+  period_end := held.period_end; lapses := held.lapses; reduced_config := held.reduced_config; epoch := control.epoch::text;
   return next;
 end
 $$;

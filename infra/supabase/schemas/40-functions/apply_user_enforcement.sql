@@ -1,11 +1,13 @@
 -- Purpose: put the decision on one user into force, if the state is still the one it was made from.
--- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), without
---   base_limit_tokens. Returns: one row: applied, changed, and the state that now holds.
--- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement.
+-- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), shared_key and
+--   seen_changes (from load_user_positions), without base_limit_tokens.
+-- Returns: one row: applied, changed, and the state that now holds.
+-- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement; what has changed since it was decided
+--   leaves the user due.
 create function public.apply_user_enforcement(decision jsonb)
 returns table (
   applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
-  decision_id uuid, period_end timestamptz, reduced_config jsonb, epoch text)
+  decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -13,12 +15,14 @@ declare
   wanted record;
   held tollgate.user_enforcement_states;
   made tollgate.quota_decisions;
+  outlook tollgate.user_quotas;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
-    period_end timestamptz, due_at timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, inputs_key text,
+    period_end timestamptz, due_at timestamptz, lapses boolean, reduced_config jsonb, observed jsonb, reached jsonb,
+    inputs_key text,
     evaluate_at bigint, evaluate_below bigint, evaluate_at_usd numeric, evaluate_below_usd numeric, from_date date,
-    to_date date, inputs jsonb, at timestamptz);
+    to_date date, shared_key text, seen_changes bigint, inputs jsonb, at timestamptz);
   wanted.reduced_config := nullif(wanted.reduced_config, 'null');
   wanted.observed := nullif(wanted.observed, 'null');
 
@@ -57,24 +61,32 @@ begin
     update tollgate.user_enforcement_states s set
       state = wanted.state, version = held.version, revision = held.revision, reason = wanted.reason,
       decision_id = held.decision_id, period_start = wanted.period_start, period_end = wanted.period_end,
-      due_at = coalesce(wanted.due_at, 'infinity'), reduced_config = wanted.reduced_config, observed = wanted.observed,
-      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, decided_at = held.decided_at
+      due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
+      reduced_config = wanted.reduced_config, observed = wanted.observed,
+      reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, shared_key = wanted.shared_key,
+      decided_at = held.decided_at
     where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
     returning s.* into held;
     -- Who falls under a default gets a row for the outlook. Version 0, as without a row: inputs_key goes on to agree.
     insert into tollgate.user_quotas as u (organization_id, user_id, is_own, version, updated_by, from_date, to_date, evaluate_at,
-      evaluate_below, evaluate_at_usd, evaluate_below_usd)
+      evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)
     values (wanted.organization_id, wanted.user_id, false, 0, wanted.actor, wanted.from_date, wanted.to_date, wanted.evaluate_at,
-      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd)
+      wanted.evaluate_below, wanted.evaluate_at_usd, wanted.evaluate_below_usd, wanted.seen_changes)
     on conflict (organization_id, user_id) do update set
       from_date = excluded.from_date, to_date = excluded.to_date, evaluate_at = excluded.evaluate_at,
       evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
-      evaluate_below_usd = excluded.evaluate_below_usd;
+      evaluate_below_usd = excluded.evaluate_below_usd, seen_changes = excluded.seen_changes
+    returning u.* into outlook;
+    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked.
+    if tollgate.is_beyond_outlook(outlook) then
+      update tollgate.user_quotas u set changes = u.changes + 1
+      where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
+    end if;
   end if;
 
   organization_id := wanted.organization_id; user_id := wanted.user_id; state := held.state; version := held.version::text;
   revision := held.revision::text; reason := held.reason; decision_id := held.decision_id; period_end := held.period_end;
-  reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
+  lapses := held.lapses; reduced_config := held.reduced_config; epoch := (select c.epoch::text from tollgate.enforcement_control c);
   return next;
 end
 $$;

@@ -4,11 +4,11 @@
 create function public.find_enforcement(for_organization uuid)
 returns table (
   organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
-  period_end timestamptz, reduced_config jsonb, epoch text, settled boolean, deaf_ms integer)
+  period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text, settled boolean, deaf_ms integer)
 language sql stable security invoker set search_path = ''
 as $$
   select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
-    s.reduced_config, c.epoch::text, s.inputs_key = i.inputs_key,
+    s.lapses, s.reduced_config, c.epoch::text, s.inputs_key = i.inputs_key,
     (select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer
       from tollgate.deaf_gates g where g.leased_until > clock_timestamp())
   from tollgate.enforcement_states s

@@ -1,7 +1,7 @@
 -- Purpose: all that an access token says of a user. Parameters: for_user. Returns: no row for an unknown user or one
 --   without an organization, else one; limit_tokens null = unlimited; version is the
 --   organization's and the user's together: it rises whenever either does; state, reason and decision are the user's where
---   the user alone is revoked; while enforcement is paused nobody is.
+--   the user alone is revoked; while enforcement is paused nobody is, and what has lapsed with its period is over.
 -- Invariant: read in one statement, so that a token never mixes two states. Reads only.
 create function public.find_login(for_user uuid)
 returns table (
@@ -14,11 +14,13 @@ as $$
   select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
     o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
     i.limit_tokens::text,
-    case when c.paused then 'active' when r.is_user_revoked then u.state else coalesce(s.state, 'active') end,
-    (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, s.reduced_config,
+    case when c.paused then 'active' when r.is_user_revoked then u.state when e.is_over then 'active'
+      else coalesce(s.state, 'active') end,
+    (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, case when not e.is_over then s.reduced_config end,
     case when r.is_user_revoked then u.reason else s.reason end,
     case when r.is_user_revoked then u.decision_id else s.decision_id end,
-    case when r.is_user_revoked then u.period_end else s.period_end end, u.reduced_config, r.is_user_revoked
+    case when r.is_user_revoked then u.period_end else s.period_end end,
+    case when not e.is_user_over then u.reduced_config end, r.is_user_revoked
   from tollgate.directory_members m
   join tollgate.directory_organizations o on o.organization_id = m.organization_id
   join tollgate.quota_inputs i on i.organization_id = o.organization_id
@@ -27,7 +29,11 @@ as $$
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
   left join tollgate.user_enforcement_states u on u.organization_id = o.organization_id and u.user_id = m.user_id
   cross join lateral (
-    select coalesce(u.state = 'revoked', false) and s.state is distinct from 'revoked' as is_user_revoked) r
+    select coalesce(s.lapses and s.period_end <= now(), false) as is_over,
+      coalesce(u.lapses and u.period_end <= now(), false) as is_user_over) e
+  cross join lateral (
+    select coalesce(u.state = 'revoked', false) and not e.is_user_over
+      and (e.is_over or s.state is distinct from 'revoked') as is_user_revoked) r
   where m.user_id = for_user
 $$;
 

@@ -13,8 +13,9 @@ as $$
         i.limit_tokens, i.granted_tokens, i.policy, (i.manual_act ->> 'used_tokens')::bigint)
       else i.limit_tokens end,
     coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
-    -- What is ordered by hand holds at once, before the enforcer has put it into force.
-    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or s.state = 'revoked') is true,
+    -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
+    not l.is_lenient and m.act is distinct from 'exempt'
+      and (m.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true,
     case m.act when 'revoke' then 'manual_revoke' else s.reason end,
     case when m.act = 'revoke' and s.state is distinct from 'revoked' then (i.manual_act ->> 'decision_id')::uuid
       else s.decision_id end,
@@ -63,7 +64,8 @@ as $$
         when 'exempt' then null
         when 'restore' then tollgate.limit_after_restore(l.own_limit, 0, coalesce(u.policy, f.policy), v.used_tokens)
         else l.own_limit end as limit_tokens,
-      v.act is distinct from 'exempt' and (v.act = 'revoke' or s.state = 'revoked') is true as is_closed) n
+      v.act is distinct from 'exempt'
+        and (v.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true as is_closed) n
   where n.limit_tokens is not null or n.is_closed
 $$;
 

@@ -7,7 +7,7 @@
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
 -- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
---   login_sessions, reserved_totals, usage_by_organization_model, period_totals, in this order, each sorted.
+--   login_sessions, reserved_totals, usage_by_organization_model, user_quotas, period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -21,6 +21,7 @@ declare
   said tollgate.judged_event[] := '{}'; -- starts and ends of chat sessions
   claimed bigint[];
   taken bigint[];
+  with_due_users uuid[] := '{}';
   has_corrections boolean;
   has_sessions boolean;
   has_logins boolean;
@@ -70,7 +71,11 @@ begin
     holds := tollgate.settle_reservations(judged, fresh);
   end if;
   perform tollgate.roll_up_organization_models(entries);
-  totals := tollgate.add_period_totals(entries);
+  if tollgate.limits_users() then
+    with_due_users := tollgate.mark_due_users(
+      array(select e.organization_id from unnest(entries) e), array(select e.user_id from unnest(entries) e));
+  end if;
+  totals := tollgate.add_period_totals(entries, with_due_users);
   if has_corrections then
     outcomes := outcomes || tollgate.list_correction_outcomes(judged, taken);
   end if;

@@ -4,14 +4,14 @@
 create function public.list_enforcement()
 returns table (
   organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
-  period_end timestamptz, reduced_config jsonb, epoch text)
+  period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language sql stable security invoker set search_path = ''
 as $$
-  select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
+  select s.organization_id, null::uuid, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end, s.lapses,
     s.reduced_config, c.epoch::text
   from tollgate.enforcement_states s cross join tollgate.enforcement_control c
   union all
-  select u.organization_id, u.user_id, u.state, u.version::text, u.revision::text, u.reason, u.decision_id, u.period_end,
+  select u.organization_id, u.user_id, u.state, u.version::text, u.revision::text, u.reason, u.decision_id, u.period_end, u.lapses,
     u.reduced_config, c.epoch::text
   from tollgate.user_enforcement_states u cross join tollgate.enforcement_control c
   where u.version > 0

@@ -1,7 +1,8 @@
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
---   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may have rows.
+--   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may
+--   have rows; users_to_enroll: enroll_users has something to do.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
@@ -9,7 +10,7 @@ returns table (
   base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
   manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
   cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
-  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll boolean,
   as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
@@ -19,12 +20,14 @@ as $$
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
     t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
     s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
-    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
-      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting), at
+    -- With a limit, or all rows of everybody would be hashed.
+    f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
+    f.is_limiting is true and tollgate.must_enroll(f), at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   where i.organization_id = for_organization
 $$;
 

@@ -1,37 +1,54 @@
--- Purpose: the users whose own limit must be looked at. Parameters: at, only_organization (null: all).
--- Returns: a row a user: organization_id, user_id.
--- Invariant: who needs no evaluation is not listed. Reads only, with the caller's rights.
-create function tollgate.list_due_users(at timestamptz, only_organization uuid default null)
-returns table (organization_id uuid, user_id uuid)
-language sql stable security invoker set search_path = ''
-as $$
-  select i.organization_id, i.user_id
-  from tollgate.user_inputs_at(at) i
-  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
-  where (only_organization is null or i.organization_id = only_organization)
-    and (i.is_due or s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key
-      or (s.user_id is null and (i.limit_tokens = 0 or i.manual_act is not null)))
-$$;
-
 -- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
--- Parameters: for_organization, at (default: the database's present). Returns: a row a user, by id; as load_quota_position.
+-- Parameters: for_organization, at (default: the database's present), max_rows. Returns: a row a user, by id; as
+--   load_quota_position; limit and ladder are the user's own, else those of the organization's default for users; policy_version
+--   rises with either; usage is that of the period's days; changes: what apply_user_enforcement takes as seen_changes.
 -- Reads only.
-create function public.load_user_positions(for_organization uuid, at timestamptz default now())
+create function public.load_user_positions(
+  for_organization uuid, at timestamptz default now(), max_rows integer default 500)
 returns table (
   organization_id uuid, user_id uuid, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
-  policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, used_tokens text, cost_usd text, state text,
-  version text, revision text, reached jsonb, from_date text, to_date text, as_of timestamptz)
+  policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, shared_key text, changes text,
+  used_tokens text, reserved_tokens text, cost_usd text, counted_at timestamptz, state text, version text, revision text,
+  reached jsonb, from_date text, to_date text, as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
-  select i.organization_id, i.user_id, i.period_start, i.period_end, i.limit_tokens::text, i.policy, i.policy_version::text,
-    i.reduced_configs, i.mode, i.manual_act, i.inputs_key, i.used_tokens::text, i.cost_usd::text, coalesce(s.state, 'active'),
-    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), i.from_date::text, i.to_date::text, at
-  from tollgate.user_inputs_at(at) i
-  join tollgate.list_due_users(at, for_organization) d on d.organization_id = i.organization_id and d.user_id = i.user_id
-  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = i.user_id
+  with held as materialized (
+    select h.user_id, sum(h.total_tokens) as reserved_tokens
+    from tollgate.reservations h
+    where h.organization_id = for_organization and h.state in ('held', 'committing')
+      and not tollgate.is_due_hold(h.state, h.expires_at)
+    group by h.user_id
+  )
+  select i.organization_id, d.user_id, i.period_start, i.period_end,
+    case when q.is_own then q.max_tokens else f.max_tokens end::text, coalesce(q.policy, f.policy),
+    (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
+    md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
+    k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
+    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, coalesce(s.state, 'active'), coalesce(s.version, 0)::text,
+    s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
+  from tollgate.quota_inputs_at(at) i
+  left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  cross join lateral (
+    select tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) as shared_key) k
+  cross join lateral (
+    select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) b
+  cross join lateral tollgate.list_due_users(i.organization_id, k.shared_key, at, max_rows) d
+  left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = d.user_id
+  left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = d.user_id
+  left join tollgate.user_enforcement_overrides v
+    on v.organization_id = i.organization_id and v.user_id = d.user_id and (v.until is null or v.until > at)
+  cross join lateral (
+    select case when v.user_id is not null then jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens',
+      v.used_tokens::text, 'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end as manual_act) a
+  cross join lateral (
+    select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd,
+      max(r.updated_at) as counted_at
+    from public.usage_metrics r
+    where r.organization_id = i.organization_id and r.user_id = d.user_id and r.date >= b.from_date and r.date < b.to_date) m
+  left join held e on e.user_id = d.user_id
   where i.organization_id = for_organization
-  order by i.user_id
+  order by d.user_id
 $$;
 
 revoke execute on function public.load_user_positions from public, anon, authenticated;
-grant execute on function tollgate.list_due_users, public.load_user_positions to tollgate_quota_enforcer, service_role;
+grant execute on function public.load_user_positions to tollgate_quota_enforcer, service_role;

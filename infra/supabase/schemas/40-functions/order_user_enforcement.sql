@@ -54,10 +54,10 @@ begin
       act = excluded.act, until = excluded.until, used_tokens = excluded.used_tokens, cost_usd = excluded.cost_usd,
       actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
   end if;
-  -- A row without an own limit: the enforcer looks at whoever has one.
-  insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+  -- The enforcer looks at whoever has a row that is due.
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, version, updated_by)
   values (asked.organization_id, asked.user_id, false, 0, asked.actor)
-  on conflict do nothing;
+  on conflict (organization_id, user_id) do update set changes = q.changes + 1;
   perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'user:' || asked.user_id,
     jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id),
     asked.organization_id);

@@ -1,7 +1,7 @@
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
 -- Locks: all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
---   the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
+--   user_quotas of the day's users (whoever of them has a limit is looked at again), the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
 --   Only rows that were locked are written: one that comes meanwhile is right, and locking it would break the order.
@@ -38,6 +38,8 @@ begin
   on conflict do nothing;
   organization_models := array(select m from tollgate.usage_by_organization_model m
     where m.organization_id = for_organization and m.date = for_date order by m.model for update);
+  perform tollgate.mark_due_users(
+    array(select for_organization from unnest(users) u), array(select u.user_id from unnest(users) u), true);
   perform tollgate.add_missing_periods(for_organization, for_date);
 
   update public.usage_metrics m set

@@ -4,7 +4,7 @@
 -- Locks: re-rates of the organization one after the other; a share of the books, since who has read a partition and then
 --   writes to it must not meet whoever makes or drops one; a share of the periods; identities of the events against
 --   corrections; then as ingest_usage: usage_metrics, usage_by_model, chat_sessions, usage_by_organization_model,
---   period_totals, each sorted.
+--   user_quotas, period_totals, each sorted.
 -- Invariant: repeatable: what is posted is the difference to what is in the ledger.
 create function public.rerate_usage(request jsonb)
 returns table (model text, events integer, newly_priced integer, cost_difference text, charge_difference text)
@@ -48,6 +48,7 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   posted tollgate.judged_event[];
+  with_due_users uuid[];
 begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
   posted := tollgate.post_to_open_periods(entries);
@@ -55,7 +56,9 @@ begin
   perform tollgate.roll_up_days(posted);
   perform tollgate.roll_up_sessions(posted);
   perform tollgate.roll_up_organization_models(posted);
-  perform tollgate.add_period_totals(posted);
+  with_due_users := tollgate.mark_due_users(
+    array(select e.organization_id from unnest(posted) e), array(select e.user_id from unnest(posted) e));
+  perform tollgate.add_period_totals(posted, with_due_users);
 end
 $$;
 

@@ -16,7 +16,7 @@ begin
   values (organization, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id) do update set
     max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
-    updated_by = excluded.updated_by, updated_at = now();
+    is_enrolled = false, enrolled_upto = null, updated_by = excluded.updated_by, updated_at = now();
   perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
     jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
   return query select * from public.load_user_default(organization);

@@ -16,9 +16,9 @@ select tollgate.open_table('tollgate.grants',
 select tollgate.open_table('tollgate.grant_spending',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+  "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.user_quota_defaults', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select"]}');
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.user_enforcement_overrides',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.user_enforcement_states',

@@ -68,8 +68,8 @@ export const decisionReport = z.object({
  */
 export const userQuotaChange = z.strictObject({
   limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
-  // Optional: as it is; without any the default ladder.
-  policy: quotaPolicy.optional(),
+  // Optional: as it is; without any the default ladder. Chat sessions are limited by the organization's policy alone.
+  policy: quotaPolicy.omit({ session_max_tokens: true }).optional(),
 })
 
 /** Answer of `…/users/default/quota`: the limit of each user without an own one; `limit: null` is none, `policy: null` the default ladder. */

@@ -77,6 +77,9 @@ export const enforcement = z.object({
   reason: z.string().nullable(),
   decision_id: z.string().nullable(),
   period_end: z.string(),
+  // True: what the state takes away it takes until `period_end` alone, whether or not anybody decides then. Absent in
+  // messages of an older release: it does not.
+  lapses: z.boolean().optional(),
   reduced_config: reducedConfig.nullable(),
 })
 export type Enforcement = z.infer<typeof enforcement>

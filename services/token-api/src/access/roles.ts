@@ -100,6 +100,7 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
     audited: 'quota.changed',
     note: "an organization's admin may lower its limit, and change nothing else",
   },
+  'DELETE /v1/organizations/{id}/quota': { ...operators, scope: 'quota:write', audited: 'quota.changed' },
 
   'POST /v1/reservations': servers,
   'POST /v1/reservations/{id}/commit': servers,

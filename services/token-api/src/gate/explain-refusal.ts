@@ -44,11 +44,15 @@ function explainEnforcement(
     const detail = `What the organization may use has changed since this access token was issued: get a new one.${why}`
     return new ProblemError('token-refused', detail, { extensions })
   }
+  const who = reason === 'user_revoked' ? 'user' : 'organization'
+  return new ProblemError(`${who}-revoked`, `The ${who} has no access${describeEnd(who, enforcement)}.${why}`, {
+    extensions,
+  })
+}
+
+// What somebody ordered by hand ends with no period.
+function describeEnd(who: string, enforcement: ExplainedState | undefined): string {
+  if (enforcement?.reason === 'manual_revoke') return ': it was revoked by hand, until that is taken back or ends'
   const until = enforcement?.period_end ? ` until ${enforcement.period_end}` : ''
-  if (reason === 'user_revoked') {
-    const detail = `The user has no access${until}, unless the user's limit is raised.${why}`
-    return new ProblemError('user-revoked', detail, { extensions })
-  }
-  const detail = `The organization has no access${until}, unless its limit is raised.${why}`
-  return new ProblemError('organization-revoked', detail, { extensions })
+  return `${until}, unless the ${who}'s limit is raised`
 }

@@ -1,13 +1,17 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sampleClaims, sampleEnforcement } from '../testing/claims.ts'
-import { createEnforcementCopy, type GateState } from './enforcement-copy.ts'
-import { type FailMode, judge as judgeAll } from './gate.ts'
+import { createEnforcementCopy, type GateState, type Known } from './enforcement-copy.ts'
+import { type FailMode, type GatedClaims, type GateSettings, judge as judgeAt } from './gate.ts'
 import { createLease } from './lease.ts'
 import { createRevocationCopy } from './revocations.ts'
 
 const claims = sampleClaims({ ver: 3 })
 const NOTHING = { organization: undefined, user: undefined, control: undefined }
+
+const PERIOD_END = Date.parse('2026-12-01T00:00:00Z')
+const judgeAll = (ofClaims: GatedClaims, known: Known, leased: boolean, settings: GateSettings) =>
+  judgeAt(ofClaims, known, leased, settings, PERIOD_END - 1)
 
 /** Where only the organization was ever decided upon. */
 const judge = (ofClaims: typeof claims, organization: GateState | undefined, leased: boolean, failMode: FailMode) =>
@@ -40,6 +44,30 @@ describe('judge', () => {
   test('without a lease an open gate goes on with what it knew last', () => {
     expect(judge(claims, undefined, false, 'open')).toEqual({ accepted: true })
     expect(judge(claims, sampleEnforcement({ state: 'revoked' }), false, 'open')).toMatchObject({ accepted: false })
+  })
+})
+
+describe('judge, when the period of a decision is over and nobody has decided anew', () => {
+  const settings = { failMode: 'closed', observe: false } as const
+  const state = (changes: Parameters<typeof sampleEnforcement>[0]) =>
+    sampleEnforcement({ state: 'revoked', period_end: new Date(PERIOD_END).toISOString(), ...changes })
+  const reasonAt = (known: Partial<Known>, nowMs: number) => {
+    const verdict = judgeAt(claims, { ...NOTHING, ...known }, true, settings, nowMs)
+    return verdict.accepted ? undefined : verdict.reason
+  }
+
+  test.each(['organization', 'user'] as const)(
+    'what lapses of the %s is over at that instant, and not before',
+    (of) => {
+      const known = { [of]: state({ lapses: true, version: of === 'user' ? 0 : 3 }) }
+      expect([reasonAt(known, PERIOD_END - 1), reasonAt(known, PERIOD_END)]).toEqual([`${of}_revoked`, undefined])
+    },
+  )
+  test('a token from before the revocation stays superseded', () => {
+    expect(reasonAt({ organization: state({ lapses: true, version: 4 }) }, PERIOD_END)).toBe('superseded')
+  })
+  test.each([{ lapses: false }, {}])('what does not lapse (%j) refuses until somebody decides', (changes) => {
+    expect(reasonAt({ organization: state(changes) }, PERIOD_END + 86_400_000)).toBe('organization_revoked')
   })
 })
 

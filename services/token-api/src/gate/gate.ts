@@ -27,17 +27,24 @@ export interface GateSettings {
 }
 
 /**
- * Decides from the token's claims and the copy alone; who was never decided upon is active at the lowest version.
- * A token's version is the organization's and the user's together.
+ * Decides from the token's claims, the copy and the time alone; who was never decided upon is active at the lowest version.
+ * A token's version is the organization's and the user's together. What was decided until the end of a period is over then,
+ * also where nobody is there to decide anew.
  */
-export function judge(claims: GatedClaims, known: Known, leased: boolean, settings: GateSettings): GateVerdict {
+export function judge(
+  claims: GatedClaims,
+  known: Known,
+  leased: boolean,
+  settings: GateSettings,
+  nowMs: number,
+): GateVerdict {
   if (!leased && settings.failMode === 'closed') return { accepted: false, reason: 'gate_unavailable' }
   const { organization, user, control } = known
   if (settings.observe || control?.paused) return { accepted: true }
-  if (organization?.state === 'revoked') {
+  if (isRevoked(organization, nowMs)) {
     return { accepted: false, reason: 'organization_revoked', enforcement: organization }
   }
-  if (user?.state === 'revoked') return { accepted: false, reason: 'user_revoked', enforcement: user }
+  if (isRevoked(user, nowMs)) return { accepted: false, reason: 'user_revoked', enforcement: user }
   const version = organization?.version ?? control?.version_floor ?? 0
   if (claims.ver < version + (user?.version ?? 0)) {
     // Which of the two it was the token does not tell; the user's is the more particular one.
@@ -45,4 +52,9 @@ export function judge(claims: GatedClaims, known: Known, leased: boolean, settin
     return { accepted: false, reason: 'superseded', enforcement: isUsers ? user : organization }
   }
   return { accepted: true }
+}
+
+function isRevoked(state: GateState | undefined, nowMs: number): boolean {
+  if (state?.state !== 'revoked') return false
+  return state.lapses !== true || Date.parse(state.period_end) > nowMs
 }

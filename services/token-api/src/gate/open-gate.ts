@@ -47,7 +47,7 @@ export function openGate(options: GateOptions): Gate {
       if (reason !== undefined) return { accepted: false, reason }
       // Fail open goes on with what was known last; an instance that never loaded anything knows nothing to go on with.
       if (!isLoaded) return { accepted: false, reason: 'gate_unavailable' }
-      return judge(claims, copy.get(claims.organization.id, claims.sub), lease.isHeld(), options)
+      return judge(claims, copy.get(claims.organization.id, claims.sub), lease.isHeld(), options, options.now())
     },
     announce: announcer.announce,
     announceState: announcer.announceState,

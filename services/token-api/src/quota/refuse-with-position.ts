@@ -8,11 +8,7 @@ import type { HeaderSink } from './rate-limit-headers.ts'
  * The problem of a refusal. The answer gets the RateLimit headers where an enforcement state is the reason; whoever shows a
  * credential that is no longer good learns nothing of its organization.
  */
-export function refuseWithPosition(
-  refusal: Refusal,
-  reply: HeaderSink,
-  showPosition: Positions['show'],
-): ProblemError {
+export function refuseWithPosition(refusal: Refusal, reply: HeaderSink, showPosition: Positions['show']): ProblemError {
   if (refusal.enforcement !== undefined) showPosition(reply, refusal.enforcement.organization_id)
   return explainRefusal(refusal)
 }

@@ -106,6 +106,9 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
     path: `/v1/organizations/${organizationId}/quota`,
     json: { limit: 1_000 },
   }),
+  'DELETE /v1/organizations/{id}/quota': ({ organizationId }) => ({
+    path: `/v1/organizations/${organizationId}/quota`,
+  }),
   'GET /v1/organizations/{id}/users/{user}/quota': ({ organizationId, userId }) => ({
     path: `/v1/organizations/${organizationId}/users/${userId}/quota`,
   }),

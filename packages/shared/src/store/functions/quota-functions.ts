@@ -22,7 +22,9 @@ interface PositionRow {
   mode: EnforcementMode
   inputs_key: string
   used_tokens: string
+  reserved_tokens: string
   cost_usd: string
+  counted_at: string | null // when usage was last added; null: never in this period
   state: EnforcementState
   version: string
   revision: string | null
@@ -41,21 +43,22 @@ export interface QuotaPositionRow extends PositionRow {
   manual_act: ManualActRow | null
   grants_due: boolean
   next_expiry: string | null
-  reserved_tokens: string
   unpriced_events: string
-  counted_at: string | null
   reason: string | null
   decision_id: string | null
   state_period_start: string | null
   reduced_config: ReducedConfig | null
   observed: unknown
   has_user_limits: boolean
+  users_to_enroll: boolean
 }
 
 /** All that a decision on a user needs (`load_user_positions`). */
 export interface UserPositionRow extends PositionRow {
   user_id: string
   manual_act: ManualActRow | null
+  shared_key: string
+  changes: string
   from_date: string
   to_date: string
 }
@@ -73,6 +76,7 @@ interface DecisionArgs {
   period_start: string
   period_end: string
   due_at?: string | null // absent, as null: time alone changes nothing before the period ends
+  lapses?: boolean // absent, as false: what is taken away is not given back by the end of the period alone
   reduced_config: ReducedConfig | null
   observed?: unknown // absent, as null: nothing is withheld
   reached?: Readonly<Record<string, number>> // absent: no grace runs
@@ -96,6 +100,8 @@ export interface UserEnforcementDecision extends DecisionArgs {
   user_id: string
   from_date: string
   to_date: string
+  shared_key: string
+  seen_changes: string
 }
 
 interface QuotaSetting {
@@ -105,6 +111,7 @@ interface QuotaSetting {
   period?: { time_zone: string; anchor_day: number } // absent: likewise
   mode?: EnforcementMode | null // absent: likewise; null: the installation's
   policy_version?: number | undefined // that the change was made from; absent: whichever
+  follow_plan?: boolean // absent: what is own stays
   actor: string
   only_lower: boolean
 }
@@ -189,7 +196,11 @@ interface EnforcementOrderArgs {
 /** Limits, decisions and enforcement. */
 export type QuotaFunctions = {
   load_quota_position: { args: { for_organization: string; at?: string }; row: QuotaPositionRow }
-  load_user_positions: { args: { for_organization: string; at?: string }; row: UserPositionRow }
+  load_user_positions: { args: { for_organization: string; at?: string; max_rows?: number }; row: UserPositionRow }
+  enroll_users: {
+    args: { for_organization: string; at?: string; max_rows?: number }
+    row: { done: boolean; more: boolean }
+  }
   set_quota: {
     args: { change: QuotaSetting }
     row: {
