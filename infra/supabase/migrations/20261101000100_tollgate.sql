@@ -8149,13 +8149,15 @@ grant execute on function tollgate.report_day_start to authenticated, service_ro
 -- schemas/45-reports/report_decisions.sql
 -- Purpose: what was decided over an organization, newest first, a page at a time. Parameters: query = { organization_id,
 --   limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
--- Returns: a row a decision; user_name null where it is the organization's own state.
+-- Returns: a row a decision; user_id null where it is the organization's own state; user_name and actor_name null for whoever
+--   is no member that the caller sees; inputs: what it was decided from, as the API's `inputs`; withheld: what a step would
+--   have done that has no effect (null: nothing), observed: whether there is such a step.
 -- Security definer: decisions are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
 --   else gets no row, as with GET /v1/organizations/{id}/decisions.
 create function public.report_decisions(query jsonb)
 returns table (
-  id uuid, decided_at timestamptz, kind text, user_name text, from_state text, to_state text, reason text, actor text,
-  observed boolean, cursor text)
+  id uuid, decided_at timestamptz, kind text, user_id uuid, user_name text, from_state text, to_state text, reason text,
+  actor text, actor_name text, observed boolean, withheld jsonb, inputs jsonb, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -8165,9 +8167,14 @@ declare
 begin
   if not tollgate.may_read_organization(organization) then return; end if;
   return query
-    select d.id, d.decided_at, d.kind, v.user_name, d.from_state, d.to_state, d.reason, d.actor, d.observed is not null, d.seq::text
+    with member as materialized (
+      select v.user_id, v.user_name from tollgate.visible_members(organization) v
+    )
+    select d.id, d.decided_at, d.kind, d.user_id, u.user_name, d.from_state, d.to_state, d.reason, d.actor, a.user_name,
+      d.observed is not null, d.observed, d.inputs, d.seq::text
     from tollgate.quota_decisions d
-    left join tollgate.visible_members(organization) v on v.user_id = d.user_id
+    left join member u on u.user_id = d.user_id
+    left join member a on 'user:' || a.user_id = d.actor
     where d.organization_id = organization and (asked ->> 'after' is null or d.seq < (asked ->> 'after')::bigint)
     order by d.seq desc
     limit least(greatest(coalesce((asked ->> 'limit')::integer, 50), 1), 200);
@@ -8176,6 +8183,60 @@ $$;
 
 revoke execute on function public.report_decisions from public, anon;
 grant execute on function public.report_decisions to authenticated;
+
+-- schemas/45-reports/report_grants.sql
+-- Purpose: the grants of an organization one by one, newest first, a page at a time, for its admin. Parameters: query =
+--   { organization_id, limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
+-- Returns: a row a grant; state: open, spent or expired; left_tokens is what may still be spent ('0' of one that is over),
+--   spent_tokens what it has given up to now, in all periods; actor_name null for whoever is no member that the caller sees.
+-- Security definer: grants are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
+--   else gets no row.
+create function public.report_grants(query jsonb)
+returns table (
+  id uuid, amount_tokens text, left_tokens text, spent_tokens text, priority integer, expires_at timestamptz, reason text,
+  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, cursor text)
+language plpgsql stable security definer set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  seen jsonb := (asked ->> 'after')::jsonb;
+begin
+  if not tollgate.may_read_organization(organization) then return; end if;
+  return query
+    with page as materialized (
+      select g.* from tollgate.grants g
+      where g.organization_id = organization
+        and (seen is null or (g.created_at, g.id) < ((seen ->> 0)::timestamptz, (seen ->> 1)::uuid))
+      order by g.created_at desc, g.id desc
+      limit least(greatest(coalesce((asked ->> 'limit')::integer, 50), 1), 200)
+    ), spread as materialized (
+      select u.grant_id, u.size, u.spent
+      from tollgate.quota_inputs_at(now()) i
+      left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+      cross join lateral tollgate.spread_usage(i.organization_id, i.period_start, i.period_end, i.base_limit_tokens,
+        coalesce(t.used_tokens, 0)) u
+      where i.organization_id = organization
+    ), counted as (
+      select g.*, coalesce(g.closed_at is not null or g.expires_at <= now(), false) as is_over, u.size - u.spent as rest,
+        case when u.grant_id is null then (
+            select coalesce(sum(s.spent_tokens), 0) from tollgate.grant_spending s where s.grant_id = g.id)
+          else g.amount_tokens - (u.size - u.spent) end::bigint as given
+      from page g left join spread u on u.grant_id = g.id and g.closed_at is null
+    )
+    select c.id, c.amount_tokens::text, case when c.is_over then 0 else coalesce(c.rest, c.amount_tokens - c.given) end::text,
+      c.given::text, c.priority, c.expires_at, c.reason, c.actor, v.user_name, c.created_at, c.closed_at,
+      case when c.given >= c.amount_tokens then 'spent' when c.is_over then 'expired' else 'open' end,
+      jsonb_build_array(c.created_at, c.id)::text
+    from counted c
+    left join tollgate.visible_members(organization) v on 'user:' || v.user_id = c.actor
+    order by c.created_at desc, c.id desc;
+end
+$$;
+
+revoke execute on function public.report_grants from public, anon;
+grant execute on function public.report_grants to authenticated, service_role;
 
 -- schemas/45-reports/report_me.sql
 -- Purpose: who is signed in, for a dashboard's first view. Parameters: none. Returns: no row for a user without a profile,
@@ -8243,6 +8304,8 @@ grant execute on function public.report_organizations to authenticated;
 --   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
 --   policy_version: of the own limit and ladder, as set_quota takes it back; '0': none;
 --   manual_act: { act, until (null: until it is taken back) }, null: none, to the same;
+--   user_default: { limit_tokens (text; null: none), policy (null: the default ladder) }, what holds for each user without an
+--   own limit, null: nothing was set, to the same;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -8251,7 +8314,7 @@ returns table (
   organization_id uuid, name text, plan_type text, time_zone text, period_start timestamptz, period_end timestamptz,
   limit_tokens text, granted_tokens text, used_tokens text, reserved_tokens text, cost_usd text, unpriced_events text,
   state text, reason text, decision_id uuid, mode text, steps jsonb, policy jsonb, policy_version text,
-  manual_act jsonb, fresh_at timestamptz, as_of timestamptz)
+  manual_act jsonb, user_default jsonb, fresh_at timestamptz, as_of timestamptz)
 language sql stable security definer set search_path = ''
 as $$
   select p.organization_id, o.name, o.plan_type, p.time_zone, p.period_start, p.period_end, p.base_limit_tokens,
@@ -8260,9 +8323,12 @@ as $$
     p.mode, tollgate.report_steps(p.policy, p.limit_tokens::bigint, p.granted_tokens::bigint),
     case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version,
     case when tollgate.may_read_organization(p.organization_id) and p.manual_act is not null
-      then jsonb_build_object('act', p.manual_act -> 'act', 'until', p.manual_act -> 'until') end, p.counted_at, p.as_of
+      then jsonb_build_object('act', p.manual_act -> 'act', 'until', p.manual_act -> 'until') end,
+    case when tollgate.may_read_organization(p.organization_id) and f.is_limiting
+      then jsonb_build_object('limit_tokens', f.max_tokens::text, 'policy', f.policy) end, p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
+  left join tollgate.user_quota_defaults f on f.organization_id = p.organization_id
   where p.organization_id = (select tollgate.my_organization_id()) or (select tollgate.my_role()) = 'super_admin'
 $$;
 
@@ -8459,10 +8525,29 @@ revoke execute on function public.report_periods, public.report_statement from p
 grant execute on function public.report_periods, public.report_statement to authenticated, service_role;
 
 -- schemas/45-reports/report_summary.sql
--- Purpose: the totals of a span and of the span before it, as tiles show them. Parameters: query = { organization_id,
---   start, end (ISO days of the organization, end exclusive), user_id? }.
--- Returns: one row; each figure with the same of as many days before as `previous_…`; counts as text; cost null where
---   nothing is priced. Reads rollups, with the caller's rights: row level security decides.
+-- Purpose: where the span begins that another one is compared with. Parameters: q (the span), asked (its first day; null: as
+--   many days before as the span has). Returns: the day. Errors: 22023 where the two would overlap. Reads nothing.
+create function tollgate.previous_span_start(q tollgate.usage_report_query, asked date) returns date
+language plpgsql immutable security invoker set search_path = ''
+as $$
+declare
+  days integer := (q).end_date - (q).start_date;
+begin
+  if asked > (q).start_date - days then
+    raise exception 'the span before must end where the span begins, or earlier' using errcode = '22023';
+  end if;
+  return coalesce(asked, (q).start_date - days);
+end
+$$;
+
+grant execute on function tollgate.previous_span_start to authenticated, service_role;
+
+-- Purpose: the totals of a span and of an earlier one, as tiles show them. Parameters: query = { organization_id, start, end
+--   (ISO days of the organization, end exclusive), user_id?, previous_start? (the first day of the earlier span; absent: it
+--   ends where this one begins) }.
+-- Returns: one row; each figure with the same of as many days from previous_start on as `previous_…`; counts as text; cost
+--   null where nothing is priced. Errors: 22023 where the two spans overlap. Reads rollups, with the caller's rights: row
+--   level security decides.
 create function public.report_summary(query jsonb)
 returns table (
   tokens_used text, cost_usd text, charge_usd text, message_count text, active_users text, sessions text,
@@ -8472,21 +8557,24 @@ language sql stable security invoker set search_path = '' set jit = off
 as $$
   with asked as materialized (
     select (q).organization_id, (q).start_date, (q).end_date, (q).user_id,
-      (q).start_date - ((q).end_date - (q).start_date) as before_date
+      tollgate.previous_span_start(q, (tollgate.unwrap(query) ->> 'previous_start')::date) as before_date
     from (select tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
+  ), span as materialized (
+    select a.organization_id, a.user_id, s.is_current, s.first_day, s.first_day + (a.end_date - a.start_date) as end_day
+    from asked a cross join lateral (values (true, a.start_date), (false, a.before_date)) s (is_current, first_day)
   ), usage as (
-    select m.date >= a.start_date as is_current, sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost,
+    select s.is_current, sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost,
       sum(m.charge_usd) as charge, sum(m.message_count) as messages, sum(m.event_count) as events,
       sum(m.unpriced_events) as unpriced, count(distinct m.user_id) filter (where m.tokens_used > 0) as users
-    from asked a join public.usage_metrics m on m.organization_id = a.organization_id
-      and m.date >= a.before_date and m.date < a.end_date and (a.user_id is null or m.user_id = a.user_id)
+    from span s join public.usage_metrics m on m.organization_id = s.organization_id
+      and m.date >= s.first_day and m.date < s.end_day and (s.user_id is null or m.user_id = s.user_id)
     group by 1
   ), session as (
-    select s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date) as is_current, count(*) as sessions
-    from asked a join public.chat_sessions s on s.organization_id = a.organization_id
-      and s.started_at >= tollgate.report_day_start(a.organization_id, a.before_date)
-      and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
-      and (a.user_id is null or s.user_id = a.user_id)
+    select s.is_current, count(*) as sessions
+    from span s join public.chat_sessions c on c.organization_id = s.organization_id
+      and c.started_at >= tollgate.report_day_start(s.organization_id, s.first_day)
+      and c.started_at < tollgate.report_day_start(s.organization_id, s.end_day)
+      and (s.user_id is null or c.user_id = s.user_id)
     group by 1
   )
   select coalesce(n.tokens, 0)::text, case when n.unpriced = n.events and n.events > 0 then null else coalesce(n.cost, 0) end::text,
@@ -8538,14 +8626,29 @@ $$;
 revoke execute on function public.report_usage from public, anon;
 grant execute on function public.report_usage to authenticated, service_role;
 
+-- Purpose: report_usage as one value, for callers whose API cuts answers off after so many rows (PostgREST's max_rows, 1,000 on
+--   Supabase): a report is whole or fails, and never a part that looks like it. Parameters: as report_usage.
+-- Returns: its rows as a jsonb array, in its order. Row level security decides what the caller sees.
+create function public.report_usage_whole(query jsonb) returns jsonb
+language sql stable security invoker set search_path = '' set jit = off
+as $$
+  select coalesce(jsonb_agg(r.row order by r.ordinality), '[]')
+  from (select to_jsonb(u) - 'ordinality' as row, u.ordinality from public.report_usage(query) with ordinality u) r
+$$;
+
+revoke execute on function public.report_usage_whole from public, anon;
+grant execute on function public.report_usage_whole to authenticated, service_role;
+
 -- schemas/45-reports/report_user_limits.sql
 -- Purpose: the users of an organization with what they have used in the present period and their own limits, for its admin.
 -- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
--- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens null = no limit of its own; state is that of
---   the own limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
+-- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens is what holds for the user alone (null = none),
+--   limit_from whose it is: `user`, or the organization's `default` for its users (null: nobody set one); state is that of
+--   this limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
 --   super_admin see them, anybody else gets no row.
 create function public.report_user_limits(query jsonb)
-returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, state text, reason text, cursor text)
+returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, limit_from text,
+  state text, reason text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -8566,11 +8669,14 @@ begin
         and (seen is null or (coalesce(nullif(m.full_name, ''), m.email), m.user_id) > (seen ->> 0, (seen ->> 1)::uuid))
       order by 2, 1 limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)
     )
-    select m.user_id, m.user_name, m.role, u.used::text, q.max_tokens::text, coalesce(s.state, 'active'), s.reason,
+    select m.user_id, m.user_name, m.role, u.used::text,
+      case when q.is_own then q.max_tokens else f.max_tokens end::text,
+      case when q.is_own then 'user' when f.is_limiting then 'default' end, coalesce(s.state, 'active'), s.reason,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p
     left join tollgate.user_quotas q on q.organization_id = organization and q.user_id = m.user_id
+    left join tollgate.user_quota_defaults f on f.organization_id = organization
     left join tollgate.user_enforcement_states s on s.organization_id = organization and s.user_id = m.user_id
     cross join lateral (
       select coalesce(sum(r.tokens_used), 0)::bigint as used from public.usage_metrics r

@@ -2,9 +2,10 @@ import { createClient, type SupabaseClient } from '@supabase/supabase-js'
 import { createTestDatabase, startTestSupabase, type TestSupabase } from '@tollgate/local-stack/testing'
 import pg from 'pg'
 
-/** The organization that the reports are asked about; B is a stranger to it. */
+/** The organization that the reports are asked about. */
 export const A = '00000000-0000-4000-8000-00000000000a'
-const B = '00000000-0000-4000-8000-00000000000b'
+/** The stranger's organization. */
+export const B = '00000000-0000-4000-8000-00000000000b'
 const PEOPLE = {
   user: { organization: A, role: 'user' },
   admin: { organization: A, role: 'admin' },
@@ -32,6 +33,8 @@ export interface ReportsFixture {
   readonly clients: Record<Person, SupabaseClient>
   /** Calls a report function as one of them. */
   readonly report: (person: Person, fn: string, query: object) => Promise<Row[]>
+  /** What the ledger says of some usage. */
+  readonly ledgerTokens: (where: string) => Promise<bigint>
   readonly close: () => Promise<void>
 }
 
@@ -56,6 +59,12 @@ export async function openReports(): Promise<ReportsFixture> {
       const { data, error } = await clients[person].rpc(fn, { query })
       if (error) throw error
       return data as Row[]
+    },
+    ledgerTokens: async (where) => {
+      const { rows } = await sql.query(
+        `select coalesce(sum(total_tokens), 0)::text as n from tollgate.usage_events where ${where}`,
+      )
+      return BigInt(rows[0].n)
     },
     close: async () => {
       await sql.end()

@@ -1,8 +1,8 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
-import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { A, dayOf, openReports, type Person, type ReportsFixture, type Row, SPAN } from './reports-fixture.ts'
+import { describeQuotaReports } from './report-quota.ts'
+import { A, B, dayOf, openReports, type Person, type ReportsFixture, type Row, SPAN } from './reports-fixture.ts'
 
 // The report functions as the dashboard calls them: through supabase-js, with the signed-in user's own token.
 let fixture: ReportsFixture
@@ -23,12 +23,7 @@ const usage = (person: Person, query: object): Promise<Row[]> =>
 
 const total = (rows: Row[], column: string): bigint => rows.reduce((sum, row) => sum + BigInt(row[column] ?? 0), 0n)
 
-async function ledgerTokens(where: string): Promise<bigint> {
-  const { rows } = await sql.query(
-    `select coalesce(sum(total_tokens), 0)::text as n from tollgate.usage_events where ${where}`,
-  )
-  return BigInt(rows[0].n)
-}
+const ledgerTokens = (where: string): Promise<bigint> => fixture.ledgerTokens(where)
 
 describe('report_usage', () => {
   it.each<[string, object]>([
@@ -86,6 +81,23 @@ describe('report_usage', () => {
     expect(rows.find((row) => row.model === 'gpt-4o')?.cost_usd).toMatch(/^0\.\d+$/)
   })
 
+  it('as one value is whole where the API cuts rows off', async () => {
+    const models = Array.from({ length: 1_005 }, (_, n) => ({
+      ...{ type: 'usage.recorded', source: 'many', id: `event-${n}`, model: `model-${n}`, member: true },
+      ...{ time: `${dayOf(25)}T12:00:00Z`, received_at: new Date().toISOString(), imported: true, session_id: 'many' },
+      ...{ organization_id: B, user_id: ids.stranger, input_tokens: 1 + n, output_tokens: 0, message_count: 1 },
+      ...{ cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 },
+    }))
+    await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events: models })])
+    const day = { start: dayOf(25), end: dayOf(24), group_by: ['model'] }
+    const expected = await ledgerTokens(`organization_id = '${B}' and usage_date = '${dayOf(25)}'`)
+    const whole = await report('stranger', 'report_usage_whole', { organization_id: B, ...day })
+    expect([whole.length, total(whole, 'tokens_used')]).toEqual([1_005, expected])
+    const cut = await report('stranger', 'report_usage', { organization_id: B, ...day })
+    expect([cut.length, whole.slice(0, 1_000)]).toEqual([1_000, cut])
+    expect(await report('admin', 'report_usage_whole', { organization_id: B, ...day })).toEqual([])
+  })
+
   it('names users by full name, else e-mail', async () => {
     const rows = await usage('admin', { bucket: 'total', group_by: ['user'] })
     expect(rows.map((row) => row.user_name).sort()).toEqual(['The user', 'admin@example.com'])
@@ -111,6 +123,19 @@ describe('report_summary', () => {
       String(await ledgerTokens(`${own} >= '${dayOf(19)}' and usage_date < '${dayOf(9)}'`)),
     )
     expect(row?.active_users).toBe('2')
+  })
+
+  it('compares with as many days from another day on, never with its own', async () => {
+    const query = { organization_id: A, start: dayOf(4), end: dayOf(2), previous_start: dayOf(19) }
+    const [row] = await report('admin', 'report_summary', query)
+    const own = `organization_id = '${A}' and usage_date`
+    expect([row?.tokens_used, row?.previous_tokens_used]).toEqual([
+      String(await ledgerTokens(`${own} >= '${dayOf(4)}' and usage_date < '${dayOf(2)}'`)),
+      String(await ledgerTokens(`${own} >= '${dayOf(19)}' and usage_date < '${dayOf(17)}'`)),
+    ])
+    await expect(report('admin', 'report_summary', { ...query, previous_start: dayOf(5) })).rejects.toMatchObject({
+      code: '22023',
+    })
   })
 
   it('shows a user own figures, a stranger zero', async () => {
@@ -147,60 +172,6 @@ describe('report_sessions', () => {
   })
 })
 
-describe('report_quota', () => {
-  it('shows members the position of their organization, and the steps of its ladder', async () => {
-    await sql.query(
-      `insert into tollgate.quota_policies (organization_id, max_tokens, updated_by) values ($1, 1000000, 'test')`,
-      [A],
-    )
-    const [row] = await report('user', 'report_quota', { organization_id: A })
-    const { rows } = await sql.query('select * from public.load_quota_position($1)', [A])
-    expect(row).toMatchObject({ name: 'A', used_tokens: rows[0].used_tokens, limit_tokens: '1000000', state: 'active' })
-    const expected = DEFAULT_QUOTA_POLICY.steps.map(({ at_percent, state }) => ({
-      ...{ at_tokens: String(at_percent * 10_000), at_usd: null, mode: 'hard', grace_seconds: 0 },
-      state,
-    }))
-    expect(row?.steps).toEqual(expected)
-  })
-
-  it('shows how the policy is configured to whoever sees the whole organization', async () => {
-    const policy = { steps: [{ at_usd: '5', state: 'warned' }], downgrade_to: {} }
-    await sql.query('update tollgate.quota_policies set policy = $2 where organization_id = $1', [A, policy])
-    const seenBy = async (person: Person) => (await report(person, 'report_quota', { organization_id: A }))[0]?.policy
-    expect(await seenBy('admin')).toEqual(policy)
-    expect(await seenBy('superAdmin')).toEqual(policy)
-    expect(await seenBy('user')).toBeNull()
-  })
-
-  it('tells each step as the enforcer looks at it: of both limits, above what was granted, none of a limit that is null', async () => {
-    const steps = [
-      { at_usd: '5.5', state: 'warned' },
-      { at_tokens: 100, state: 'downgraded', mode: 'soft' },
-      { at_percent: 33, state: 'revoked', grace_seconds: 60 },
-    ]
-    const told = async (cap: object, limit: number | null) => {
-      const policy = { steps, downgrade_to: {}, ...cap }
-      const { rows } = await sql.query('select tollgate.report_steps($1, $2, 7) as steps', [policy, limit])
-      return (rows[0].steps as Row[]).map((row) => [row.at_tokens, row.at_usd, row.state, row.mode, row.grace_seconds])
-    }
-    const tokens = [
-      ['107', null, 'downgraded', 'soft', 0],
-      ['331', null, 'revoked', 'hard', 60],
-    ]
-    const dollars = [null, '5.5', 'warned', 'hard', 0]
-    expect(await told({}, 1_001)).toEqual([...tokens, dollars])
-    expect(await told({ max_cost_usd: null }, 1_001)).toEqual(tokens)
-    expect(await told({ max_cost_usd: '10' }, null)).toEqual([[null, '3.3', 'revoked', 'hard', 60], dollars])
-    const smallest = [null, '0.000000000001', 'revoked', 'hard', 60]
-    expect(await told({ max_cost_usd: '0.000000000001' }, 1_001)).toEqual([...tokens, smallest, dollars])
-  })
-
-  it('shows another organization only to super_admin', async () => {
-    expect(await report('stranger', 'report_quota', { organization_id: A })).toEqual([])
-    expect(await report('superAdmin', 'report_quota', { organization_id: A })).toHaveLength(1)
-  })
-})
-
 describe('report_organizations', () => {
   it('is for super_admin, and finds by a part of the name, literally', async () => {
     const names = async (person: Person, search: string) =>
@@ -227,45 +198,7 @@ describe('report_organizations', () => {
   })
 })
 
-describe('report_user_limits', () => {
-  it('is for the admin of the organization and super_admin: what each used in the period, and the own limit', async () => {
-    await sql.query(
-      `insert into tollgate.user_quotas (organization_id, user_id, max_tokens, updated_by) values ($1, $2, 5000, 'test')`,
-      [A, ids.user],
-    )
-    const rows = await report('admin', 'report_user_limits', { organization_id: A })
-    expect(Object.fromEntries(rows.map((row) => [row.user_name, row.limit_tokens]))).toEqual({
-      'admin@example.com': null,
-      'The user': '5000',
-    })
-    const used = (id: string) =>
-      ledgerTokens(`user_id = '${id}' and usage_date >= date_trunc('month', now() at time zone 'UTC')::date`)
-    for (const row of rows) expect(row.used_tokens).toBe(String(await used(row.user_id ?? '')))
-    const [first] = await report('superAdmin', 'report_user_limits', { organization_id: A, limit: 1 })
-    const [second] = await report('superAdmin', 'report_user_limits', { organization_id: A, after: first?.cursor })
-    expect([first?.user_id, second?.user_id].toSorted()).toEqual([ids.admin, ids.user].toSorted())
-    for (const person of ['user', 'stranger'] as const) {
-      expect(await report(person, 'report_user_limits', { organization_id: A })).toEqual([])
-    }
-  })
-})
-
-describe('report_decisions', () => {
-  it('is for the admin of the organization and super_admin, newest first, in pages', async () => {
-    await sql.query(
-      `insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
-       select $1, 'active', 'warned', 0, 'step ' || n, 'enforcer', '{}' from generate_series(1, 3) n`,
-      [A],
-    )
-    const [first] = await report('admin', 'report_decisions', { organization_id: A, limit: 1 })
-    expect(first).toMatchObject({ reason: 'step 3', to_state: 'warned' })
-    const rest = await report('superAdmin', 'report_decisions', { organization_id: A, after: first?.cursor })
-    expect(rest.map((row) => row.reason)).toEqual(['step 2', 'step 1'])
-    for (const person of ['user', 'stranger'] as const) {
-      expect(await report(person, 'report_decisions', { organization_id: A })).toEqual([])
-    }
-  })
-})
+describe('quota', () => describeQuotaReports(() => fixture))
 
 it('report_me says who is signed in', async () => {
   const { data } = await clients.user.rpc('report_me')
@@ -275,6 +208,7 @@ it('report_me says who is signed in', async () => {
 it.each([
   ...['report_usage', 'report_summary', 'report_sessions', 'report_me'],
   ...['report_quota', 'report_organizations', 'report_decisions', 'report_user_limits', 'report_webhook_deliveries'],
+  ...['report_grants', 'report_usage_whole'],
 ])('anon may not call %s', async (fn) => {
   const { data, error } = await anon.rpc(fn, fn === 'report_me' ? {} : { query: { organization_id: A, ...SPAN } })
   expect(error?.code ?? data).toBe('42501')

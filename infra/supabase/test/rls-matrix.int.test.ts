@@ -14,6 +14,11 @@ beforeAll(async () => {
     [A],
   )
   await sql.query(
+    `select from public.create_grant(jsonb_build_object('organization_id', $1::uuid, 'amount', 5, 'reason', 'test',
+       'idempotency_key', 'matrix', 'actor', 'test'))`,
+    [A],
+  )
+  await sql.query(
     `with endpoint as (
        insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
        values (gen_random_uuid(), $1, 'https://example.com/', '{}', 'v1.x', 'test') returning id)

@@ -124,6 +124,7 @@ const toAdmins = { ...toMembers, user: 'nothing' } as const
 /** Functions of `public` that a signed-in user may call. */
 export const REPORTS: Readonly<Record<string, Readonly<Record<Asker, Told>>>> = {
   report_decisions: toAdmins,
+  report_grants: toAdmins,
   report_me: { ...toMembers, stranger: 'something' },
   report_organizations: { ...toAdmins, admin: 'nothing' },
   report_periods: toAdmins,
@@ -132,6 +133,7 @@ export const REPORTS: Readonly<Record<string, Readonly<Record<Asker, Told>>>> = 
   report_statement: toAdmins,
   report_summary: toMembers,
   report_usage: toMembers,
+  report_usage_whole: toMembers,
   report_user_limits: toAdmins,
   report_webhook_deliveries: toAdmins,
 }

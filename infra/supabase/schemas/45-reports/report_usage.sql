@@ -29,3 +29,16 @@ $$;
 
 revoke execute on function public.report_usage from public, anon;
 grant execute on function public.report_usage to authenticated, service_role;
+
+-- Purpose: report_usage as one value, for callers whose API cuts answers off after so many rows (PostgREST's max_rows, 1,000 on
+--   Supabase): a report is whole or fails, and never a part that looks like it. Parameters: as report_usage.
+-- Returns: its rows as a jsonb array, in its order. Row level security decides what the caller sees.
+create function public.report_usage_whole(query jsonb) returns jsonb
+language sql stable security invoker set search_path = '' set jit = off
+as $$
+  select coalesce(jsonb_agg(r.row order by r.ordinality), '[]')
+  from (select to_jsonb(u) - 'ordinality' as row, u.ordinality from public.report_usage(query) with ordinality u) r
+$$;
+
+revoke execute on function public.report_usage_whole from public, anon;
+grant execute on function public.report_usage_whole to authenticated, service_role;

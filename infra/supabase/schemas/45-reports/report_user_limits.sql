@@ -1,10 +1,12 @@
 -- Purpose: the users of an organization with what they have used in the present period and their own limits, for its admin.
 -- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
--- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens null = no limit of its own; state is that of
---   the own limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
+-- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens is what holds for the user alone (null = none),
+--   limit_from whose it is: `user`, or the organization's `default` for its users (null: nobody set one); state is that of
+--   this limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
 --   super_admin see them, anybody else gets no row.
 create function public.report_user_limits(query jsonb)
-returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, state text, reason text, cursor text)
+returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, limit_from text,
+  state text, reason text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -25,11 +27,14 @@ begin
         and (seen is null or (coalesce(nullif(m.full_name, ''), m.email), m.user_id) > (seen ->> 0, (seen ->> 1)::uuid))
       order by 2, 1 limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)
     )
-    select m.user_id, m.user_name, m.role, u.used::text, q.max_tokens::text, coalesce(s.state, 'active'), s.reason,
+    select m.user_id, m.user_name, m.role, u.used::text,
+      case when q.is_own then q.max_tokens else f.max_tokens end::text,
+      case when q.is_own then 'user' when f.is_limiting then 'default' end, coalesce(s.state, 'active'), s.reason,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p
     left join tollgate.user_quotas q on q.organization_id = organization and q.user_id = m.user_id
+    left join tollgate.user_quota_defaults f on f.organization_id = organization
     left join tollgate.user_enforcement_states s on s.organization_id = organization and s.user_id = m.user_id
     cross join lateral (
       select coalesce(sum(r.tokens_used), 0)::bigint as used from public.usage_metrics r
