@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs'
 import axe from 'axe-core'
-import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeChanges } from './support/changes.ts'
+import { columnOf, readCsv, separated, takeFile } from './support/files.ts'
 import { describeLive } from './support/live.ts'
-import { type Dashboard, openDashboard, textOf, tile, total } from './support/open-dashboard.ts'
-import { describeStatements } from './support/statements.ts'
+import { card, type Dashboard, openDashboard, textOf, tile, total } from './support/open-dashboard.ts'
+import { describeStatements, monthsAgo } from './support/statements.ts'
 
 let dashboard: Dashboard
 
@@ -24,10 +23,20 @@ describe('figures', () => {
     const { tokens, cost, messages } = await dashboard.ledger(`organization_id = '${dashboard.idOf('acme-research')}'`)
     await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
     expect(await textOf(tile(page, 'message_count'))).toBe(messages)
-    await expect.poll(() => textOf(total(page, 'tokens'))).toBe(tokens)
+    await expect.poll(() => textOf(total(page, 'tokens')), PATIENT).toBe(tokens)
     expect(await textOf(total(page, 'cost'))).toBe(`$${cost}`)
     expect(await page.locator('tbody', { hasText: 'acme-internal-llm' }).first().textContent()).toContain('unpriced')
     await page.getByText(/and \d+ calls unpriced/).waitFor()
+    // Nor is it $0 as a bar of cost: what has no price is told beside them.
+    await page.goto(`${dashboard.file.dashboard}/?metric=cost&model=acme-internal-llm`)
+    await page.getByText(/\d+ calls without a price: not in the bars/).waitFor(PATIENT)
+    const told = await page.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.getAttribute('aria-label')))
+    const { rows } = await dashboard.sql.query(
+      `select count(distinct usage_date)::int as n from tollgate.usage_events
+       where model = 'acme-internal-llm' and usage_date >= date_trunc('month', now() at time zone 'UTC')`,
+    )
+    expect(told.filter((text) => text?.endsWith(': unpriced'))).toHaveLength(rows[0].n)
+    expect(told.filter((text) => text?.endsWith(': $0.00'))).toHaveLength(told.length - rows[0].n)
   })
 
   it('a user sees the own usage alone, and neither statements, limits nor decisions', async () => {
@@ -35,7 +44,7 @@ describe('figures', () => {
     const user = dashboard.file.users.find(({ email }) => email === 'ada@acme-research.example')
     const { tokens } = await dashboard.ledger(`user_id = '${user?.id}'`)
     await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
-    for (const name of ['Limit and grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
+    for (const name of ['Limit', 'Grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
       expect(await page.getByRole('heading', { name }).count()).toBe(0)
     }
     await page.goto(`${dashboard.file.dashboard}/?view=statement`)
@@ -91,7 +100,16 @@ describe('habits', () => {
     await expect.poll(table, PATIENT).toContain('gpt-4o')
     await page.getByLabel('Span').selectOption('last-30-days')
     expect(new URL(page.url()).searchParams.get('preset')).toBe('last-30-days')
-    await expect.poll(() => page.locator('.bar').count()).toBe(30)
+    await expect.poll(() => page.locator('.bar').count(), PATIENT).toBe(30)
+    // A range of one's own begins with what is shown, and a day beyond its other end takes that end along.
+    await page.getByLabel('Span').selectOption('custom')
+    const range = () => ['start', 'end'].map((name) => new URL(page.url()).searchParams.get(name))
+    await expect.poll(() => page.locator('.bar').count(), PATIENT).toBe(30)
+    const [start = '', end] = range()
+    await page.getByLabel('to', { exact: true }).fill('2020-01-31')
+    expect(range()).toEqual(['2020-01-31', '2020-01-31'])
+    await page.goBack()
+    expect(range()).toEqual([start, end])
   })
 
   it('a key on a day opens its hours, and a range of two days shows them too, with the same totals', async () => {
@@ -99,9 +117,20 @@ describe('habits', () => {
     const bar = page.locator('.bar', { has: page.locator('i') }).first()
     await bar.waitFor(PATIENT)
     await bar.focus()
+    const motionOf = () =>
+      bar
+        .locator('i')
+        .first()
+        .evaluate((part) => {
+          const page = globalThis as unknown as { getComputedStyle(of: unknown): { transitionDuration: string } }
+          return page.getComputedStyle(part).transitionDuration
+        })
+    expect(await motionOf()).toContain('0.2s')
+    await page.emulateMedia({ reducedMotion: 'reduce' })
+    expect(await motionOf()).toBe('0s')
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: /Usage of/ }).waitFor()
-    await expect.poll(() => page.locator('.bar').count()).toBe(24)
+    await expect.poll(() => page.locator('.bar').count(), PATIENT).toBe(24)
     const day = new URL(page.url()).searchParams.get('day') ?? expect.fail('no day in the address')
     const dayTokens = async (until: string) =>
       (
@@ -109,12 +138,12 @@ describe('habits', () => {
           `organization_id = '${dashboard.idOf('acme-research')}' and usage_date between '${day}' and '${until}'`,
         )
       ).tokens
-    await expect.poll(() => textOf(total(page, 'tokens'))).toBe(await dayTokens(day))
+    await expect.poll(() => textOf(total(page, 'tokens')), PATIENT).toBe(await dayTokens(day))
     await page.goBack()
     const next = new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
     await page.goto(`${dashboard.file.dashboard}/?preset=custom&start=${day}&end=${next}`)
     await expect.poll(() => page.locator('.bar').count(), PATIENT).toBe(48)
-    await expect.poll(() => textOf(total(page, 'tokens'))).toBe(await dayTokens(next))
+    await expect.poll(() => textOf(total(page, 'tokens')), PATIENT).toBe(await dayTokens(next))
   })
 
   it('what cannot be read says so and is tried again; an empty span says that it is empty', async () => {
@@ -131,49 +160,79 @@ describe('habits', () => {
     expect(await textOf(tile(page, 'tokens_used'))).toBe('0')
   })
 
-  const takeFile = async (page: Page, name: string): Promise<string> => {
-    const clicked = page.getByRole('button', { name, exact: true }).click()
-    const [download] = await Promise.all([page.waitForEvent('download'), clicked])
-    return readFileSync(await download.path(), 'utf8')
-  }
-  const sumOf = (values: readonly string[]): string =>
-    new Intl.NumberFormat('en').format(values.reduce((sum, value) => sum + BigInt(value), 0n))
-
-  it('each export holds exactly what is shown, and adds up', async () => {
-    const page = await signIn('acme-research', 'admin')
-    await page.getByRole('button', { name: 'CSV' }).waitFor(PATIENT)
-    const shown = (await textOf(total(page, 'tokens'))) ?? expect.fail('no total')
-    const count = await page.locator('[data-table=usage] tbody tr').count()
+  it('each export holds exactly what is shown, in its order, and adds up', async () => {
+    const page = await signIn('cobalt-support', 'admin', { query: '?by=user' })
+    const usage = card(page, 'Usage')
+    await usage.getByRole('button', { name: 'LLM tokens' }).click(PATIENT)
+    await usage.getByRole('button', { name: 'LLM tokens' }).click()
+    expect(new URL(page.url()).searchParams.get('sort')).toBe('tokens_used')
+    const shown = await columnOf(usage, 3)
+    const [sum, ...rest] = [await textOf(total(page, 'tokens')), ...shown]
     for (const [name, column] of [
       ['CSV', 'tokens_used'],
       ['FOCUS', 'ConsumedQuantity'],
     ] as const) {
-      const [head = '', ...lines] = (await takeFile(page, name)).trim().split('\r\n')
-      const at = head.split(',').indexOf(column)
-      expect(sumOf(lines.map((line) => line.split(',')[at] ?? ''))).toBe(shown)
-      expect(lines).toHaveLength(count)
+      const values = readCsv(await takeFile(usage, name)).map((line) => line[column] ?? '')
+      expect(values.map(separated)).toEqual(rest)
+      expect(separated(values.reduce((all, value) => all + BigInt(value), 0n))).toBe(sum)
     }
-    const rows = JSON.parse(await takeFile(page, 'JSON')) as { tokens_used: string }[]
-    expect(sumOf(rows.map((row) => row.tokens_used))).toBe(shown)
-    expect(rows).toHaveLength(count)
+    const rows = JSON.parse(await takeFile(usage, 'JSON')) as { tokens_used: string }[]
+    expect(rows.map((row) => separated(row.tokens_used))).toEqual(rest)
+    expect(rest).toEqual(rest.toSorted((one, two) => Number(one.replaceAll(',', '')) - Number(two.replaceAll(',', ''))))
+
+    const sessions = card(page, 'Chat sessions')
+    await sessions.getByRole('button', { name: 'Show more' }).click()
+    await sessions.getByText('Export 40 rows').waitFor(PATIENT)
+    const lines = readCsv(await takeFile(sessions, 'CSV'))
+    expect(lines.map((line) => separated(line.tokens_used ?? ''))).toEqual(await columnOf(sessions, 7))
+    const decisions = card(page, 'Enforcement')
+    const log = JSON.parse(await takeFile(decisions, 'JSON')) as { id: string }[]
+    expect(log.map(({ id }) => id.slice(0, 8))).toEqual(await decisions.locator('tbody code').allTextContents())
   })
 
-  it.each([
-    ['light', ''],
-    ['dark', ''],
-    ['light', '&view=statement'],
-  ] as const)('axe finds no serious violation in %s %s', async (colorScheme, query) => {
-    const organization = dashboard.idOf('cobalt-support')
-    const page = await signIn('acme-research', 'super_admin', { query: `?org=${organization}${query}`, colorScheme })
-    await page.getByRole('button', { name: query ? 'Print' : 'Change policy' }).waitFor(PATIENT)
-    if (!query) await page.getByRole('button', { name: 'Change policy' }).click()
+  it('more rows than an API hands over at once are all counted, and all in the file', async () => {
+    const [organization, user] = [dashboard.idOf('cobalt-support'), dashboard.userOf('cobalt-support')]
+    const day = monthsAgo(1, 5)
+    await dashboard.ingest(
+      Array.from({ length: 1_100 }, (_, n) => ({
+        ...{ source: 'many', id: `event-${n}`, organization_id: organization, user_id: user, model: `model-${n}` },
+        ...{ time: `${day}T12:00:00Z`, imported: true, input_tokens: 1 + n },
+      })),
+    )
+    const query = `?org=${organization}&preset=custom&start=${day}&end=${monthsAgo(1, 8)}`
+    const page = await signIn('acme-research', 'super_admin', { query })
+    const { tokens } = await dashboard.ledger(`organization_id = '${organization}' and usage_date = '${day}'`)
+    await expect.poll(() => textOf(total(page, 'tokens')), PATIENT).toBe(tokens)
+    expect(await page.locator('[data-table=usage] tbody tr').count()).toBe(501)
+    await page.getByRole('button', { name: 'Show more of 1,100 rows' }).click()
+    await expect.poll(() => page.locator('[data-table=usage] tbody tr').count(), PATIENT).toBe(1_001)
+    expect(readCsv(await takeFile(card(page, 'Usage'), 'CSV'))).toHaveLength(1_100)
+  })
+
+  it.each(['', '&view=statement'])('axe finds no serious violation in light or dark %s', async (view) => {
+    const query = `?org=${dashboard.idOf('cobalt-support')}${view}`
+    const page = await signIn('acme-research', 'super_admin', { query })
+    await page.getByRole('button', { name: view ? 'Print' : 'Change policy' }).waitFor(PATIENT)
     await expect.poll(() => page.getByText('Loading').count(), PATIENT).toBe(0)
+    if (!view) {
+      // With all that opens: forms, and what a decision was decided from.
+      await page.getByRole('button', { name: 'Change policy' }).click()
+      await page.getByRole('button', { name: 'Add a named config' }).click()
+      await page.getByRole('button', { name: 'Change its ladder' }).click()
+      await page
+        .getByRole('button', { name: /^What decision/ })
+        .first()
+        .click()
+    }
     await page.evaluate(axe.source)
-    const violations = await page.evaluate(async () => {
-      const page = globalThis as unknown as { axe: typeof axe }
-      return (await page.axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html }))
-    })
-    expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([])
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      const violations = await page.evaluate(async () => {
+        const page = globalThis as unknown as { axe: typeof axe }
+        return (await page.axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html }))
+      })
+      expect(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')).toEqual([])
+    }
   })
 
   it('nothing jumps while the page comes in and when a filter changes', async () => {
@@ -192,7 +251,7 @@ describe('habits', () => {
     await page.goto(`${dashboard.file.dashboard}/?by=user`)
     await page.locator('[data-table=usage] tbody tr').first().waitFor(PATIENT)
     await page.getByRole('button', { name: 'Cost', exact: true }).first().click()
-    await expect.poll(() => new URL(page.url()).search).toContain('metric=cost')
+    await expect.poll(() => new URL(page.url()).search, PATIENT).toContain('metric=cost')
     await expect.poll(() => page.locator('.busy').count(), PATIENT).toBe(0)
     // A good page stays below 0.1 (web.dev/cls).
     expect(await page.evaluate(() => Number(sessionStorage.getItem('shifts') ?? 'nothing measured'))).toBeLessThan(0.02)

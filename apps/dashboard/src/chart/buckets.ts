@@ -1,4 +1,4 @@
-import { addDays, type Span } from '../filters/span.ts'
+import { addDays, daysBetween, type Span } from '../filters/span.ts'
 
 /** How finely a span is cut: by the hour up to two days, by the month from about half a year on. */
 export const bucketSize = (span: Span): 'hour' | 'day' | 'month' => {
@@ -6,8 +6,6 @@ export const bucketSize = (span: Span): 'hour' | 'day' | 'month' => {
   if (days <= 2) return 'hour'
   return days > 184 ? 'month' : 'day'
 }
-
-const daysBetween = ({ start, end }: Span): number => (Date.parse(end) - Date.parse(start)) / 86_400_000
 
 /** Every bucket of a span, in time, as the reports name them. */
 export function listBuckets(span: Span, size: 'hour' | 'day' | 'month', timeZone: string): string[] {

@@ -41,7 +41,7 @@ it('what is too small for a colour of its own is shown together', () => {
 
 it('usage without a price has no height as a cost, and is counted', () => {
   const rows = [rowOf('2026-11-01', 'a', 5, '1.5'), rowOf('2026-11-01', 'b', 7, null)]
-  expect(stack(rows, 'model', 'cost', DAYS).bars[0]?.value).toBe(1.5)
+  expect(stack(rows, 'model', 'cost', DAYS).bars[0]).toMatchObject({ value: 1.5, calls: 2, unpriced: 1 })
   expect(totalsOf(rows)).toEqual({ tokens: 12n, messages: 2n, unpriced: 1n, cost: '1.5' })
 })
 

@@ -13,6 +13,9 @@ export interface Bar {
   readonly bucket: string
   readonly segments: readonly Segment[]
   readonly value: number
+  readonly calls: number
+  /** Calls without a known price: a cost has no height for them. */
+  readonly unpriced: number
 }
 
 /** A stacked chart: groups from the largest to the smallest, bars in time, height of the highest and ticks below it. */
@@ -63,19 +66,21 @@ function heightOf(row: UsageRow, metric: Metric): number {
 export function stack(rows: readonly UsageRow[], by: Group, metric: Metric, buckets: readonly string[]): Stack {
   const groups = largestGroups(rows, by, metric)
   const shown = new Set(groups.map(({ key }) => key))
-  const sums = new Map<string, Map<string, number>>(buckets.map((bucket) => [bucket, new Map()]))
+  const sums = new Map(buckets.map((bucket) => [bucket, { heights: new Map<string, number>(), calls: 0, unpriced: 0 }]))
   for (const row of rows) {
     const bar = sums.get(row.bucket ?? '')
     if (!bar) continue
     const { key } = groupOf(row, by)
     const group = shown.has(key) ? key : OTHER
-    bar.set(group, (bar.get(group) ?? 0) + heightOf(row, metric))
+    bar.heights.set(group, (bar.heights.get(group) ?? 0) + heightOf(row, metric))
+    bar.calls += Number(row.event_count)
+    bar.unpriced += Number(row.unpriced_events)
   }
-  const bars = [...sums].map(([bucket, bar]) => {
+  const bars = [...sums].map(([bucket, { heights, calls, unpriced }]) => {
     const segments = groups
-      .map(({ key }) => ({ group: key, value: bar.get(key) ?? 0 }))
+      .map(({ key }) => ({ group: key, value: heights.get(key) ?? 0 }))
       .filter(({ value }) => value > 0)
-    return { bucket, segments, value: segments.reduce((sum, { value }) => sum + value, 0) }
+    return { bucket, segments, calls, unpriced, value: segments.reduce((sum, { value }) => sum + value, 0) }
   })
   const ticks = niceTicks(Math.max(0, ...bars.map(({ value }) => value)))
   return { groups, bars, ticks, ceiling: ticks.at(-1) ?? 1 }

@@ -1,4 +1,4 @@
-import { formatBucket, formatBucketFully, formatMoney, formatShort } from '../figures/format.ts'
+import { formatBucket, formatBucketFully, formatCalls, formatMoney, formatShort } from '../figures/format.ts'
 import type { Metric } from '../filters/filters.ts'
 import { type Bar, OTHER, type Stack } from './stack.ts'
 
@@ -14,8 +14,15 @@ interface UsageChartProps {
 const formatHeight = (value: number, metric: Metric): string =>
   metric === 'cost' ? formatMoney(value.toFixed(2)) : formatShort(value)
 
+/** A bar's figure as text; of a cost also what it leaves out, so that nothing unpriced reads as $0. */
+function tellBar({ value, calls, unpriced }: Bar, metric: Metric): string {
+  if (metric !== 'cost' || unpriced === 0) return formatHeight(value, metric)
+  return unpriced >= calls ? 'unpriced' : `${formatHeight(value, metric)} + ${unpriced} unpriced`
+}
+
 /** Stacked bars: each is a button that keyboard and screen reader reach. The table beneath holds the same figures. */
 export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps) {
+  const unpriced = metric === 'cost' ? chart.bars.reduce((sum, bar) => sum + bar.unpriced, 0) : 0
   const colours = new Map(chart.groups.map(({ key }, index) => [key, key === OTHER ? 'c-other' : `c-${index}`]))
   return (
     <figure class="chart" aria-label={`Usage over time, ${metric}`}>
@@ -42,6 +49,7 @@ export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps)
             <i class={colours.get(key)} aria-hidden="true" /> {label}
           </span>
         ))}
+        {unpriced > 0 && <span class="unpriced">{formatCalls(BigInt(unpriced))} without a price: not in the bars</span>}
       </figcaption>
     </figure>
   )
@@ -58,7 +66,7 @@ interface ChartBarProps extends UsageChartProps {
 function ChartBar({ bar, chart, metric, timeZone, onOpen, colours }: ChartBarProps) {
   const names = new Map(chart.groups.map(({ key, label }) => [key, label]))
   const parts = bar.segments.map(({ group, value }) => `${names.get(group)} ${formatHeight(value, metric)}`)
-  const text = `${formatBucketFully(bar.bucket, timeZone)}: ${formatHeight(bar.value, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
+  const text = `${formatBucketFully(bar.bucket, timeZone)}: ${tellBar(bar, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
   return (
     <button
       type="button"

@@ -58,6 +58,7 @@ export interface SessionRow {
   status: string
   started_at: string
   last_activity_at: string
+  ended_at: string | null
   message_count: string
   tokens_used: string
   cost_usd: string | null
@@ -98,29 +99,62 @@ export interface QuotaRow {
   policy_version: string
   /** What somebody ordered by hand; `until` null: until it is taken back. */
   manual_act: { act: 'revoke' | 'downgrade' | 'exempt' | 'restore'; until: string | null } | null
+  /** What holds for each user without an own limit; null: nothing. */
+  user_default: UserDefault | null
   fresh_at: string | null
   as_of: string
 }
 
-/** One change of an enforcement state. */
+/** The limit of an organization's users who have no own one; `policy` null: the default ladder. */
+export interface UserDefault {
+  limit_tokens: string | null
+  policy: QuotaPolicy | null
+}
+
+/** One change of an enforcement state, or one order by hand, with what it was decided from. */
 export interface DecisionRow {
   id: string
   decided_at: string
+  kind: 'change' | 'act'
+  /** Null: the organization itself. */
+  user_id: string | null
   user_name: string | null
   from_state: string
   to_state: string
   reason: string
   actor: string
+  actor_name: string | null
+  /** What a step would have done that has no effect; null: nothing. */
+  withheld: { state: string; reason: string; because: string; until: string | null } | null
+  /** What it was made from; older ones and orders by hand know less. */
+  inputs: Readonly<Record<string, unknown>>
   cursor: string
 }
 
-/** A user with what was used in the present period, and the own limit (null: none). */
+/** One grant of LLM tokens on top of the monthly limit. */
+export interface GrantRow {
+  id: string
+  amount_tokens: string
+  left_tokens: string
+  spent_tokens: string
+  priority: number
+  expires_at: string | null
+  reason: string
+  actor: string
+  actor_name: string | null
+  created_at: string
+  state: 'open' | 'spent' | 'expired'
+  cursor: string
+}
+
+/** A user with what was used in the present period, and the limit that holds for the user alone (null: none). */
 export interface UserLimitRow {
   user_id: string
   user_name: string
   role: string
   used_tokens: string
   limit_tokens: string | null
+  limit_from: 'user' | 'default' | null
   state: string
   reason: string | null
   cursor: string
@@ -161,6 +195,7 @@ export interface StatementFigures {
 
 /** The statement of a period; see report_statement. */
 export interface StatementRow extends PeriodRow {
+  organization_id: string
   name: string
   domain: string
   plan_type: string
@@ -179,7 +214,7 @@ export interface StatementRow extends PeriodRow {
 export interface Reports {
   report_me: { query: undefined; row: Me }
   report_organizations: { query: { search?: string; after?: string; limit: number }; row: OrganizationRow }
-  report_usage: {
+  report_usage_whole: {
     query: {
       organization_id: string
       start: string
@@ -191,13 +226,17 @@ export interface Reports {
     }
     row: UsageRow
   }
-  report_summary: { query: { organization_id: string; start: string; end: string; user_id?: string }; row: SummaryRow }
+  report_summary: {
+    query: { organization_id: string; start: string; end: string; previous_start: string; user_id?: string }
+    row: SummaryRow
+  }
   report_sessions: {
     query: { organization_id: string; start: string; end: string; user_id?: string; after?: string; limit: number }
     row: SessionRow
   }
   report_quota: { query: { organization_id: string }; row: QuotaRow }
   report_decisions: { query: { organization_id: string; after?: string; limit: number }; row: DecisionRow }
+  report_grants: { query: { organization_id: string; after?: string; limit: number }; row: GrantRow }
   report_user_limits: { query: { organization_id: string; after?: string; limit: number }; row: UserLimitRow }
   report_webhook_deliveries: {
     query: { organization_id: string; after?: string; limit: number }

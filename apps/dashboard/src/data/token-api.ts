@@ -9,24 +9,34 @@ export interface TokenApi {
   setPolicy(organizationId: string, version: number, policy: QuotaPolicy): Promise<void>
   /** Sets a user's own limit; null is none. */
   setUserLimit(organizationId: string, userId: string, limit: number | null): Promise<void>
-  /** Tops the present period up. Its idempotency key makes a repeat harmless. */
-  grant(
-    organizationId: string,
-    grant: { amount: number; reason: string; expires_at: string; idempotency_key: string },
-  ): Promise<void>
+  /** Drops a user's own limit: the default for users holds again. */
+  dropUserLimit(organizationId: string, userId: string): Promise<void>
+  /** Sets what holds for each user without an own limit: null LLM tokens is none; without a ladder it stays as it is. */
+  setUserDefault(organizationId: string, limit: number | null, policy?: QuotaPolicy): Promise<void>
+  /** Adds LLM tokens to the limit. Its idempotency key makes a repeat harmless. */
+  grant(organizationId: string, grant: GrantOrder): Promise<void>
+}
+
+/** A grant as it is ordered; without `expires_at` it never expires. */
+export interface GrantOrder {
+  readonly amount: number
+  readonly reason: string
+  readonly priority?: number
+  readonly expires_at?: string
+  readonly idempotency_key: string
 }
 
 /** Binds the changes to the user's own Supabase token, fetched anew for each. */
 export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
-  async function send(method: string, path: string, body: unknown): Promise<void> {
+  async function send(method: string, path: string, body?: unknown): Promise<void> {
     const { data } = await client.auth.getSession()
     const answer = await fetch(`${url}/v1/organizations/${path}`, {
       method,
       headers: {
         authorization: `Bearer ${data.session?.access_token ?? ''}`,
-        'content-type': 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      body: JSON.stringify(body),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     if (answer.ok) return
     const problem = await answer.json().catch(() => ({}))
@@ -37,6 +47,9 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
     setPolicy: (organizationId, policy_version, policy) =>
       send('PUT', `${organizationId}/quota`, { policy, policy_version }),
     setUserLimit: (organizationId, userId, limit) => send('PUT', `${organizationId}/users/${userId}/quota`, { limit }),
+    dropUserLimit: (organizationId, userId) => send('DELETE', `${organizationId}/users/${userId}/quota`),
+    setUserDefault: (organizationId, limit, policy) =>
+      send('PUT', `${organizationId}/users/default/quota`, { limit, ...(policy === undefined ? {} : { policy }) }),
     grant: (organizationId, grant) => send('POST', `${organizationId}/grants`, grant),
   }
 }

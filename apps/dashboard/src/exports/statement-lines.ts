@@ -1,6 +1,5 @@
 import type { StatementFigures, StatementRow } from '../data/reports.ts'
-
-type ExportLine = Record<string, string | null>
+import type { ExportLine } from './tables.ts'
 
 /**
  * A statement as flat lines: `model` and `earlier` add up to `total`, and so do `user` and `earlier`. What a line has no

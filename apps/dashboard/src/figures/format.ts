@@ -38,6 +38,17 @@ export function formatChange(now: string | null, before: string | null): string 
 /** A day as it is printed, such as Nov 1, 2026. */
 export const formatDate = (day: string): string => formatDay(day, { dateStyle: 'medium' })
 
+/** Days of a span as they are printed: Nov 1 – 26, 2026. */
+export const formatSpan = ({ start, end }: { readonly start: string; readonly end: string }): string =>
+  new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).formatRange(
+    Date.parse(`${start}T00:00:00Z`),
+    Date.parse(`${end}T00:00:00Z`) - 1,
+  )
+
+/** So many calls: 1 call, 2 calls. */
+export const formatCalls = (count: string | bigint): string =>
+  `${formatCount(count)} ${BigInt(count) === 1n ? 'call' : 'calls'}`
+
 /** A count as it may be typed: bare, or with one kind of separator at every third digit, so that no decimal is one. */
 export const COUNT_PATTERN = '[0-9]{1,16}|[0-9]{1,3}([ ,._])[0-9]{3}(?:\\1[0-9]{3}){0,4}'
 /** The same in words, as the title of a field. */
@@ -53,8 +64,16 @@ export function readCount(text: File | string | null): number | null {
 }
 
 /** An instant in the organization's time zone. */
-export const formatTime = (time: string, timeZone: string): string =>
-  new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short', timeZone }).format(new Date(time))
+export const formatTime = (time: string, timeZone: string, timeStyle: 'short' | 'medium' = 'short'): string =>
+  new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle, timeZone }).format(new Date(time))
+
+/** Who did something: by name, where the caller may see it; the platform's own staff and servers without. */
+export function tellActor(actor: string, name: string | null): string {
+  if (name !== null) return name
+  if (actor === 'quota-enforcer') return 'the policy'
+  if (actor.startsWith('user:')) return 'the platform’s staff'
+  return actor.startsWith('key:') ? 'a server’s key' : actor
+}
 
 /** A bucket of a report as a label: `24 Nov`, `Nov 2026`, `14:00`. */
 export function formatBucket(bucket: string, timeZone: string): string {

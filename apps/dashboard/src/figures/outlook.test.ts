@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import type { QuotaRow, StepRow } from '../data/reports.ts'
-import { nextStep, project } from './outlook.ts'
+import { nextStep, project, tellReason } from './outlook.ts'
 
 const position: QuotaRow = {
   ...{ organization_id: 'o', name: 'O', plan_type: 'starter', time_zone: 'UTC', state: 'warned', reason: null },
   ...{ period_start: '2026-11-01T00:00:00Z', period_end: '2026-12-01T00:00:00Z', decision_id: null, fresh_at: null },
   ...{ limit_tokens: '1000000', granted_tokens: '0', used_tokens: '600000', reserved_tokens: '0', as_of: '' },
-  ...{ policy: null, policy_version: '0', cost_usd: '40', mode: 'enforce', manual_act: null },
+  ...{ policy: null, policy_version: '0', user_default: null, cost_usd: '40', mode: 'enforce', manual_act: null },
   steps: [step({ at_tokens: '500000', state: 'warned' }), step({ at_tokens: '1000000', state: 'downgraded' })],
 }
 
@@ -48,4 +48,16 @@ it('a step that only is recorded never is told to refuse: soft, observed, exempt
 it('what was ordered by hand is not said to end with the period', () => {
   const revoked = { ...position, state: 'revoked' as const, manual_act: { act: 'revoke' as const, until: null } }
   expect(nextStep(revoked)).toBe('It was revoked by hand, until that is taken back.')
+})
+
+it.each([
+  ['max_tokens_120_percent', '120 % of the limit was reached'],
+  ['max_cost_usd_at_25.5', '$25.50 of cost was reached'],
+  ['max_tokens_at_5000000', '5,000,000 LLM tokens were reached'],
+  ['within_limit', 'it is within its limits'],
+  ['manual_revoke', 'revoked by hand'],
+  ['ordered_exempt', 'ordered by hand: exempt'],
+  ['of a later release', 'of a later release'],
+])('the reason %s reads: %s', (reason, text) => {
+  expect(tellReason(reason)).toBe(text)
 })

@@ -1,5 +1,5 @@
 import type { QuotaRow, StepRow } from '../data/reports.ts'
-import { formatMoney, formatShort, formatTime } from './format.ts'
+import { formatCount, formatMoney, formatShort, formatTime } from './format.ts'
 import { toPicodollars } from './money.ts'
 
 /** What will be used at the end of the period if it goes on as so far; nothing is said in its first hours. */
@@ -57,4 +57,24 @@ function tellEnd({ period_end, time_zone, state, manual_act }: QuotaRow): string
         ? `The period ends ${end}.`
         : `Full access comes back ${end}, or when the limit is raised.`
   }
+}
+
+const REASONS: readonly (readonly [RegExp, (amount: string) => string])[] = [
+  [/^max_tokens_(\d+)_percent$/, (percent) => `${percent} % of the limit was reached`],
+  [/^max_cost_usd_(\d+)_percent$/, (percent) => `${percent} % of the cost limit was reached`],
+  [/^max_tokens_at_(\d+)$/, (count) => `${formatCount(count)} LLM tokens were reached`],
+  [/^max_cost_usd_at_(\d+(?:\.\d+)?)$/, (usd) => `${formatMoney(usd)} of cost was reached`],
+  [/^within_limit$/, () => 'it is within its limits'],
+  [/^manual_(\w+)$/, (act) => `${PAST[act] ?? act} by hand`],
+  [/^ordered_(\w+)$/, (act) => `ordered by hand: ${act}`],
+]
+const PAST: Readonly<Record<string, string>> = { revoke: 'revoked', downgrade: 'downgraded' }
+
+/** A reason on record in words; one that is not known here stays as it is. */
+export function tellReason(reason: string): string {
+  for (const [pattern, tell] of REASONS) {
+    const found = pattern.exec(reason)
+    if (found) return tell(found[1] ?? '')
+  }
+  return reason
 }

@@ -1,5 +1,6 @@
-import type { QuotaPolicy, QuotaStep } from '@tollgate/shared/contracts'
+import type { QuotaPolicy, QuotaStep, ReducedConfig } from '@tollgate/shared/contracts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, formatMoney, readCount } from './format.ts'
+import { describeReduction, readReducedConfig } from './reduced-config.ts'
 
 /** What holds where nobody chose, as DEFAULT_QUOTA_POLICY; a test compares the two. */
 export const DEFAULT_POLICY: QuotaPolicy = {
@@ -31,6 +32,41 @@ export const STEP_STATES = ['warned', 'downgraded', 'revoked'] as const
 export const readStepKind = (value: string | undefined): StepKind =>
   value === 'at_tokens' || value === 'at_usd' ? value : 'at_percent'
 
+/** What a form says that a step leads to. */
+export const readStepState = (value: string | undefined): QuotaStep['state'] =>
+  STEP_STATES.find((state) => state === value) ?? 'warned'
+
+/** A named config of a form, by the number that its fields bear. */
+export interface FormConfig {
+  readonly id: number
+  readonly name: string
+  readonly config: ReducedConfig
+}
+
+/** The named configs of a policy as a form shows them. */
+export const toFormConfigs = ({ reduced_configs = {} }: QuotaPolicy): FormConfig[] =>
+  Object.entries(reduced_configs).map(([name, config], id) => ({ id, name, config }))
+
+/** Prefix of the fields of a named config, and the value of a choice that means it. */
+export const configField = (id: number): string => `config-${id}`
+
+/** The value of a choice that means no config of this form: the policy's usual one, or the step's own. */
+export const USUAL = ''
+const OWN = 'own'
+const FOREIGN = 'name:'
+
+/** What is chosen where a policy or step says this; a name that is none of the form's own may be the plan's. */
+export function chosenConfig(reduction: ReducedConfig | string | undefined, configs: readonly FormConfig[]): string {
+  if (reduction === undefined) return USUAL
+  if (typeof reduction !== 'string') return OWN
+  const known = configs.find(({ name }) => name === reduction)
+  return known === undefined ? `${FOREIGN}${reduction}` : configField(known.id)
+}
+
+/** How a choice is called that the form's own configs do not explain; undefined for one that they do. */
+export const tellForeign = (choice: string): string | undefined =>
+  choice === OWN ? 'its own, as it is' : choice.startsWith(FOREIGN) ? choice.slice(FOREIGN.length) : undefined
+
 /** A step as fields of a form. */
 export interface StepFields {
   readonly kind: StepKind
@@ -53,11 +89,12 @@ export function toFields(step: QuotaStep): StepFields {
 }
 
 /** A step in words, such as `From 80 % of the limit: warned`. */
-export function describeStep(step: QuotaStep): string {
+function describeStep(step: QuotaStep): string {
   const { mode, grace_seconds } = step
   const soft = mode === 'soft' ? ', only recorded and notified' : ''
   const grace = grace_seconds === undefined ? '' : `, after ${formatCount(String(grace_seconds))} s`
-  return `${describeAmount(step)}: ${step.state}${soft}${grace}`
+  const leaves = step.downgrade_to === undefined ? '' : `, leaves ${describeReduction(step.downgrade_to)}`
+  return `${describeAmount(step)}: ${step.state}${soft}${grace}${leaves}`
 }
 
 /** From where a step holds, in words. */
@@ -73,60 +110,97 @@ export function describeAmount(step: QuotaStep): string {
   }
 }
 
-function toStep({ kind, amount, state, mode, grace }: StepFields, before: QuotaStep | undefined): QuotaStep {
-  const consequence = {
-    state,
-    ...(mode === 'soft' ? { mode } : {}),
-    ...(readCount(grace) ? { grace_seconds: readCount(grace) ?? 0 } : {}),
-    // What the form does not show stays as it is.
-    ...(state === 'downgraded' && before?.downgrade_to !== undefined ? { downgrade_to: before.downgrade_to } : {}),
-  }
-  switch (kind) {
-    case 'at_percent':
-      return { at_percent: readCount(amount) ?? 0, ...consequence }
-    case 'at_tokens':
-      return { at_tokens: readCount(amount) ?? 0, ...consequence }
-    case 'at_usd':
-      return { at_usd: amount.trim(), ...consequence }
-  }
+/** A whole policy in words, a line each. */
+export function describePolicy(policy: QuotaPolicy): string[] {
+  const named = Object.entries(policy.reduced_configs ?? {})
+  return [
+    ...policy.steps.map(describeStep),
+    `A downgrade leaves ${describeReduction(policy.downgrade_to)}`,
+    ...named.map(([name, config]) => `“${name}” leaves ${describeReduction(config)}`),
+    policy.max_cost_usd ? `Cost limit ${formatMoney(policy.max_cost_usd)} a period` : 'No cost limit',
+  ]
+}
+
+/** What a form was filled from. */
+export interface PolicyBefore {
+  readonly policy: QuotaPolicy
+  /** What row n of the steps showed; undefined for a new one. */
+  readonly steps: readonly (QuotaStep | undefined)[]
+  readonly configs: readonly FormConfig[]
 }
 
 /**
- * The policy that a form says: its rows of steps, the limit in dollars and that of a chat session. `steps[n]` is what row
- * n showed before, undefined for a new one; all else of `before` stays as it is. @throws RangeError for what is no count
+ * The policy that a form says; what it does not show stays as it was.
+ * @throws RangeError for what is no count, and for a name that two configs have
  */
-export function readPolicyForm(
-  form: FormData,
-  before: QuotaPolicy,
-  steps: readonly (QuotaStep | undefined)[],
-): QuotaPolicy {
+export function readPolicyForm(form: FormData, before: PolicyBefore): QuotaPolicy {
+  const { policy } = before
+  const { reduced_configs: _, ...rest } = policy
+  const named = readConfigs(form, before.configs)
+  const usual = readChoice(form.get('usual'), named, policy.downgrade_to)
+  const inline = typeof policy.downgrade_to === 'string' ? {} : policy.downgrade_to
+  return {
+    ...rest,
+    steps: readSteps(form, before.steps, named),
+    downgrade_to: usual ?? readReducedConfig(form, 'usual', inline),
+    ...(named.size === 0 && policy.reduced_configs === undefined
+      ? {}
+      : { reduced_configs: Object.fromEntries([...named.values()].map(({ name, config }) => [name, config])) }),
+    max_cost_usd: String(form.get('max_cost_usd') ?? '').trim() || null,
+    ...(form.has('session_max_tokens') ? { session_max_tokens: readCount(form.get('session_max_tokens')) } : {}),
+  }
+}
+
+type Named = ReadonlyMap<string, { readonly name: string; readonly config: ReducedConfig }>
+
+function readConfigs(form: FormData, configs: readonly FormConfig[]): Named {
+  const named = new Map<string, { name: string; config: ReducedConfig }>()
+  for (const { id, config } of configs) {
+    const field = configField(id)
+    const name = String(form.get(`${field}-name`) ?? '').trim()
+    if ([...named.values()].some((one) => one.name === name)) throw new RangeError(`Two configs are called “${name}”.`)
+    named.set(field, { name, config: readReducedConfig(form, field, config) })
+  }
+  return named
+}
+
+// Undefined: the usual one.
+function readChoice(
+  chosen: File | string | null | undefined,
+  named: Named,
+  before: ReducedConfig | string | undefined,
+): ReducedConfig | string | undefined {
+  const value = String(chosen ?? USUAL)
+  if (value === OWN) return before
+  if (value.startsWith(FOREIGN)) return value.slice(FOREIGN.length)
+  return named.get(value)?.name
+}
+
+function readSteps(form: FormData, before: PolicyBefore['steps'], named: Named): QuotaStep[] {
   const column = (name: string): string[] => form.getAll(name).map(String)
   const [kinds, amounts, states] = [column('kind'), column('amount'), column('state')]
-  const [modes, graces] = [column('mode'), column('grace')]
-  const models = String(form.get('models') ?? '')
-    .split(',')
-    .map((model) => model.trim())
-    .filter((model) => model !== '')
-  const { enabled_models: _, ...reduced } = typeof before.downgrade_to === 'string' ? {} : before.downgrade_to
-  return {
-    ...before,
-    steps: kinds.map((kind, row) =>
-      toStep(
-        {
-          kind: readStepKind(kind),
-          amount: amounts[row] ?? '',
-          state: STEP_STATES.find((state) => state === states[row]) ?? 'warned',
-          mode: modes[row] === 'soft' ? 'soft' : 'hard',
-          grace: graces[row] ?? '',
-        },
-        steps[row],
-      ),
-    ),
-    downgrade_to:
-      typeof before.downgrade_to === 'string'
-        ? before.downgrade_to
-        : { ...reduced, ...(models.length > 0 ? { enabled_models: models } : {}) },
-    max_cost_usd: String(form.get('max_cost_usd') ?? '').trim() || null,
-    session_max_tokens: readCount(form.get('session_max_tokens')),
+  const [modes, graces, choices] = [column('mode'), column('grace'), column('leaves')]
+  return kinds.map((kind, row) => {
+    const state = readStepState(states[row])
+    const grace = readCount(graces[row] ?? null)
+    const leaves = state === 'downgraded' ? readChoice(choices[row], named, before[row]?.downgrade_to) : undefined
+    return {
+      ...readAmount(readStepKind(kind), amounts[row] ?? ''),
+      state,
+      ...(modes[row] === 'soft' ? { mode: 'soft' as const } : {}),
+      ...(grace ? { grace_seconds: grace } : {}),
+      ...(leaves === undefined ? {} : { downgrade_to: leaves }),
+    }
+  })
+}
+
+function readAmount(kind: StepKind, amount: string) {
+  switch (kind) {
+    case 'at_percent':
+      return { at_percent: readCount(amount) ?? 0 }
+    case 'at_tokens':
+      return { at_tokens: readCount(amount) ?? 0 }
+    case 'at_usd':
+      return { at_usd: amount.trim() }
   }
 }

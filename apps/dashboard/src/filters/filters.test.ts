@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { GROUPS, METRICS, PRESETS, readFilters, VIEWS, writeFilters } from './filters.ts'
+import { GROUPS, METRICS, PRESETS, readFilters, SORTS, VIEWS, writeFilters } from './filters.ts'
 
 const day = fc.integer({ min: 0, max: 20_000 }).map((n) => new Date(n * 86_400_000).toISOString().slice(0, 10))
 const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
@@ -12,6 +12,7 @@ const query = fc.record(
     end: day,
     metric: fc.constantFrom(...METRICS),
     by: fc.constantFrom(...GROUPS),
+    sort: fc.constantFrom(...SORTS),
     day,
     user: text,
     model: text,

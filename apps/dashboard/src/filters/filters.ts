@@ -8,6 +8,8 @@ export interface Filters {
   readonly end: string | null
   readonly metric: Metric
   readonly by: Group
+  /** Order of the table and of its exports; `-` before the column: from the highest down. */
+  readonly sort: Sort
   /** A day whose hours are shown instead of days. */
   readonly day: string | null
   readonly user: string | null
@@ -24,6 +26,18 @@ export const METRICS = ['tokens', 'cost', 'messages'] as const
 export type Metric = (typeof METRICS)[number]
 export const GROUPS = ['model', 'user', 'token_kind'] as const
 export type Group = (typeof GROUPS)[number]
+
+export const SORT_COLUMNS = ['bucket', 'group', 'tokens_used', 'cost_usd', 'message_count'] as const
+export type SortColumn = (typeof SORT_COLUMNS)[number]
+export type Sort = SortColumn | `-${SortColumn}`
+export const SORTS: readonly [Sort, ...Sort[]] = [
+  '-bucket',
+  ...SORT_COLUMNS,
+  '-group',
+  '-tokens_used',
+  '-cost_usd',
+  '-message_count',
+]
 
 export const VIEWS = ['usage', 'statement'] as const
 export type View = (typeof VIEWS)[number]
@@ -52,6 +66,7 @@ export function readFilters(search: string): Filters {
     // A kind of LLM token has neither a cost nor messages of its own.
     metric: by === 'token_kind' ? 'tokens' : metric,
     by,
+    sort: oneOf(SORTS, query.get('sort')),
     day: dayOf(query.get('day')),
     user: query.get('user'),
     model: query.get('model'),
@@ -72,6 +87,7 @@ export function writeFilters(filters: Filters): string {
   put('end', filters.end)
   put('metric', filters.metric, METRICS[0])
   put('by', filters.by, GROUPS[0])
+  put('sort', filters.sort, SORTS[0])
   put('day', filters.day)
   put('user', filters.user)
   put('model', filters.model)

@@ -32,7 +32,7 @@ export function spanOf(filters: Filters, period: Period, now: number): Span {
     case 'period':
       return { start, end: dayIn(period.period_end, time_zone) }
     case 'previous-period':
-      return { start: addMonths(start, -1), end: start }
+      return { start: previousStart(period), end: start }
     case 'last-7-days':
       return { start: addDays(tomorrow, -7), end: tomorrow }
     case 'last-30-days':
@@ -44,9 +44,41 @@ export function spanOf(filters: Filters, period: Period, now: number): Span {
   }
 }
 
-// The 31st of a short month is its last day, as with the periods themselves.
-function addMonths(day: string, months: number): string {
-  const [year = 0, month = 1, date = 1] = day.split('-').map(Number)
-  const last = new Date(Date.UTC(year, month - 1 + months + 1, 0)).getUTCDate()
-  return new Date(Date.UTC(year, month - 1 + months, Math.min(date, last))).toISOString().slice(0, 10)
+/** The span that the tiles tell, as far as it has come, and the one that it is compared with: as many days of each. */
+export interface Comparison {
+  readonly now: Span
+  readonly before: Span
+  /** The last day of `now` is not over. */
+  readonly isRunning: boolean
+}
+
+/**
+ * What the tiles compare. A running period is compared with the first days of the one before, where that has as many;
+ * everything else with the days right before.
+ */
+export function compareSpans(filters: Filters, period: Period, now: number): Comparison {
+  const span = spanOf(filters, period, now)
+  const tomorrow = addDays(dayIn(now, period.time_zone), 1)
+  const end = span.start < tomorrow && tomorrow < span.end ? tomorrow : span.end
+  const days = daysBetween({ start: span.start, end })
+  const sameDays = previousStart(period)
+  const isPeriod = filters.preset === 'period' && addDays(sameDays, days) <= span.start
+  const start = isPeriod ? sameDays : addDays(span.start, -days)
+  return {
+    now: { start: span.start, end },
+    before: { start, end: addDays(start, days) },
+    isRunning: end === tomorrow,
+  }
+}
+
+/** How many days a span has. */
+export const daysBetween = ({ start, end }: Span): number => (Date.parse(end) - Date.parse(start)) / DAY_MS
+
+// Periods begin on the same day of each month, or on a shorter month's last: one of two neighbours tells that day.
+function previousStart({ period_start, period_end, time_zone }: Period): string {
+  const [start, end] = [dayIn(period_start, time_zone), dayIn(period_end, time_zone)]
+  const [year = 0, month = 1, date = 1] = start.split('-').map(Number)
+  const anchor = Math.max(date, Number(end.slice(8)))
+  const last = new Date(Date.UTC(year, month - 1, 0)).getUTCDate()
+  return new Date(Date.UTC(year, month - 2, Math.min(anchor, last))).toISOString().slice(0, 10)
 }

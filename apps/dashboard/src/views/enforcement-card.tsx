@@ -1,8 +1,10 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { QuotaRow } from '../data/reports.ts'
 import { usePages } from '../data/use-pages.ts'
-import { formatTime } from '../figures/format.ts'
-import { nextStep } from '../figures/outlook.ts'
+import { toDecisionLine } from '../exports/list-lines.ts'
+import { nextStep, tellReason } from '../figures/outlook.ts'
+import { DecisionLog } from './decision-log.tsx'
+import { ExportButtons } from './export-buttons.tsx'
 import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
 
 interface EnforcementCardProps {
@@ -18,7 +20,7 @@ export function EnforcementCard({ client, position }: EnforcementCardProps) {
     <Card title="Enforcement">
       <p>
         The organization is <StateBadge state={position.state} />
-        {position.state !== 'active' && position.reason !== null && <> because of {position.reason}</>}
+        {position.state !== 'active' && position.reason !== null && <>: {tellReason(position.reason)}</>}
         {position.decision_id !== null && (
           <>
             {' '}
@@ -34,37 +36,12 @@ export function EnforcementCard({ client, position }: EnforcementCardProps) {
       {rows === undefined && error === undefined && <Loading what="decisions" />}
       {rows?.length === 0 && <p class="empty">Nothing was decided yet.</p>}
       {rows !== undefined && rows.length > 0 && (
-        <div class="scroll tall">
-          <table>
-            <thead>
-              <tr>
-                {['When', 'From', 'To', 'Reason', 'By', 'Decision'].map((heading) => (
-                  <th key={heading} scope="col">
-                    {heading}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={row.id}>
-                  <th scope="row">{formatTime(row.decided_at, position.time_zone)}</th>
-                  <td>{row.from_state}</td>
-                  <td>
-                    <StateBadge state={row.to_state} />
-                  </td>
-                  <td>{row.reason}</td>
-                  <td>{row.actor}</td>
-                  <td>
-                    <code title={row.id}>{row.id.slice(0, 8)}</code>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <>
+          <DecisionLog rows={rows} timeZone={position.time_zone} />
+          <MoreButton pages={pages} />
+          <ExportButtons name="decisions" lines={() => rows.map(toDecisionLine)} count={rows.length} />
+        </>
       )}
-      <MoreButton pages={pages} />
     </Card>
   )
 }

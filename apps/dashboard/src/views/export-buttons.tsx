@@ -1,29 +1,39 @@
-import type { UsageRow } from '../data/reports.ts'
 import { download } from '../exports/download.ts'
-import { type ExportContext, toCsv, toFocus, toJson } from '../exports/usage-exports.ts'
+import { type ExportLine, toCsv, toJson } from '../exports/tables.ts'
+import { formatCount } from '../figures/format.ts'
 
 interface ExportButtonsProps {
-  readonly rows: readonly UsageRow[]
-  readonly context: ExportContext
+  /** Of the files, without an ending. */
+  readonly name: string
+  /** What is shown, in its order; asked when a file is wanted. */
+  readonly lines: () => readonly ExportLine[]
+  /** The same in columns of FOCUS. */
+  readonly focus?: () => readonly ExportLine[]
+  readonly count: number
+  readonly isPrintable?: boolean
 }
 
-/** Files of exactly the rows that are shown. */
-export function ExportButtons({ rows, context }: ExportButtonsProps) {
-  const plain = rows.map((row) => ({ ...row }))
+/** Files of exactly the rows that are shown, in the order in which they stand. */
+export function ExportButtons({ name, lines, focus, count, isPrintable = false }: ExportButtonsProps) {
   return (
     <p class="exports">
-      <button type="button" onClick={() => download('usage.csv', 'text/csv', toCsv(plain))}>
+      <span class="quiet">Export {count === 1 ? '1 row' : `${formatCount(BigInt(count))} rows`}</span>
+      <button type="button" onClick={() => download(`${name}.csv`, 'text/csv', toCsv(lines()))}>
         CSV
       </button>
-      <button type="button" onClick={() => download('usage.json', 'application/json', toJson(rows))}>
+      <button type="button" onClick={() => download(`${name}.json`, 'application/json', toJson(lines()))}>
         JSON
       </button>
-      <button type="button" onClick={() => download('usage-focus.csv', 'text/csv', toCsv(toFocus(rows, context)))}>
-        FOCUS
-      </button>
-      <button type="button" onClick={() => print()}>
-        Print
-      </button>
+      {focus !== undefined && (
+        <button type="button" onClick={() => download(`${name}-focus.csv`, 'text/csv', toCsv(focus()))}>
+          FOCUS
+        </button>
+      )}
+      {isPrintable && (
+        <button type="button" onClick={() => print()}>
+          Print
+        </button>
+      )}
     </p>
   )
 }

@@ -1,10 +1,13 @@
 import type { Names } from '../data/use-names.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
+import { addDays, type Span } from '../filters/span.ts'
 
 interface FilterBarProps {
   readonly filters: Filters
   readonly change: (part: Partial<Filters>) => void
   readonly names: Names
+  /** What is shown at present. */
+  readonly span: Span
 }
 
 const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
@@ -18,11 +21,23 @@ const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
 const METRIC_NAMES: Record<(typeof METRICS)[number], string> = { tokens: 'Tokens', cost: 'Cost', messages: 'Messages' }
 const GROUP_NAMES: Record<(typeof GROUPS)[number], string> = { model: 'Model', user: 'User', token_kind: 'Token kind' }
 
+const EARLIEST_DAY = '2000-01-01'
+
 /** Which span, which figure, grouped by what; and what has been narrowed down to. */
-export function FilterBar({ filters, change, names }: FilterBarProps) {
+export function FilterBar({ filters, change, names, span }: FilterBarProps) {
   const onPreset = (preset: Filters['preset']): void => {
-    const today = new Date().toISOString().slice(0, 10)
-    change(preset === 'custom' ? { preset, start: today, end: today, day: null } : { preset, day: null })
+    // A range of one's own begins with the days that are shown.
+    const shown = { start: span.start, end: addDays(span.end, -1) }
+    change({ preset, day: null, ...(preset === 'custom' ? shown : {}) })
+  }
+  const onRange = (side: 'start' | 'end', day: string): void => {
+    // A year that is being typed passes through the first century.
+    if (day < EARLIEST_DAY) return
+    const [start, end] = [filters.start ?? day, filters.end ?? day]
+    // A day beyond the other end takes that end along, so that a range is one at any time.
+    change(
+      side === 'start' ? { start: day, end: end < day ? day : end } : { start: day < start ? day : start, end: day },
+    )
   }
   return (
     <fieldset class="filters" aria-label="Filters">
@@ -43,7 +58,7 @@ export function FilterBar({ filters, change, names }: FilterBarProps) {
             <input
               type="date"
               value={filters.start ?? ''}
-              onChange={(event) => change({ start: event.currentTarget.value })}
+              onChange={(event) => onRange('start', event.currentTarget.value)}
             />
           </label>
           <label>
@@ -51,7 +66,7 @@ export function FilterBar({ filters, change, names }: FilterBarProps) {
             <input
               type="date"
               value={filters.end ?? ''}
-              onChange={(event) => change({ end: event.currentTarget.value })}
+              onChange={(event) => onRange('end', event.currentTarget.value)}
             />
           </label>
         </>

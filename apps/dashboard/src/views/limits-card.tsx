@@ -1,7 +1,7 @@
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
-import { type Act, useAct } from './act.tsx'
+import { useAct } from './act.tsx'
 import { Card } from './states.tsx'
 
 interface LimitsCardProps {
@@ -11,7 +11,7 @@ interface LimitsCardProps {
   readonly onChanged: () => void
 }
 
-/** Change the limit, top the period up; the token API decides what the user's role allows. */
+/** Change the limit; the token API decides what the user's role allows. */
 export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) {
   const act = useAct(onChanged)
   const isStaff = self.role === 'super_admin'
@@ -26,7 +26,7 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
     )
   }
   return (
-    <Card title="Limit and grants">
+    <Card title="Limit">
       <p>
         Monthly limit: {position.limit_tokens === null ? 'none' : `${formatCount(position.limit_tokens)} LLM tokens`}.{' '}
         {!isStaff && 'As its admin you may lower it; raising it is for the platform’s staff.'}
@@ -46,44 +46,7 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
         </label>
         <button type="submit">Set limit</button>
       </form>
-      {isStaff && <GrantForm {...{ api, position, act }} />}
       {act.view}
     </Card>
-  )
-}
-
-interface GrantFormProps extends Pick<LimitsCardProps, 'api' | 'position'> {
-  readonly act: Act
-}
-
-function GrantForm({ api, position, act }: GrantFormProps) {
-  const onGrant = (event: SubmitEvent): void => {
-    event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
-    const amount = readCount(form.get('amount')) ?? 0
-    const grant = {
-      amount,
-      reason: String(form.get('reason')),
-      expires_at: position.period_end,
-      idempotency_key: crypto.randomUUID(),
-    }
-    act.run(
-      `Grant ${position.name} ${formatCount(BigInt(amount))} LLM tokens until the period’s end?`,
-      () => api.grant(position.organization_id, grant),
-      'The grant is on record.',
-    )
-  }
-  return (
-    <form onSubmit={onGrant}>
-      <label>
-        Grant LLM tokens
-        <input name="amount" inputMode="numeric" pattern={`(?!0)(?:${COUNT_PATTERN})`} title={COUNT_TITLE} required />
-      </label>
-      <label>
-        Reason
-        <input name="reason" maxLength={200} required />
-      </label>
-      <button type="submit">Grant until the period’s end</button>
-    </form>
   )
 }

@@ -9,6 +9,7 @@ import { type Filters, VIEWS } from '../filters/filters.ts'
 import { spanOf } from '../filters/span.ts'
 import { EnforcementCard } from './enforcement-card.tsx'
 import { FilterBar } from './filter-bar.tsx'
+import { GrantsCard } from './grants-card.tsx'
 import { LimitsCard } from './limits-card.tsx'
 import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
@@ -69,7 +70,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
       {isWhole && <Views {...{ filters, change }} />}
       <PageTitle position={position} />
       <QuotaCard position={position} now={Date.now()} />
-      <FilterBar {...{ filters, change, names }} />
+      <FilterBar {...{ filters, change, names, span }} />
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />
@@ -80,7 +81,8 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
             <LimitsCard {...{ api, self, position }} onChanged={quota.refresh} />
             <PolicyCard {...{ api, self, position }} onChanged={quota.refresh} />
           </div>
-          <UserLimitsCard {...{ client, api, position }} />
+          <GrantsCard {...{ client, api, self, position }} onChanged={quota.refresh} />
+          <UserLimitsCard {...{ client, api, position }} onChanged={quota.refresh} />
           <WebhooksCard client={client} position={position} />
         </>
       )}

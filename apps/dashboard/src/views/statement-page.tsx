@@ -1,11 +1,11 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import type { PeriodRow, StatementRow } from '../data/reports.ts'
 import { useReport } from '../data/use-report.ts'
-import { download } from '../exports/download.ts'
+import { statementToFocus } from '../exports/focus.ts'
 import { toStatementLines } from '../exports/statement-lines.ts'
-import { toCsv, toJson } from '../exports/usage-exports.ts'
-import { formatCount, formatDate, formatTime } from '../figures/format.ts'
+import { formatCalls, formatCount, formatDate, formatTime } from '../figures/format.ts'
 import type { Filters } from '../filters/filters.ts'
+import { ExportButtons } from './export-buttons.tsx'
 import { StatementLines } from './statement-lines.tsx'
 import { Failure, Loading, useTitle } from './states.tsx'
 
@@ -47,7 +47,7 @@ interface StatementBarProps extends Pick<StatementPageProps, 'change'> {
 
 function StatementBar({ periods, row, change }: StatementBarProps) {
   const lines = toStatementLines(row)
-  const name = `statement-${row.domain}-${row.first_day}`
+  const lastDays = new Map(periods.map(({ first_day, last_day }) => [first_day, last_day]))
   const known = periods.some(({ first_day }) => first_day === row.first_day)
   const choices = known ? periods : [row, ...periods]
   return (
@@ -64,17 +64,13 @@ function StatementBar({ periods, row, change }: StatementBarProps) {
         </select>
       </label>
       <span class="grow" />
-      <span class="exports">
-        <button type="button" onClick={() => download(`${name}.csv`, 'text/csv', toCsv(lines))}>
-          CSV
-        </button>
-        <button type="button" onClick={() => download(`${name}.json`, 'application/json', toJson(lines))}>
-          JSON
-        </button>
-        <button type="button" class="primary" onClick={() => print()}>
-          Print
-        </button>
-      </span>
+      <ExportButtons
+        name={`statement-${row.domain}-${row.first_day}`}
+        lines={() => lines}
+        focus={() => statementToFocus(row, lastDays)}
+        count={lines.length}
+        isPrintable
+      />
     </div>
   )
 }
@@ -117,7 +113,7 @@ function StatementNotes({ row }: { readonly row: StatementRow }) {
   return (
     <footer class="quiet">
       {total.unpriced_events !== '0' && (
-        <p>{formatCount(total.unpriced_events)} calls have no known price: they are in no amount of this statement.</p>
+        <p>{formatCalls(total.unpriced_events)} without a known price: in no amount of this statement.</p>
       )}
       {later.map((line) => (
         <p key={line.period_start}>

@@ -28,6 +28,20 @@ export const Card = ({ title, children }: { readonly title: string; readonly chi
   </section>
 )
 
+interface ScrollProps {
+  readonly label: string
+  readonly isTall?: boolean
+  readonly children: ComponentChildren
+}
+
+/** The place of a table that nothing in it leads into; it is scrolled by keyboard too where it is too small. */
+export const Scroll = ({ label, isTall = false, children }: ScrollProps) => (
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached without a mouse (WCAG 2.1.1)
+  <fieldset class={isTall ? 'scroll tall' : 'scroll'} aria-label={label} tabIndex={0}>
+    {children}
+  </fieldset>
+)
+
 /** A state as a word in its colour. */
 export const StateBadge = ({ state }: { readonly state: string }) => <span class={`state ${state}`}>{state}</span>
 

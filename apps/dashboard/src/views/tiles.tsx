@@ -1,42 +1,57 @@
 import type { SummaryRow } from '../data/reports.ts'
 import { useReport } from '../data/use-report.ts'
-import { formatChange, formatCount, formatMoney } from '../figures/format.ts'
+import { formatCalls, formatChange, formatCount, formatMoney, formatSpan } from '../figures/format.ts'
+import { type Comparison, compareSpans, daysBetween } from '../filters/span.ts'
 import type { SectionProps } from './section.ts'
 import { Failure } from './states.tsx'
 
-/** The five totals of the span, each with its change against as many days before. */
-export function Tiles({ client, organizationId, span, filters }: SectionProps) {
+/** The five totals of the span as far as it has come, each with its change against as many earlier days. */
+export function Tiles({ client, organizationId, position, filters }: Omit<SectionProps, 'span'>) {
+  const compared = compareSpans(filters, position, Date.now())
   const query = {
     organization_id: organizationId,
-    ...span,
+    ...compared.now,
+    previous_start: compared.before.start,
     ...(filters.user === null ? {} : { user_id: filters.user }),
   }
   const { rows, error, refresh } = useReport(client, 'report_summary', query)
   if (error !== undefined && rows === undefined) return <Failure what="The totals" error={error} onRetry={refresh} />
   const row = rows?.[0]
   return (
-    <div class="tiles" aria-busy={row === undefined}>
-      {TILES.map(({ name, column, format }) => (
-        <div class="tile" key={name}>
-          <span class="quiet">{name}</span>
-          <strong data-tile={column}>{row === undefined ? '…' : format(row[column])}</strong>
-          <span class="quiet">{row === undefined ? ' ' : tellChange(row[column], row[`previous_${column}`])}</span>
-          {column === 'cost_usd' && (
-            <span class="note">
-              {row === undefined || row.unpriced_events === '0'
-                ? '\u00a0'
-                : `and ${formatCount(row.unpriced_events)} calls unpriced`}
-            </span>
-          )}
-        </div>
-      ))}
-    </div>
+    <section aria-label="Totals" aria-busy={row === undefined}>
+      <div class="tiles">
+        {TILES.map(({ name, column, format }) => (
+          <div class="tile" key={name}>
+            <span class="quiet">{name}</span>
+            <strong data-tile={column}>{row === undefined ? '…' : format(row[column])}</strong>
+            <span class="quiet">{row === undefined ? ' ' : tellChange(row[column], row[`previous_${column}`])}</span>
+            {column === 'cost_usd' && (
+              <span class="note">
+                {row === undefined || row.unpriced_events === '0'
+                  ? '\u00a0'
+                  : `and ${formatCalls(row.unpriced_events)} unpriced`}
+              </span>
+            )}
+          </div>
+        ))}
+      </div>
+      <p class="quiet compared">
+        {tellComparison(compared)}
+        {filters.model !== null && ' Totals are those of all models.'}
+      </p>
+    </section>
   )
 }
 
 function tellChange(now: string | null, before: string | null): string {
   const change = formatChange(now, before)
   return change === '–' ? 'nothing to compare' : `${change} to the span before`
+}
+
+function tellComparison({ now, before, isRunning }: Comparison): string {
+  const days = daysBetween(now)
+  const told = `${days === 1 ? '1 day' : `${days} days`}${isRunning ? ', the last not over yet' : ''}`
+  return `${formatSpan(now)} (${told}), compared with ${formatSpan(before)}.`
 }
 
 type Column = 'tokens_used' | 'cost_usd' | 'message_count' | 'active_users' | 'sessions'

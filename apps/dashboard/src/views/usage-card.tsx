@@ -2,8 +2,12 @@ import { useEffect, useMemo } from 'preact/hooks'
 import { bucketSize, listBuckets } from '../chart/buckets.ts'
 import { stack } from '../chart/stack.ts'
 import { UsageChart } from '../chart/usage-chart.tsx'
+import type { QuotaRow } from '../data/reports.ts'
 import { useHeld, useReport } from '../data/use-report.ts'
+import { type FocusContext, usageToFocus } from '../exports/focus.ts'
+import { toUsageLine } from '../exports/list-lines.ts'
 import { formatDate } from '../figures/format.ts'
+import { sortUsage } from '../figures/sort-usage.ts'
 import { addDays } from '../filters/span.ts'
 import { ExportButtons } from './export-buttons.tsx'
 import type { SectionProps } from './section.ts'
@@ -14,7 +18,7 @@ import { UsageTable } from './usage-table.tsx'
 export function UsageCard({ client, organizationId, position, span, filters, change, learnNames }: SectionProps) {
   const shown = filters.day === null ? span : { start: filters.day, end: addDays(filters.day, 1) }
   const size = bucketSize(shown)
-  const { rows, error, refresh } = useReport(client, 'report_usage', {
+  const { rows, error, refresh } = useReport(client, 'report_usage_whole', {
     ...{ organization_id: organizationId, ...shown, bucket: size, group_by: [filters.by] },
     ...(filters.user === null ? {} : { user_id: filters.user }),
     ...(filters.model === null ? {} : { model: filters.model }),
@@ -28,6 +32,8 @@ export function UsageCard({ client, organizationId, position, span, filters, cha
   }, [rows, filters.by, filters.metric, size, time_zone])
   // Rows of one grouping are never drawn as another: the whole picture stays until the next one is there.
   const view = useHeld(fresh)
+  const { sort } = filters
+  const sorted = useMemo(() => view && sortUsage(view.rows, sort, view.by), [view, sort])
   const onOpen = (bucket: string): void => {
     if (size === 'day') change({ day: bucket })
     else change({ preset: 'custom', start: `${bucket}-01`, end: lastOfMonth(bucket) })
@@ -37,19 +43,33 @@ export function UsageCard({ client, organizationId, position, span, filters, cha
       {error !== undefined && <Failure what="The usage" error={error} onRetry={refresh} />}
       {view === undefined && error === undefined && <Loading what="usage" isTall />}
       {view?.rows.length === 0 && <p class="empty chart-place">Nothing was used in this span.</p>}
-      {view !== undefined && view.rows.length > 0 && (
+      {view !== undefined && sorted !== undefined && sorted.length > 0 && (
         <div class={fresh === undefined ? 'busy' : undefined} aria-busy={fresh === undefined}>
           <UsageChart
             {...{ chart: view.chart, metric: view.metric, timeZone: time_zone }}
             onOpen={view.size === 'hour' ? undefined : onOpen}
           />
-          <UsageTable {...{ rows: view.rows, by: view.by, timeZone: time_zone, change }} />
-          <ExportButtons rows={view.rows} context={{ organizationId, organizationName: position.name }} />
+          <UsageTable {...{ rows: sorted, sort, by: view.by, timeZone: time_zone, change }} />
+          <ExportButtons
+            name="usage"
+            lines={() => sorted.map(toUsageLine)}
+            focus={() => usageToFocus(sorted, focusContext(position))}
+            count={sorted.length}
+            isPrintable
+          />
         </div>
       )}
     </Card>
   )
 }
+
+const focusContext = (position: QuotaRow): FocusContext => ({
+  account: { id: position.organization_id, name: position.name },
+  timeZone: position.time_zone,
+  period: { start: toUtc(position.period_start), end: toUtc(position.period_end) },
+})
+
+const toUtc = (time: string): string => `${new Date(time).toISOString().slice(0, 19)}Z`
 
 function lastOfMonth(month: string): string {
   const [year = 0, number = 1] = month.split('-').map(Number)

@@ -1,21 +1,22 @@
 import { useState } from 'preact/hooks'
 import { groupOf, totalsOf } from '../chart/stack.ts'
 import type { UsageRow } from '../data/reports.ts'
-import { formatBucketFully, formatCount, formatExactMoney } from '../figures/format.ts'
-import { toPicodollars } from '../figures/money.ts'
-import type { Filters, Group } from '../filters/filters.ts'
+import { formatBucketFully, formatCalls, formatCount, formatExactMoney } from '../figures/format.ts'
+import { nextSort, readSort } from '../figures/sort-usage.ts'
+import { type Filters, type Group, SORT_COLUMNS, type Sort, type SortColumn } from '../filters/filters.ts'
 import { Unpriced } from './states.tsx'
 
 interface UsageTableProps {
+  /** In the order of `sort`. */
   readonly rows: readonly UsageRow[]
+  readonly sort: Sort
   readonly by: Group
   readonly timeZone: string
   readonly change: (part: Partial<Filters>) => void
 }
 
-type Column = 'bucket' | 'group' | 'tokens_used' | 'cost_usd' | 'message_count'
-const NUMBERS: ReadonlySet<Column> = new Set(['tokens_used', 'cost_usd', 'message_count'])
-const HEADINGS: Record<Column, string> = {
+const NUMBERS: ReadonlySet<SortColumn> = new Set(['tokens_used', 'cost_usd', 'message_count'])
+const HEADINGS: Record<SortColumn, string> = {
   bucket: 'When',
   group: 'What',
   tokens_used: 'LLM tokens',
@@ -23,25 +24,27 @@ const HEADINGS: Record<Column, string> = {
   message_count: 'Messages',
 }
 
+// More than anybody reads at once would hold the page up; totals and exports are of all rows.
+const ROWS_AT_A_TIME = 500
+
 /** The chart's figures, exact, sortable by each column; the last row adds them up. */
-export function UsageTable({ rows, by, timeZone, change }: UsageTableProps) {
-  const [order, setOrder] = useState<{ column: Column; isUp: boolean }>({ column: 'bucket', isUp: false })
-  const sorted = [...rows].sort((one, two) => compare(one, two, order.column, by) * (order.isUp ? 1 : -1))
+export function UsageTable({ rows, sort, by, timeZone, change }: UsageTableProps) {
+  const [count, setCount] = useState(ROWS_AT_A_TIME)
+  const order = readSort(sort)
   const totals = totalsOf(rows)
-  const sort = (column: Column): void => setOrder({ column, isUp: order.column === column ? !order.isUp : false })
   return (
     <div class="scroll tall">
       <table data-table="usage">
         <thead>
           <tr>
-            {(Object.keys(HEADINGS) as Column[]).map((column) => (
+            {SORT_COLUMNS.map((column) => (
               <th
                 key={column}
                 scope="col"
                 class={NUMBERS.has(column) ? 'number' : undefined}
                 aria-sort={order.column !== column ? 'none' : order.isUp ? 'ascending' : 'descending'}
               >
-                <button type="button" class="link" onClick={() => sort(column)}>
+                <button type="button" class="link" onClick={() => change({ sort: nextSort(sort, column) })}>
                   {HEADINGS[column]}
                 </button>
               </th>
@@ -49,7 +52,7 @@ export function UsageTable({ rows, by, timeZone, change }: UsageTableProps) {
           </tr>
         </thead>
         <tbody>
-          {sorted.map((row) => (
+          {rows.slice(0, count).map((row) => (
             <tr key={`${row.bucket} ${groupOf(row, by).key}`}>
               <th scope="row">{formatBucketFully(row.bucket ?? '', timeZone)}</th>
               <td>
@@ -63,11 +66,20 @@ export function UsageTable({ rows, by, timeZone, change }: UsageTableProps) {
               <td class="number">{by === 'token_kind' ? '–' : formatCount(row.message_count)}</td>
             </tr>
           ))}
+          {rows.length > count && (
+            <tr>
+              <td colSpan={SORT_COLUMNS.length}>
+                <button type="button" class="link" onClick={() => setCount(count + ROWS_AT_A_TIME)}>
+                  Show more of {formatCount(BigInt(rows.length))} rows
+                </button>
+              </td>
+            </tr>
+          )}
         </tbody>
         <tfoot>
           <tr>
             <th scope="row">All</th>
-            <td>{by !== 'token_kind' && totals.unpriced > 0n && `${formatCount(totals.unpriced)} calls unpriced`}</td>
+            <td>{by !== 'token_kind' && totals.unpriced > 0n && `${formatCalls(totals.unpriced)} unpriced`}</td>
             <td class="number" data-total="tokens">
               {formatCount(totals.tokens)}
             </td>
@@ -92,21 +104,4 @@ function GroupName({ row, by, change }: { row: UsageRow; by: Group; change: Usag
       {label}
     </button>
   )
-}
-
-function compare(one: UsageRow, two: UsageRow, column: Column, by: Group): number {
-  switch (column) {
-    case 'bucket':
-      return (
-        (one.bucket ?? '').localeCompare(two.bucket ?? '') || Number(BigInt(one.tokens_used) - BigInt(two.tokens_used))
-      )
-    case 'group':
-      return groupOf(one, by).label.localeCompare(groupOf(two, by).label)
-    case 'cost_usd':
-      // What has no price is less than anything that has one.
-      return Number(toPicodollars(one.cost_usd ?? '-1') - toPicodollars(two.cost_usd ?? '-1'))
-    case 'tokens_used':
-    case 'message_count':
-      return Number(BigInt(one[column]) - BigInt(two[column]))
-  }
 }

@@ -5,23 +5,27 @@ import type { TokenApi } from '../data/token-api.ts'
 import { usePages } from '../data/use-pages.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
 import { useAct } from './act.tsx'
+import { DefaultLimit } from './default-limit.tsx'
 import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
 
 interface UserLimitsCardProps {
   readonly client: SupabaseClient
   readonly api: TokenApi
   readonly position: QuotaRow
+  readonly onChanged: () => void
 }
 
 /** What each user has used in the period, and a limit of the own for whoever should have one. */
-export function UserLimitsCard({ client, api, position }: UserLimitsCardProps) {
+export function UserLimitsCard({ client, api, position, onChanged }: UserLimitsCardProps) {
   const { organization_id } = position
   const pages = usePages(client, 'report_user_limits', { organization_id, limit: 50 })
   const [edited, setEdited] = useState<string>()
-  const act = useAct(() => {
+  const onDone = (): void => {
     setEdited(undefined)
     pages.refresh()
-  })
+    onChanged()
+  }
+  const act = useAct(onDone)
   const onLimit = (row: UserLimitRow, limit: number | null): void => {
     const shown = limit === null ? 'no limit of its own' : `${formatCount(BigInt(limit))} LLM tokens a period`
     act.run(
@@ -30,8 +34,15 @@ export function UserLimitsCard({ client, api, position }: UserLimitsCardProps) {
       `${row.user_name} has ${shown} now.`,
     )
   }
+  const onDrop = (row: UserLimitRow): void =>
+    act.run(
+      `Drop the own limit of ${row.user_name}? The default for users holds then.`,
+      () => api.dropUserLimit(organization_id, row.user_id),
+      `${row.user_name} has no own limit any more.`,
+    )
   return (
     <Card title="Limits of users">
+      <DefaultLimit {...{ api, position }} onDone={onDone} />
       {pages.error !== undefined && <Failure what="The users" error={pages.error} onRetry={pages.refresh} />}
       {pages.rows === undefined && pages.error === undefined && <Loading what="users" />}
       {pages.rows?.length === 0 && <p class="empty">The organization has no users.</p>}
@@ -46,7 +57,7 @@ export function UserLimitsCard({ client, api, position }: UserLimitsCardProps) {
                   Used this period
                 </th>
                 <th scope="col" class="number">
-                  Own limit
+                  Limit
                 </th>
                 <th scope="col">State</th>
                 <th scope="col">
@@ -62,6 +73,7 @@ export function UserLimitsCard({ client, api, position }: UserLimitsCardProps) {
                   isEdited={edited === row.user_id}
                   onEdit={() => setEdited(row.user_id)}
                   onLimit={(limit) => onLimit(row, limit)}
+                  onDrop={() => onDrop(row)}
                 />
               ))}
             </tbody>
@@ -79,9 +91,10 @@ interface UserRowProps {
   readonly isEdited: boolean
   readonly onEdit: () => void
   readonly onLimit: (limit: number | null) => void
+  readonly onDrop: () => void
 }
 
-function UserRow({ row, isEdited, onEdit, onLimit }: UserRowProps) {
+function UserRow({ row, isEdited, onEdit, onLimit, onDrop }: UserRowProps) {
   const onSubmit = (event: SubmitEvent): void => {
     event.preventDefault()
     onLimit(readCount(new FormData(event.currentTarget as HTMLFormElement).get('user-limit')))
@@ -91,7 +104,10 @@ function UserRow({ row, isEdited, onEdit, onLimit }: UserRowProps) {
       <th scope="row">{row.user_name}</th>
       <td>{row.role}</td>
       <td class="number">{formatCount(row.used_tokens)}</td>
-      <td class="number">{row.limit_tokens === null ? 'none' : formatCount(row.limit_tokens)}</td>
+      <td class="number">
+        {row.limit_tokens === null ? 'none' : formatCount(row.limit_tokens)}
+        {row.limit_from === 'default' && <small class="quiet"> (default)</small>}
+      </td>
       <td>
         <StateBadge state={row.state} />
       </td>
@@ -105,9 +121,14 @@ function UserRow({ row, isEdited, onEdit, onLimit }: UserRowProps) {
               pattern={COUNT_PATTERN}
               title={COUNT_TITLE}
               placeholder="none"
-              defaultValue={row.limit_tokens ?? ''}
+              defaultValue={row.limit_from === 'default' ? '' : (row.limit_tokens ?? '')}
             />
             <button type="submit">Set</button>
+            {row.limit_from === 'user' && (
+              <button type="button" onClick={onDrop}>
+                Back to the default
+              </button>
+            )}
           </form>
         ) : (
           <button type="button" class="link" aria-label={`Change the limit of ${row.user_name}`} onClick={onEdit}>

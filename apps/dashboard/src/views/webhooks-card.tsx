@@ -2,7 +2,7 @@ import type { SupabaseClient } from '@supabase/supabase-js'
 import type { QuotaRow } from '../data/reports.ts'
 import { usePages } from '../data/use-pages.ts'
 import { formatTime } from '../figures/format.ts'
-import { Card, Failure, Loading, MoreButton, StateBadge } from './states.tsx'
+import { Card, Failure, Loading, MoreButton, Scroll, StateBadge } from './states.tsx'
 
 const HEADINGS = ['When', 'Notification', 'Endpoint', 'State', 'Attempts', 'Last answer', 'Delivered'] as const
 
@@ -17,7 +17,7 @@ export function WebhooksCard({ client, position }: { readonly client: SupabaseCl
       {rows === undefined && error === undefined && <Loading what="deliveries" />}
       {rows?.length === 0 && <p class="empty">Nothing was sent yet. Endpoints are set up through the API.</p>}
       {rows !== undefined && rows.length > 0 && (
-        <div class="scroll tall">
+        <Scroll label="Table of deliveries" isTall>
           <table>
             <thead>
               <tr>
@@ -44,7 +44,7 @@ export function WebhooksCard({ client, position }: { readonly client: SupabaseCl
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
       <MoreButton pages={pages} />
     </Card>

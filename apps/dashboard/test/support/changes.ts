@@ -1,5 +1,7 @@
+import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { separated } from './files.ts'
 import { card, confirmChange, type Dashboard } from './open-dashboard.ts'
 
 const PATIENT = { timeout: 20_000 }
@@ -41,6 +43,29 @@ export function describeChanges(open: () => Dashboard): void {
     await setLimit(staff, '900,000,000')
     await admin.locator('.quota-line .state.active').waitFor(PATIENT)
     expect(await stateOf('cobalt-support')).toBe('active')
+
+    // The log says what each decision was decided from, to a keyboard too.
+    const { rows } = await open().sql.query(
+      `select id, inputs from tollgate.quota_decisions where organization_id = $1 and to_state = 'revoked'
+       order by seq desc limit 1`,
+      [organization],
+    )
+    const { id, inputs } = rows[0]
+    const decision = admin.getByRole('button', { name: `What decision ${id.slice(0, 8)} was decided from` })
+    await decision.focus()
+    await admin.keyboard.press('Enter')
+    expect(await decision.getAttribute('aria-expanded')).toBe('true')
+    const details = admin.locator(`#decision-${id} dl > div`)
+    const told = Object.fromEntries(
+      await details.evaluateAll((pairs) => pairs.map((pair) => [...pair.children].map((part) => part.textContent))),
+    )
+    expect(told).toMatchObject({
+      ...{ 'LLM tokens of the ledger': separated(inputs.used_tokens), Limit: '1,000', Decision: id },
+      ...{ Reserved: separated(inputs.reserved_tokens), Granted: '0', 'Policy version': inputs.policy_version },
+      'Age of the figures': expect.stringMatching(/^[\d.,]+ sec$/),
+    })
+    await admin.keyboard.press('Enter')
+    expect(await details.count()).toBe(0)
   })
 
   it('a question that is answered with no changes nothing, from the keyboard too', async () => {
@@ -57,14 +82,31 @@ export function describeChanges(open: () => Dashboard): void {
       [idOf('acme-research')],
     )
     expect(rows[0].limit).not.toBe('1')
+
+    // The same staff grants something: it is listed with what it has left and who gave it, when it was confirmed.
+    const grants = card(page, 'Grants')
+    await grants.getByLabel('Grant LLM tokens').fill('5,000')
+    await grants.getByLabel('Reason').fill('a good cause')
+    await grants.getByLabel('Valid until').selectOption('never')
+    await grants.getByLabel('Priority').fill('7')
+    await grants.getByRole('button', { name: 'Grant', exact: true }).click()
+    await page.getByRole('dialog').getByText('5,000 LLM tokens, valid until it is spent').waitFor()
+    await confirmChange(page)
+    const row = grants.getByRole('row', { name: /a good cause/ })
+    await row.waitFor(PATIENT)
+    const cells = await row.locator('td').allTextContents()
+    expect(cells).toEqual(['open', '5,000', '5,000', '0', '7', 'it is spent', 'a good cause', 'Petra Ostrom'])
+    await page.locator('.quota-line').getByText('5,000 of them granted').waitFor(PATIENT)
   })
 
   it("an admin gives a user an own limit, and what is typed survives the page's refreshes", async () => {
-    const { sql, file, signIn } = open()
+    const { sql, file, idOf, signIn } = open()
     const page = await signIn('acme-research', 'admin')
     await page.getByRole('button', { name: 'Change the limit of Ada Meyer' }).click(PATIENT)
     const answered = page.waitForResponse((answer) => answer.url().includes('report_user_limits'), PATIENT)
     await page.fill('input[name=user-limit]', '123_456_789')
+    // As whoever comes back to the page: it asks at once, instead of in five seconds.
+    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`)
     await answered
     await page.getByRole('button', { name: 'Set', exact: true }).click()
     await confirmChange(page)
@@ -72,6 +114,37 @@ export function describeChanges(open: () => Dashboard): void {
     const ada = file.users.find(({ email }) => email.startsWith('ada@'))?.id
     const { rows } = await sql.query('select max_tokens::text from tollgate.user_quotas where user_id = $1', [ada])
     expect(rows).toEqual([{ max_tokens: '123456789' }])
+
+    // The default for all others, and the ladder that their limits are measured against.
+    const users = card(page, 'Limits of users')
+    await users.getByRole('button', { name: 'Change the default' }).click()
+    await users.getByLabel(/^Limit of each user/).fill('900,000,000')
+    await users.getByRole('button', { name: 'Set the default' }).click()
+    await confirmChange(page)
+    await users
+      .getByRole('row', { name: /Bruno Keller/ })
+      .getByText('900,000,000 (default)')
+      .waitFor(PATIENT)
+    await users.getByRole('button', { name: 'Change its ladder' }).click()
+    const step = users.getByRole('group', { name: 'Step', exact: true }).last()
+    await step.locator('select[name=mode]').selectOption('soft')
+    await users.getByRole('button', { name: 'Put into force' }).click()
+    await confirmChange(page)
+    await users.getByText('only recorded and notified').waitFor(PATIENT)
+    const organization = idOf('acme-research')
+    const held = await sql.query(
+      `select max_tokens::text, policy -> 'steps' -> 4 as last from tollgate.user_quota_defaults where organization_id = $1`,
+      [organization],
+    )
+    const last = { at_percent: 120, state: 'revoked', mode: 'soft' }
+    expect(held.rows).toEqual([{ max_tokens: '900000000', last }])
+    await users.getByRole('button', { name: 'Change the limit of Ada Meyer' }).click()
+    await users.getByRole('button', { name: 'Back to the default' }).click()
+    await confirmChange(page)
+    await users
+      .getByRole('row', { name: /Ada Meyer/ })
+      .getByText('900,000,000 (default)')
+      .waitFor(PATIENT)
   })
 
   it('super_admin changes the policy; an own admin sees it and cannot', async () => {
@@ -99,7 +172,17 @@ export function describeChanges(open: () => Dashboard): void {
     await step.locator('select[name=kind]').selectOption('at_usd')
     await step.locator('select[name=mode]').selectOption('soft')
     await staff.fill('input[name=max_cost_usd]', '1000')
+    // What the downgrade at 100 % leaves gets a name of its own.
+    await staff.getByRole('button', { name: 'Add a named config' }).click()
+    const config = staff.getByRole('group', { name: /^Named config/ })
+    await config.getByLabel('Name').fill('small models')
+    await config.getByLabel(/^Models that stay/).fill('gpt-4o-mini')
+    await config.getByLabel(/^Endpoints that stay/).fill('openAI')
+    await config.getByLabel('voice chat').check()
+    const downgrade = staff.getByRole('group', { name: 'Step', exact: true }).nth(3)
+    await downgrade.getByLabel('Leaves').selectOption({ label: 'small models' })
     await staff.getByRole('button', { name: 'Put into force' }).click()
+    await staff.getByRole('dialog').getByText('downgraded, leaves “small models”').waitFor(PATIENT)
     await staff.getByRole('dialog').getByText('From $750.50: warned, only recorded and notified').waitFor(PATIENT)
     await confirmChange(staff)
     await card(staff, 'Policy').getByText('From $750.50').waitFor(PATIENT)
@@ -107,7 +190,12 @@ export function describeChanges(open: () => Dashboard): void {
       organization,
     ])
     expect(rows[0].policy.steps.at(-1)).toEqual({ at_usd: '750.5', state: 'warned', mode: 'soft' })
-    expect(rows[0].policy).toMatchObject({ max_cost_usd: '1000', session_max_tokens: null })
+    const reduced = { enabled_models: ['gpt-4o-mini'], allowed_endpoints: ['openAI'], features: { voice_chat: false } }
+    expect(rows[0].policy).toMatchObject({
+      ...{ max_cost_usd: '1000', session_max_tokens: null, downgrade_to: DEFAULT_QUOTA_POLICY.downgrade_to },
+      reduced_configs: { 'small models': reduced },
+    })
+    expect(rows[0].policy.steps[3]).toEqual({ at_percent: 100, state: 'downgraded', downgrade_to: 'small models' })
     expect(await limitOf()).toEqual(limitBefore)
 
     const admin = await signIn('borealis-labs', 'admin')
@@ -115,7 +203,7 @@ export function describeChanges(open: () => Dashboard): void {
     expect(await admin.getByRole('button', { name: 'Change policy' }).count()).toBe(0)
   })
 
-  it('a notification that does not arrive is seen with its reason', async () => {
+  it('each grant is listed, and a notification that does not arrive is seen with its reason', async () => {
     const { file, idOf, signIn } = open()
     const organization = idOf('acme-research')
     const post = (path: string, body: object) =>
@@ -128,8 +216,19 @@ export function describeChanges(open: () => Dashboard): void {
     expect((await post('webhooks', { url, types: ['quota.granted'] })).status).toBe(201)
     const grant = { amount: 1_000, reason: 'test', idempotency_key: 'webhook-card' }
     expect((await post('grants', grant)).status).toBeLessThan(300)
+    const lapsed = { amount: 9_000_000_000, reason: 'of last year', idempotency_key: 'lapsed' }
+    expect((await post('grants', { ...lapsed, expires_at: '2025-12-31T00:00:00Z' })).status).toBeLessThan(300)
     const page = await signIn('acme-research', 'admin')
-    const row = card(page, 'Webhook deliveries').getByRole('row', { name: /quota\.granted/ })
+    // Single grants, the expired one told apart: what it gave, and that nothing of it is left.
+    const grants = card(page, 'Grants')
+    const over = grants.getByRole('row', { name: /of last year/ })
+    await over.getByText('expired', { exact: true }).waitFor(PATIENT)
+    expect((await over.locator('td').allTextContents()).slice(1, 3)).toEqual(['9,000,000,000', '–'])
+    const given = await grants.getByRole('row', { name: /test/ }).locator('td').allTextContents()
+    expect([given[0], given[1], given.at(-1)]).toEqual(['open', '1,000', 'a server’s key'])
+    const row = card(page, 'Webhook deliveries')
+      .getByRole('row', { name: /quota\.granted/ })
+      .last()
     await row.getByText(url).waitFor(PATIENT)
     await expect.poll(() => row.locator('td').nth(4).textContent(), PATIENT).not.toBe('–')
   })

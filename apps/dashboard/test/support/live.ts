@@ -25,22 +25,10 @@ async function offerRealtime(page: Page): Promise<{ readonly topics: string[]; a
 export function describeLive(open: () => Dashboard): void {
   let turn = 0
   async function useTokens(): Promise<string> {
-    const { sql, idOf, file, ledger } = open()
+    const { ingest, idOf, userOf, ledger } = open()
     const organization = idOf('acme-research')
-    const user = file.users.find((one) => one.organization_id === organization)?.id
-    const event = {
-      ...{
-        type: 'usage.recorded',
-        source: 'live',
-        id: `event-${turn++}`,
-        organization_id: organization,
-        user_id: user,
-      },
-      ...{ time: new Date().toISOString(), received_at: new Date().toISOString(), member: true, session_id: 's' },
-      ...{ model: 'gpt-4o', input_tokens: 1_000, output_tokens: 10, message_count: 1 },
-      ...{ cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 },
-    }
-    await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events: [event] })])
+    const event = { source: 'live', id: `event-${turn++}`, organization_id: organization, input_tokens: 1_000 }
+    await ingest([{ ...event, user_id: userOf('acme-research') }])
     return (await ledger(`organization_id = '${organization}'`)).tokens
   }
 

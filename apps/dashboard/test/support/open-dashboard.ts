@@ -12,6 +12,10 @@ export interface Dashboard {
   readonly file: StackFile
   readonly sql: pg.Client
   readonly idOf: (domain: string) => string
+  /** The first user of an organization. */
+  readonly userOf: (domain: string) => string
+  /** Records usage as an import may bring it; what an event does not say is the same for all. */
+  readonly ingest: (events: readonly object[]) => Promise<void>
   /** A page of a user's own, signed in. */
   readonly signIn: (domain: string, role: string, options?: SignInOptions) => Promise<Page>
   /** What the ledger says, as the page shows it. */
@@ -23,12 +27,15 @@ export interface Dashboard {
 interface SignInOptions {
   /** Of the address. */
   readonly query?: string
-  readonly colorScheme?: 'light' | 'dark'
   /** Done to the page before it is opened. */
   readonly prepare?: (page: Page) => Promise<unknown>
 }
 
 const REQUESTS = 3_000
+const USAGE = {
+  ...{ type: 'usage.recorded', member: true, session_id: 's', model: 'gpt-4o', output_tokens: 10, message_count: 1 },
+  ...{ cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 },
+}
 
 /** Starts everything. */
 export async function openDashboard(): Promise<Dashboard> {
@@ -50,14 +57,21 @@ export async function openDashboard(): Promise<Dashboard> {
   }
   return {
     ...{ file, sql, idOf },
-    signIn: async (domain, role, { query = '', colorScheme = 'light', prepare } = {}) => {
+    userOf: (domain) =>
+      file.users.find((one) => one.organization_id === idOf(domain))?.id ?? expect.fail(`nobody at ${domain}`),
+    ingest: async (some) => {
+      const now = new Date().toISOString()
+      const events = some.map((event) => ({ ...USAGE, time: now, received_at: now, ...event }))
+      await sql.query('select public.ingest_usage($1)', [JSON.stringify({ events })])
+    },
+    signIn: async (domain, role, { query = '', prepare } = {}) => {
       const user = file.users.find((one) => one.organization_id === idOf(domain) && one.role === role)
       if (!user || !file.dashboard) throw new Error('no such user, or no dashboard')
       // Only axe is kept out by the page's policy; the test of the policy itself looks at the header.
       const viewport = { width: 1200, height: 1000 }
       const storageState = signedIn.get(user.email)
       const context = await browser.newContext({
-        ...{ viewport, bypassCSP: true, colorScheme },
+        ...{ viewport, bypassCSP: true },
         ...(storageState ? { storageState } : {}),
       })
       const page = await context.newPage()

@@ -1,26 +1,25 @@
-import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { fromPicodollars, toPicodollars } from '../../src/figures/money.ts'
+import { readCsv, takeFile } from './files.ts'
 import { type Dashboard, textOf } from './open-dashboard.ts'
 
 const PATIENT = { timeout: 20_000 }
 
-/** Usage of the month before, ingested as an import may bring it, some of it after the month was closed. */
-async function closeLastMonth({
-  sql,
-  idOf,
-  file,
-}: Dashboard): Promise<{ readonly day: string; readonly organization: string }> {
-  const organization = idOf('borealis-labs')
-  const user = file.users.find((one) => one.organization_id === organization)?.id
+/** A day of the month so many months ago. */
+export function monthsAgo(months: number, day: number): string {
   const now = new Date()
-  const day = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 10)).toISOString().slice(0, 10)
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, day)).toISOString().slice(0, 10)
+}
+
+/** Usage of the first and the last day of the month before, ingested as an import may bring it, some of it after the month was closed. */
+async function closeLastMonth({ sql, idOf, userOf, ingest }: Dashboard) {
+  const organization = idOf('borealis-labs')
+  const [day, lastDay] = [monthsAgo(1, 1), monthsAgo(0, 0)]
   const events = Array.from({ length: 6 }, (_, n) => ({
-    ...{ type: 'usage.recorded', source: 'statement', id: `event-${n}`, organization_id: organization, user_id: user },
-    ...{ time: `${day}T12:0${n}:00Z`, received_at: now.toISOString(), member: true, imported: true, session_id: 's' },
-    ...{ model: n % 2 === 0 ? 'gpt-4o' : 'never-priced', input_tokens: 1_000 + n, output_tokens: 10, message_count: 1 },
-    ...{ cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 },
+    ...{ source: 'statement', id: `event-${n}`, organization_id: organization, user_id: userOf('borealis-labs') },
+    ...{ time: `${n === 0 ? lastDay : day}T12:0${n}:00Z`, imported: true, input_tokens: 1_000 + n },
+    model: n % 2 === 0 ? 'gpt-4o' : 'never-priced',
   }))
-  const ingest = (some: object[]) => sql.query('select public.ingest_usage($1)', [JSON.stringify({ events: some })])
   await ingest(events.slice(0, 4))
   const request = { organization_id: organization, at: `${day}T12:00:00Z`, closed_by: 'test' }
   expect((await sql.query('select outcome from public.close_period($1)', [request])).rows).toEqual([
@@ -28,6 +27,21 @@ async function closeLastMonth({
   ])
   await ingest(events.slice(4))
   return { day, organization }
+}
+
+/** How the LLM tokens of the month up to today compare with as many days of the month before. */
+async function monthlyChange({ ledger }: Dashboard, organization: string): Promise<string> {
+  const today = new Date().getUTCDate()
+  const length = Number(monthsAgo(0, 0).slice(8))
+  // A shorter month has not as many days: it is the days right before then.
+  const [from, to] =
+    today <= length ? [monthsAgo(1, 1), monthsAgo(1, today)] : [monthsAgo(0, 1 - today), monthsAgo(0, 0)]
+  const tokens = async (first: string, last: string) => {
+    const figures = await ledger(`organization_id = '${organization}' and usage_date between '${first}' and '${last}'`)
+    return Number(figures.tokens.replaceAll(',', ''))
+  }
+  const share = (await tokens(monthsAgo(0, 1), monthsAgo(0, today))) / (await tokens(from, to)) - 1
+  return new Intl.NumberFormat('en', { style: 'percent', signDisplay: 'exceptZero' }).format(share)
 }
 
 /** Statements on the page, against what `tollgate period close` froze and what the ledger says. */
@@ -64,16 +78,20 @@ export function describeStatements(open: () => Dashboard): void {
     for (const hidden of ['.bar-top', '.views', '.filters']) expect(await page.locator(hidden).isVisible()).toBe(false)
     expect(await page.locator('article.statement').isVisible()).toBe(true)
     expect((await page.pdf({ format: 'A4' })).length).toBeGreaterThan(10_000)
+    await page.emulateMedia({ media: null })
+
+    // The present month is compared with as many days of the one before, not with all of it.
+    await page.getByRole('button', { name: 'Usage', exact: true }).click()
+    const change = page.locator('.tile', { has: page.locator('[data-tile=tokens_used]') })
+    await expect.poll(() => textOf(change), PATIENT).toContain(await monthlyChange(dashboard, organization))
+    await page.getByText(/^[^(]+ \(\d+ days?, the last not over yet\), compared with /).waitFor()
   })
 
-  it('the export of a statement adds up to its total', async () => {
+  it('each export of a statement adds up to its total', async () => {
     const page = await open().signIn('acme-research', 'admin', { query: '?view=statement' })
     await page.getByRole('button', { name: 'JSON' }).waitFor(PATIENT)
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'JSON' }).click(),
-    ])
-    const lines = JSON.parse(readFileSync(await download.path(), 'utf8')) as { section: string; tokens_used: string }[]
+    const main = page.locator('main')
+    const lines = JSON.parse(await takeFile(main, 'JSON')) as { section: string; tokens_used: string }[]
     const sum = (...sections: string[]): bigint =>
       lines
         .filter(({ section }) => sections.includes(section))
@@ -81,5 +99,15 @@ export function describeStatements(open: () => Dashboard): void {
     expect(sum('total')).toBeGreaterThan(0n)
     expect(sum('model', 'earlier')).toBe(sum('total'))
     expect(sum('user', 'earlier')).toBe(sum('total'))
+    const csv = readCsv(await takeFile(main, 'CSV'))
+    expect(csv.map(({ section, tokens_used }) => ({ section, tokens_used }))).toEqual(
+      lines.map(({ section, tokens_used }) => ({ section, tokens_used })),
+    )
+    const focus = readCsv(await takeFile(main, 'FOCUS'))
+    expect(focus.reduce((all, line) => all + BigInt(line.ConsumedQuantity ?? ''), 0n)).toBe(sum('total'))
+    const charge = await textOf(page.locator('[data-statement=charge]'))
+    const billed = focus.reduce((all, line) => all + toPicodollars(line.BilledCost || '0'), 0n)
+    expect(`$${fromPicodollars(billed)}`).toBe(charge)
+    expect(new Set(focus.map((line) => line.BillingPeriodStart))).toEqual(new Set([`${monthsAgo(0, 1)}T00:00:00Z`]))
   })
 }

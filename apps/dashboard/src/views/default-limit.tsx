@@ -1,0 +1,77 @@
+import { useState } from 'preact/hooks'
+import type { QuotaRow } from '../data/reports.ts'
+import type { TokenApi } from '../data/token-api.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
+import { DEFAULT_POLICY } from '../figures/policy-form.ts'
+import { useAct } from './act.tsx'
+import { Ladder } from './policy-card.tsx'
+import { PolicyForm } from './policy-form.tsx'
+
+interface DefaultLimitProps {
+  readonly api: TokenApi
+  readonly position: QuotaRow
+  readonly onDone: () => void
+}
+
+const tellLimit = (limit: string | number | null): string =>
+  limit === null ? 'no limit' : `${formatCount(BigInt(limit))} LLM tokens a period`
+
+/** What holds for each user without an own limit: so many LLM tokens, and the ladder that they are measured against. */
+export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
+  const { organization_id, name, user_default } = position
+  const [edited, setEdited] = useState<'limit' | 'ladder'>()
+  const act = useAct(() => {
+    setEdited(undefined)
+    onDone()
+  })
+  const toggle = (part: 'limit' | 'ladder'): void => setEdited(edited === part ? undefined : part)
+  const limit = user_default?.limit_tokens ?? null
+  const policy = user_default?.policy ?? DEFAULT_POLICY
+  const onLimit = (event: SubmitEvent): void => {
+    event.preventDefault()
+    const next = readCount(new FormData(event.currentTarget as HTMLFormElement).get('default-limit'))
+    act.run(
+      `Give each user of ${name} without an own limit ${tellLimit(next)}?`,
+      () => api.setUserDefault(organization_id, next),
+      `The default for users is ${tellLimit(next)} now.`,
+    )
+  }
+  return (
+    <section aria-label="Default for users">
+      <p>
+        Users without an own limit: {tellLimit(limit)}.{' '}
+        <button type="button" class="link" aria-expanded={edited === 'limit'} onClick={() => toggle('limit')}>
+          Change the default
+        </button>{' '}
+        <button type="button" class="link" aria-expanded={edited === 'ladder'} onClick={() => toggle('ladder')}>
+          Change its ladder
+        </button>
+      </p>
+      {user_default?.policy && edited !== 'ladder' && <Ladder policy={user_default.policy} />}
+      {edited === 'limit' && (
+        <form class="inline" onSubmit={onLimit}>
+          <input
+            name="default-limit"
+            aria-label="Limit of each user without an own one in LLM tokens, empty: none"
+            inputMode="numeric"
+            pattern={COUNT_PATTERN}
+            title={COUNT_TITLE}
+            placeholder="none"
+            defaultValue={limit ?? ''}
+          />
+          <button type="submit">Set the default</button>
+        </form>
+      )}
+      {edited === 'ladder' && (
+        <PolicyForm
+          {...{ policy, act }}
+          question={`Put this ladder into force for the users of ${name} without an own one?`}
+          hasSessions={false}
+          save={(next) => api.setUserDefault(organization_id, limit === null ? null : Number(limit), next)}
+          onCancel={() => setEdited(undefined)}
+        />
+      )}
+      {act.view}
+    </section>
+  )
+}

@@ -1,0 +1,80 @@
+import type { SupabaseClient } from '@supabase/supabase-js'
+import type { GrantRow, Me, QuotaRow } from '../data/reports.ts'
+import type { TokenApi } from '../data/token-api.ts'
+import { usePages } from '../data/use-pages.ts'
+import { toGrantLine } from '../exports/list-lines.ts'
+import { formatCount, formatTime, tellActor } from '../figures/format.ts'
+import { useAct } from './act.tsx'
+import { ExportButtons } from './export-buttons.tsx'
+import { GrantForm } from './grant-form.tsx'
+import { Card, Failure, Loading, MoreButton, Scroll, StateBadge } from './states.tsx'
+
+interface GrantsCardProps {
+  readonly client: SupabaseClient
+  readonly api: TokenApi
+  readonly self: Me
+  readonly position: QuotaRow
+  readonly onChanged: () => void
+}
+
+/** Every grant on top of the monthly limit, with what it has left; the platform's staff gives them. */
+export function GrantsCard({ client, api, self, position, onChanged }: GrantsCardProps) {
+  const pages = usePages(client, 'report_grants', { organization_id: position.organization_id, limit: 20 })
+  const { rows, error, refresh } = pages
+  const act = useAct(() => {
+    refresh()
+    onChanged()
+  })
+  return (
+    <Card title="Grants">
+      {error !== undefined && <Failure what="The grants" error={error} onRetry={refresh} />}
+      {rows === undefined && error === undefined && <Loading what="grants" />}
+      {rows?.length === 0 && <p class="empty">Nothing was granted yet.</p>}
+      {rows !== undefined && rows.length > 0 && (
+        <>
+          <GrantTable rows={rows} timeZone={position.time_zone} />
+          <MoreButton pages={pages} />
+          <ExportButtons name="grants" lines={() => rows.map(toGrantLine)} count={rows.length} />
+        </>
+      )}
+      {self.role === 'super_admin' && <GrantForm {...{ api, position, act }} />}
+      {act.view}
+    </Card>
+  )
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(['LLM tokens', 'Left', 'Spent', 'Priority'])
+const HEADINGS = ['Given', 'State', 'LLM tokens', 'Left', 'Spent', 'Priority', 'Valid until', 'Reason', 'By'] as const
+
+const GrantTable = ({ rows, timeZone }: { readonly rows: readonly GrantRow[]; readonly timeZone: string }) => (
+  <Scroll label="Table of grants" isTall>
+    <table data-table="grants">
+      <thead>
+        <tr>
+          {HEADINGS.map((heading) => (
+            <th key={heading} scope="col" class={NUMBERS.has(heading) ? 'number' : undefined}>
+              {heading}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr key={row.id} class={row.state === 'open' ? undefined : 'over'}>
+            <th scope="row">{formatTime(row.created_at, timeZone)}</th>
+            <td>
+              <StateBadge state={row.state} />
+            </td>
+            <td class="number">{formatCount(row.amount_tokens)}</td>
+            <td class="number">{row.state === 'open' ? formatCount(row.left_tokens) : '–'}</td>
+            <td class="number">{formatCount(row.spent_tokens)}</td>
+            <td class="number">{row.priority}</td>
+            <td>{row.expires_at === null ? 'it is spent' : formatTime(row.expires_at, timeZone)}</td>
+            <td class="long">{row.reason}</td>
+            <td title={row.actor}>{tellActor(row.actor, row.actor_name)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </Scroll>
+)
