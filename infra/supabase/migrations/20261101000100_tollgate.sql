@@ -3710,8 +3710,10 @@ as $$
     case when r.is_user_revoked then u.period_end else s.period_end end,
     case when not e.is_user_over then u.reduced_config end, r.is_user_revoked
   from tollgate.directory_members m
-  join tollgate.directory_organizations o on o.organization_id = m.organization_id
-  join tollgate.quota_inputs i on i.organization_id = o.organization_id
+  -- Offset: each is a look of its own; taken into the joins, all organizations would be worked out first.
+  cross join lateral (
+    select d.* from tollgate.directory_organizations d where d.organization_id = m.organization_id offset 0) o
+  cross join lateral (select q.* from tollgate.quota_inputs q where q.organization_id = o.organization_id offset 0) i
   left join tollgate.plans p on p.plan_type = o.plan_type
   cross join tollgate.enforcement_control c
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
@@ -7501,11 +7503,11 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
+  asked uuid[] := array(select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
+  -- By an array, not a subquery: each is one look into the index, whatever the planner takes the table's size to be.
+  known uuid[] := array(select s.id from tollgate.login_sessions s where s.id = any(asked));
   started tollgate.login_sessions[];
-  known uuid[];
 begin
-  select coalesce(array_agg(s.id), '{}') into known from tollgate.login_sessions s
-  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l);
   return query
   with found as materialized (
     select l.*, to_jsonb(f) as login, f.organization_id as organization, f.state,
@@ -7533,9 +7535,7 @@ begin
     and not exists (select from written w where w.id = f.session_id))
   from found f;
 
-  select array_agg(s) into started from tollgate.login_sessions s
-  where s.id in (select (l ->> 'session_id')::uuid from jsonb_array_elements(tollgate.unwrap(batch) -> 'logins') l)
-    and s.id <> all(known);
+  started := array(select s from tollgate.login_sessions s where s.id = any(asked) and s.id <> all(known));
   perform tollgate.announce_logins(started, 'login.started');
   perform tollgate.record_audit(l.actor, 'access_token.issued', 'user:' || s.user_id,
     jsonb_build_object('session_id', s.id, 'expires_at', s.access_expires_at), s.organization_id)

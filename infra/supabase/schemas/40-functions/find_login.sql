@@ -22,8 +22,10 @@ as $$
     case when r.is_user_revoked then u.period_end else s.period_end end,
     case when not e.is_user_over then u.reduced_config end, r.is_user_revoked
   from tollgate.directory_members m
-  join tollgate.directory_organizations o on o.organization_id = m.organization_id
-  join tollgate.quota_inputs i on i.organization_id = o.organization_id
+  -- Offset: each is a look of its own; taken into the joins, all organizations would be worked out first.
+  cross join lateral (
+    select d.* from tollgate.directory_organizations d where d.organization_id = m.organization_id offset 0) o
+  cross join lateral (select q.* from tollgate.quota_inputs q where q.organization_id = o.organization_id offset 0) i
   left join tollgate.plans p on p.plan_type = o.plan_type
   cross join tollgate.enforcement_control c
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
