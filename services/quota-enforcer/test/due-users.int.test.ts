@@ -218,7 +218,10 @@ describe('between two who each see half of it', () => {
     try {
       await worker.query('begin')
       await worker.query('select * from public.ingest_usage($1)', [{ events: [usageEvent(id, 30)] }])
-      const second = use(id, 30, new Date(Date.now() - 86_400_000).toISOString())
+      const time = new Date(Date.now() - 86_400_000).toISOString()
+      // Of another conversation and day: nothing but the user's row and the organization's total is common to both.
+      const event = { ...usageEvent(id, 30), session_id: 'other', time, received_at: time }
+      const second = world.rpcOf.worker('ingest_usage', { batch: { events: [event] } })
       await expect.poll(waiters, { timeout: 20_000 }).toBe(1)
       await worker.query('commit')
       expect((await second)[0]?.totals).toMatchObject([{ evaluate: true }])

@@ -19,7 +19,7 @@ begin
   more := false;
   if not done and held.enrolled_upto is null then
     begin
-      perform set_config('lock_timeout', '100ms', true); -- while this waits, what comes after it waits too
+      perform set_config('lock_timeout', '250ms', true); -- while this waits, what comes after it waits too
       perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
       raise sqlstate 'TG002'; -- back to the beginning of the block, which gives the lock back
     exception
