@@ -8,6 +8,7 @@ import { addExportCommand } from './commands/export.ts'
 import { addImportCommand } from './commands/import.ts'
 import { addKeysCommand } from './commands/keys.ts'
 import { addPeriodCommand } from './commands/period.ts'
+import { addPlansCommand } from './commands/plans.ts'
 import { addPricesCommand } from './commands/prices.ts'
 import { addQuotaCommand } from './commands/quota.ts'
 import { addReconcileCommand } from './commands/reconcile.ts'
@@ -34,6 +35,7 @@ export function createProgram(io: CommandIo): Command {
   addEraseUserCommand(program, io)
   addEnforcementCommand(program, io)
   addQuotaCommand(program, io)
+  addPlansCommand(program, io)
   return program
 }
 

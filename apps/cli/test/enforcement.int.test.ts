@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
 import { CONTROL_FIELD } from '@tollgate/shared/contracts'
 import { Redis } from 'ioredis'
@@ -77,3 +80,47 @@ test('without Redis the change stands in Postgres, and the command says how the 
 test('a reason is asked for', async () => {
   expect((await run(['pause'])).code).toBe(2)
 })
+
+test('a plan is set for all that have nothing of their own, with an entry in the trail; what is no plan or policy changes nothing', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tollgate-plans-'))
+  try {
+    const plans = (...args: string[]) => runCli(['plans', ...args, '--json'], { databaseUrl: database.databaseUrl })
+    const ids = await Promise.all(['acme', 'own'].map(addOrganization))
+    await admin.query('select public.set_quota($1)', [{ organization_id: ids[1], limit: 7, actor: 'test' }])
+    const policy = { steps: [{ at_percent: 90, state: 'revoked' }], downgrade_to: {} }
+    const file = join(directory, 'policy.json')
+    await writeFile(file, JSON.stringify(policy))
+    const set = await plans('set', 'basic', '--limit', '5000', '--policy', file, '--actor', 'ada')
+    expect(set.json()).toEqual({ plan_type: 'basic', limit_tokens: '5000', policy, organizations: 2 })
+    const inputs = `select base_limit_tokens as limit, policy from tollgate.quota_inputs where organization_id = any($1) order by 1`
+    expect((await admin.query(inputs, [ids])).rows).toEqual([
+      { limit: '7', policy },
+      { limit: '5000', policy },
+    ])
+    expect((await plans('set', 'basic', '--policy', 'default')).json()).toMatchObject({
+      limit_tokens: '5000',
+      policy: null,
+    })
+    expect((await plans('set', 'basic', '--limit', 'unlimited')).json()).toMatchObject({ limit_tokens: null })
+    const trail = `select actor, details from tollgate.audit_log where action = 'plan.changed' order by id`
+    expect((await admin.query(trail)).rows).toMatchObject([
+      { actor: 'ada', details: { limit: 5_000, policy } },
+      { actor: 'operator', details: { policy: null } },
+      { details: { limit: null } },
+    ])
+    await writeFile(file, '{"steps": 1}')
+    expect((await plans('set', 'basic', '--policy', file)).code).toBe(2)
+    expect((await plans('set', 'basik', '--limit', '1')).code).toBe(2)
+    expect((await plans('set', 'basic')).code).toBe(2)
+    expect((await plans('list')).json()).toContainEqual({
+      ...{ plan_type: 'basic', limit_tokens: null, policy: null, organizations: 2 },
+    })
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+})
+
+async function addOrganization(name: string): Promise<string> {
+  const sql = `insert into public.organizations (name, domain, plan_type) values ($1, $1, 'basic') returning id`
+  return (await admin.query(sql, [name])).rows[0].id
+}

@@ -1,22 +1,16 @@
-import { readFile } from 'node:fs/promises'
-import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy, reducedConfig } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, reducedConfig } from '@tollgate/shared/contracts'
 import type { Rpc } from '@tollgate/shared/store'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { z } from 'zod'
 import type { CommandIo } from '../command-io.ts'
 import { formatCount, formatTable } from '../demo/format.ts'
-import { CliError, EXIT } from '../operator/cli-error.ts'
 import type { OperatorFlags } from '../operator/open-operator.ts'
 import { readDate, readUuid } from '../operator/read-option.ts'
+import { type Limit, readLimit, readPolicyFile } from '../operator/read-policy.ts'
 import { addOperatorOptions, type CommandResult, runOperator, throwIfStopped } from '../operator/run-operator.ts'
 import { createProgress } from '../operator/show-progress.ts'
 import { loadPast } from '../quota/load-past.ts'
 import { type Crossing, type PastUsage, replayUsage } from '../quota/replay-usage.ts'
-
-/** Wrapped, since commander takes a bare null for a missing value. */
-interface Limit {
-  readonly tokens: bigint | null
-}
 
 interface SimulateFlags extends OperatorFlags {
   readonly policy: string
@@ -44,15 +38,6 @@ const ledgerLine = z.object({
   total_tokens: z.string(),
   cost_usd: z.string().nullable(),
 })
-
-async function readPolicyFile(path: string): Promise<QuotaPolicy> {
-  try {
-    return quotaPolicy.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error)
-    throw new CliError(`${path} is no policy: ${why}`, EXIT.misused)
-  }
-}
 
 async function readDay(rpc: Rpc, page: { organization_id: string; date: string }): Promise<UsersUsage[]> {
   const usage: UsersUsage[] = []
@@ -144,12 +129,6 @@ function describe(organizations: readonly Awaited<ReturnType<typeof simulateOne>
     ...(lines.length === 0 ? [nobody] : formatTable([head, ...lines], new Set([5, 6]))),
     'Nothing was changed.',
   ].join('\n')
-}
-
-function readLimit(text: string): Limit {
-  if (text === 'unlimited') return { tokens: null }
-  if (/^\d{1,15}$/.test(text)) return { tokens: BigInt(text) }
-  throw new InvalidArgumentError('a whole number of LLM tokens, or `unlimited`, is needed.')
 }
 
 /** Adds `tollgate quota simulate`. */

@@ -181,6 +181,14 @@ export interface UserDefaultRow {
   updated_at: string | null
 }
 
+/** What a plan says to organizations without a limit or ladder of their own. */
+interface PlanRow {
+  plan_type: string
+  limit_tokens: string | null // null: unlimited, or nothing is said
+  policy: unknown // null: the default ladder
+  organizations: number
+}
+
 interface EnforcementOrderArgs {
   organization_id: string
   action: ManualActRow['act'] | 'clear'
@@ -210,6 +218,19 @@ export type QuotaFunctions = {
       version: string
     }
   }
+  set_plan: {
+    args: {
+      change: {
+        plan_type: string
+        limit?: number | null // absent: as it is; null: unlimited
+        policy?: QuotaPolicy | null // absent: as it is; null: the default ladder
+        is_new: boolean // true: also a plan that nobody has
+        actor: string
+      }
+    }
+    row: PlanRow
+  }
+  list_plans: { args: Record<never, never>; row: PlanRow }
   list_due_evaluations: {
     args: { max_rows: number; at?: string; after?: string | undefined }
     row: { organization_id: string; reason: string }
