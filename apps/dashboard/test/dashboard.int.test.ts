@@ -44,8 +44,9 @@ describe('figures', () => {
     const user = dashboard.file.users.find(({ email }) => email === 'ada@acme-research.example')
     const { tokens } = await dashboard.ledger(`user_id = '${user?.id}'`)
     await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+    await expect.poll(() => textOf(page.locator('[data-own=used]')), PATIENT).toBe(tokens)
     for (const name of ['Limit', 'Grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
-      expect(await page.getByRole('heading', { name }).count()).toBe(0)
+      expect(await page.getByRole('heading', { name, exact: true }).count()).toBe(0)
     }
     await page.goto(`${dashboard.file.dashboard}/?view=statement`)
     await page.getByText('There is nothing here that you may see.').waitFor()

@@ -8683,12 +8683,14 @@ revoke execute on function public.report_usage_whole from public, anon;
 grant execute on function public.report_usage_whole to authenticated, service_role;
 
 -- schemas/45-reports/report_user_limits.sql
--- Purpose: the users of an organization with what they have used in the present period and their own limits, for its admin.
+-- Purpose: the users of an organization with what they have used in the present period and their own limits, for its admin;
+--   to a user the own row alone.
 -- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
 -- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens is what holds for the user alone (null = none),
 --   limit_from whose it is: `user`, or the organization's `default` for its users (null: nobody set one); state is that of
 --   this limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
---   super_admin see them, anybody else gets no row.
+--   super_admin see them, a member the own, anybody else gets no row, as with GET
+--   /v1/organizations/{id}/users/{user}/quota.
 create function public.report_user_limits(query jsonb)
 returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, limit_from text,
   state text, reason text, cursor text)
@@ -8699,8 +8701,9 @@ declare
   asked jsonb := tollgate.unwrap(query);
   organization uuid := (asked ->> 'organization_id')::uuid;
   seen jsonb := (asked ->> 'after')::jsonb;
+  sees_all boolean := tollgate.may_read_organization(organization);
 begin
-  if not tollgate.may_read_organization(organization) then return; end if;
+  if not sees_all and organization is distinct from tollgate.my_organization_id() then return; end if;
   return query
     with period as materialized (
       select (p.period_start at time zone p.time_zone)::date as first_day, (p.period_end at time zone p.time_zone)::date as end_day
@@ -8708,7 +8711,7 @@ begin
     ), member as materialized (
       select m.user_id, coalesce(nullif(m.full_name, ''), m.email) as user_name, m.role
       from tollgate.directory_members m
-      where m.organization_id = organization
+      where m.organization_id = organization and (sees_all or m.user_id = (select auth.uid()))
         and (seen is null or (coalesce(nullif(m.full_name, ''), m.email), m.user_id) > (seen ->> 0, (seen ->> 1)::uuid))
       order by 2, 1 limit least(greatest(coalesce((asked ->> 'limit')::integer, 100), 1), 500)
     )

@@ -134,7 +134,7 @@ export const REPORTS: Readonly<Record<string, Readonly<Record<Asker, Told>>>> = 
   report_summary: toMembers,
   report_usage: toMembers,
   report_usage_whole: toMembers,
-  report_user_limits: toAdmins,
+  report_user_limits: toMembers,
   report_webhook_deliveries: toAdmins,
 }
 

@@ -11,6 +11,7 @@ import { EnforcementCard } from './enforcement-card.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { GrantsCard } from './grants-card.tsx'
 import { LimitsCard } from './limits-card.tsx'
+import { OwnLimitCard } from './own-limit-card.tsx'
 import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
 import { SessionsCard } from './sessions-card.tsx'
@@ -74,6 +75,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />
+      {!isWhole && <OwnLimitCard client={client} position={position} />}
       {isWhole && (
         <>
           <EnforcementCard client={client} position={position} />

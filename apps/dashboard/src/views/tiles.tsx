@@ -24,7 +24,7 @@ export function Tiles({ client, organizationId, position, filters }: Omit<Sectio
           <div class="tile" key={name}>
             <span class="quiet">{name}</span>
             <strong data-tile={column}>{row === undefined ? '…' : format(row[column])}</strong>
-            <span class="quiet">{row === undefined ? ' ' : tellChange(row[column], row[`previous_${column}`])}</span>
+            <span class="quiet">{row === undefined ? ' ' : tellChange(row, column)}</span>
             {column === 'cost_usd' && (
               <span class="note">
                 {row === undefined || row.unpriced_events === '0'
@@ -43,9 +43,12 @@ export function Tiles({ client, organizationId, position, filters }: Omit<Sectio
   )
 }
 
-function tellChange(now: string | null, before: string | null): string {
-  const change = formatChange(now, before)
-  return change === '–' ? 'nothing to compare' : `${change} to the span before`
+function tellChange(row: SummaryRow, column: Column): string {
+  const change = formatChange(row[column], row[`previous_${column}`])
+  if (change === '–') return 'nothing to compare'
+  const isInPart = row.unpriced_events !== '0' || row.previous_unpriced_events !== '0'
+  // A price that one of the two spans lacks would look like a change of cost.
+  return column === 'cost_usd' && isInPart ? `${change} of what is priced` : `${change} to the span before`
 }
 
 function tellComparison({ now, before, isRunning }: Comparison): string {

@@ -84,6 +84,7 @@ export function describeStatements(open: () => Dashboard): void {
     await page.getByRole('button', { name: 'Usage', exact: true }).click()
     const change = page.locator('.tile', { has: page.locator('[data-tile=tokens_used]') })
     await expect.poll(() => textOf(change), PATIENT).toContain(await monthlyChange(dashboard, organization))
+    await page.getByText(/^\+.*% of what is priced$/).waitFor()
     await page.getByText(/^[^(]+ \(\d+ days?, the last not over yet\), compared with /).waitFor()
   })
 
