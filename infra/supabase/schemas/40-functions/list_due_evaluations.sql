@@ -9,7 +9,13 @@ create function public.list_due_evaluations(max_rows integer, at timestamptz def
 returns table (organization_id uuid, reason text)
 language sql stable security invoker set search_path = ''
 as $$
-  with of_users as materialized (
+  with recursive with_users as ( -- organizations with states of users, each found by one look into an index
+    (select s.organization_id from tollgate.user_enforcement_states s order by s.organization_id limit 1)
+    union all
+    select (select s.organization_id from tollgate.user_enforcement_states s
+      where s.organization_id > w.organization_id order by s.organization_id limit 1)
+    from with_users w where w.organization_id is not null
+  ), of_users as materialized (
     select q.organization_id from tollgate.user_quotas q where q.is_due
     union
     select s.organization_id from tollgate.user_enforcement_states s where s.wakes_at <= at and s.wakes_at < 'infinity'
@@ -24,18 +30,21 @@ as $$
   left join tollgate.period_totals t
     on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  left join with_users w on w.organization_id = i.organization_id
   cross join lateral (
-    select tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) as shared_key) k
+    select case when w.organization_id is not null
+      then tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) end as shared_key) k
   where (after is null or i.organization_id > after)
     and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
       -- Nothing may be used, or somebody ordered something: do not wait for a first event.
       or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
       or i.organization_id in (select u.organization_id from of_users u)
       -- The ends of an index: whoever is left behind stands at one of them.
-      or (select u.shared_key from tollgate.user_enforcement_states u
-        where u.organization_id = i.organization_id order by u.shared_key limit 1) <> k.shared_key
-      or (select u.shared_key from tollgate.user_enforcement_states u
-        where u.organization_id = i.organization_id order by u.shared_key desc limit 1) <> k.shared_key)
+      or case when w.organization_id is not null then
+        (select u.shared_key from tollgate.user_enforcement_states u
+          where u.organization_id = i.organization_id order by u.shared_key limit 1) <> k.shared_key
+        or (select u.shared_key from tollgate.user_enforcement_states u
+          where u.organization_id = i.organization_id order by u.shared_key desc limit 1) <> k.shared_key end)
   order by i.organization_id
   limit max_rows
 $$;
