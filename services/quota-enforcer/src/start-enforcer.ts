@@ -74,7 +74,8 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
   }
   const positions = startKeepingPositions(dependencies)
   const live = createLiveNotices({
-    ...{ rpc, now },
+    rpc,
+    monotonicNow: () => performance.now(),
     onError: (error) => logger.warn({ err: error }, 'open dashboards were not told; they ask by themselves'),
   })
   const decide = createEvaluate({ rpc, announce, metrics, logger })

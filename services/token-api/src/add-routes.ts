@@ -100,7 +100,7 @@ function supabaseTokens(config: RouteDependencies['config'], now: () => number) 
 }
 
 function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
-  const { store, holds, enter, waitForResult, meters, now } = dependencies
+  const { store, holds, enter, waitForResult, meters, now, monotonicNow } = dependencies
   const { authenticateKey, check, checkMembership } = checks
   const { admit, secure } = createNamedAdmission({
     admit: dependencies.admit,
@@ -113,7 +113,7 @@ function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Check
     check,
     checkMembership,
     secure,
-    requireStore: createStoreCheck({ ping: store.ping, now }),
+    requireStore: createStoreCheck({ ping: store.ping, monotonicNow }),
     admit: async (events, options) => {
       const settle = enter(events.length)
       const stop = meters.admission.startTimer()

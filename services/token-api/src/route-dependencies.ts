@@ -56,6 +56,8 @@ export interface RouteDependencies {
   readonly awaitForce: AwaitForce
   readonly meters: Meters
   readonly now: () => number
+  /** For spans, in ms: a clock that nobody sets. */
+  readonly monotonicNow: () => number
   readonly newId: () => string
 }
 

@@ -109,6 +109,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     awaitForce: createAwaitForce({ store, announceState: gate.announceState, monotonicNow }),
     meters,
     now,
+    monotonicNow,
     newId,
     logger,
     metrics,

@@ -53,7 +53,7 @@ export async function keepReconciled(options: ReconcileOptions): Promise<void> {
     } catch (error) {
       onError(error)
     }
-    await rest(beganAt + intervalMs - now(), stopping)
+    await rest(Math.min(intervalMs, beganAt + intervalMs - now()), stopping) // no longer, though the clock was set back
   }
 }
 

@@ -20,9 +20,10 @@ export function checkProgress(options: ProgressOptions): Check {
   const { readBacklog, lastJobAt, lastDrainAt, now, stuckAfterMs = STUCK_AFTER_MS } = options
   return async () => {
     const { queue, inbox } = await readBacklog()
+    // Of the future: the clock was set back, and a worker that is stuck would look well until it is there again.
     const places = [
-      { name: 'queue', oldestMs: queue?.oldestMs ?? 0, idleMs: now() - lastJobAt() },
-      { name: 'inbox', oldestMs: inbox?.oldestMs ?? 0, idleMs: now() - lastDrainAt() },
+      { name: 'queue', oldestMs: queue?.oldestMs ?? 0, idleMs: Math.abs(now() - lastJobAt()) },
+      { name: 'inbox', oldestMs: inbox?.oldestMs ?? 0, idleMs: Math.abs(now() - lastDrainAt()) },
     ]
     const stuck = places.find(({ oldestMs, idleMs }) => oldestMs > stuckAfterMs && idleMs > stuckAfterMs)
     if (stuck === undefined) return

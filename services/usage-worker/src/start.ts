@@ -59,7 +59,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
 
   const producing = openProducerConnection(options, onError)
   const wake = openAnnounce(options, producing, usage, onError)
-  const live = createLiveNotices({ rpc: store.rpc, now, onError })
+  const live = createLiveNotices({ rpc: store.rpc, monotonicNow: () => performance.now(), onError })
   phases.add('drain', 'live notices', 1_000, live.stop)
   const announce: typeof wake = (totals) => {
     wake(totals)

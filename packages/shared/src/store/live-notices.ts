@@ -11,8 +11,8 @@ export interface LiveNotices {
 /** What telling stands on. */
 export interface LiveNoticeOptions {
   readonly rpc: Rpc
-  /** Current time, epoch ms. */
-  readonly now: () => number
+  /** For spans, in ms: a clock that nobody sets. */
+  readonly monotonicNow: () => number
   /** Told of what was not sent: pages ask by themselves now and then. */
   readonly onError: (error: unknown) => void
 }
@@ -27,7 +27,7 @@ const FAILED_MS = 10_000
  * Makes the teller: one call a second at most for all organizations together, nothing at all where the database has no
  * Realtime. That an organization is told of once a second, whoever tells, is the business of `broadcast_changes`.
  */
-export function createLiveNotices({ rpc, now, onError }: LiveNoticeOptions): LiveNotices {
+export function createLiveNotices({ rpc, monotonicNow, onError }: LiveNoticeOptions): LiveNotices {
   const waiting = new Set<string>()
   let timer: NodeJS.Timeout | undefined
   let sending: Promise<void> = Promise.resolve()
@@ -35,13 +35,13 @@ export function createLiveNotices({ rpc, now, onError }: LiveNoticeOptions): Liv
   let isStopped = false
 
   function tell(organizationIds: Iterable<string>): void {
-    if (isStopped || earliest - now() > INTERVAL_MS) return
+    if (isStopped || earliest - monotonicNow() > INTERVAL_MS) return
     for (const id of organizationIds) waiting.add(id)
-    if (waiting.size > 0) timer ??= setTimeout(start, Math.max(GATHER_MS, earliest - now()))
+    if (waiting.size > 0) timer ??= setTimeout(start, Math.max(GATHER_MS, earliest - monotonicNow()))
   }
   const start = (): void => {
     timer = undefined
-    earliest = now() + INTERVAL_MS
+    earliest = monotonicNow() + INTERVAL_MS
     const organizations = [...waiting]
     waiting.clear()
     sending = send(organizations)
@@ -50,9 +50,9 @@ export function createLiveNotices({ rpc, now, onError }: LiveNoticeOptions): Liv
     try {
       const [answer] = await rpc('broadcast_changes', { changed: { organizations } })
       if (answer?.offered) tell(answer.waiting)
-      else earliest = now() + NOT_OFFERED_MS
+      else earliest = monotonicNow() + NOT_OFFERED_MS
     } catch (error) {
-      earliest = now() + FAILED_MS
+      earliest = monotonicNow() + FAILED_MS
       onError(error)
     }
   }

@@ -53,6 +53,13 @@ describe('a revoked key', () => {
     expect(await authenticate()).toBeUndefined()
   })
 
+  test('ends when the clock was set back meanwhile', async () => {
+    await authenticate()
+    found = undefined
+    nowMs -= 7_200_000
+    expect(await authenticate()).toBeUndefined()
+  })
+
   test('ends at once when it is forgotten', async () => {
     await authenticate()
     found = undefined

@@ -106,7 +106,8 @@ function beginGeneration(state: State): void {
 
 async function look(sha256: string, state: State): Promise<ServiceKey | undefined> {
   const entry = state.entries.get(sha256)
-  const isBelieved = entry !== undefined && state.now() < entry.believedUntilMs
+  // Of the future: the clock was set back, and the answer would be believed for as long as that was far.
+  const isBelieved = entry !== undefined && state.now() >= entry.foundAtMs && state.now() < entry.believedUntilMs
   if (isBelieved && state.now() < entry.askAgainAtMs) return entry.key
   const question = state.asking.get(sha256) ?? ask(sha256, entry, state)
   if (isBelieved) {

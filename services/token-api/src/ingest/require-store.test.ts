@@ -10,7 +10,7 @@ test('asks once in half a second, whatever the answer', async () => {
       asked++
       if (isAway) throw new Error('away')
     },
-    now: () => nowMs,
+    monotonicNow: () => nowMs,
   })
   const refused = { code: 'unavailable', retryAfterSeconds: 1, extensions: { reason: 'outcome_unavailable' } }
   for (let request = 0; request < 5; request++) await expect(check()).rejects.toMatchObject(refused)

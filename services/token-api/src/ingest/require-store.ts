@@ -5,7 +5,7 @@ export interface StoreCheckOptions {
   /** @throws StoreError within two seconds while Postgres is away */
   readonly ping: () => Promise<void>
   /** Monotonic, in ms. */
-  readonly now: () => number
+  readonly monotonicNow: () => number
 }
 
 const TRUSTED_MS = 500
@@ -15,10 +15,12 @@ const TRUSTED_MS = 500
  * promised while Postgres is away. One answer holds for half a second, for all requests.
  * @returns a function that throws ProblemError `unavailable` with `reason: outcome_unavailable`
  */
-export function createStoreCheck({ ping, now }: StoreCheckOptions): () => Promise<void> {
+export function createStoreCheck({ ping, monotonicNow }: StoreCheckOptions): () => Promise<void> {
   let latest: { readonly answer: Promise<void>; readonly untilMs: number } | undefined
   return async () => {
-    if (latest === undefined || now() >= latest.untilMs) latest = { answer: ping(), untilMs: now() + TRUSTED_MS }
+    if (latest === undefined || monotonicNow() >= latest.untilMs) {
+      latest = { answer: ping(), untilMs: monotonicNow() + TRUSTED_MS }
+    }
     try {
       await latest.answer
     } catch (error) {

@@ -47,6 +47,7 @@ export async function unreachableDependencies(fault: () => Error, lines: string[
     awaitForce: async () => false,
     meters: defineMeters(metrics, () => true),
     now: Date.now,
+    monotonicNow: () => performance.now(),
     newId: randomUUID,
     logger: createLogger({
       service: 'token-api',

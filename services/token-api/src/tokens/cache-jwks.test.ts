@@ -81,6 +81,19 @@ describe('public keys of the project', () => {
     expect(await verify(await key.sign())).toMatchObject({ userId: USER })
   })
 
+  test('are asked for when the clock was set back, and go on meanwhile', async () => {
+    const [old, fresh] = [await newKey('a'), await newKey('b')]
+    published = [old.jwk]
+    await verify(await old.sign())
+    nowMs -= 7_200_000
+    isAway = true
+    expect(await verify(await old.sign())).toMatchObject({ userId: USER })
+    isAway = false
+    published = [old.jwk, fresh.jwk]
+    nowMs += 3_000
+    expect(await verify(await fresh.sign())).toMatchObject({ userId: USER })
+  })
+
   test('a symmetric key among them counts for nothing', async () => {
     published = [{ kty: 'oct', kid: 'a', alg: 'HS256', k: Buffer.from(SECRET).toString('base64url') }]
     const key = await newKey('a')

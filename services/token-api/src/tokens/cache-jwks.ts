@@ -36,7 +36,7 @@ export function createJwksCache(options: JwksOptions): JWTVerifyGetKey {
   const never = Number.NEGATIVE_INFINITY
   const state: State = { find: undefined, readAtMs: never, askedAtMs: never, fault: undefined, asking: undefined }
   return async (header, token) => {
-    const ageMs = options.now() - state.readAtMs
+    const ageMs = ageOf(state.readAtMs, options)
     if (ageMs > MAX_STALE_MS) await ask(state, options, RETRY_MS)
     else if (ageMs > MAX_AGE_MS) void ask(state, options, RETRY_MS)
     try {
@@ -59,9 +59,15 @@ async function findKey(state: State, { now }: JwksOptions, ...[header, token]: P
   return state.find(header, token)
 }
 
+/** What lies in the future is as good as forgotten: the clock was set back, and nothing would be asked until it is there. */
+function ageOf(atMs: number, { now }: JwksOptions): number {
+  const ageMs = now() - atMs
+  return ageMs < 0 ? Number.POSITIVE_INFINITY : ageMs
+}
+
 /** Reads the keys unless that was tried just before; never rejects. */
 async function ask(state: State, options: JwksOptions, cooldownMs: number): Promise<void> {
-  if (state.asking === undefined && options.now() - state.askedAtMs < cooldownMs) return
+  if (state.asking === undefined && ageOf(state.askedAtMs, options) < cooldownMs) return
   state.asking ??= read(options)
     .then((keys) => {
       state.find = createLocalJWKSet(keys)
