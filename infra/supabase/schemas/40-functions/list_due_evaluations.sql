@@ -20,7 +20,8 @@ as $$
     union
     select s.organization_id from tollgate.user_enforcement_states s where s.wakes_at <= at and s.wakes_at < 'infinity'
     union
-    select f.organization_id from tollgate.user_quota_defaults f where tollgate.must_enroll(f)
+    select f.organization_id from tollgate.user_quota_defaults f
+    where f.is_limiting and (not f.is_enrolled or f.max_tokens = 0) and tollgate.must_enroll(f)
   )
   select i.organization_id,
     case when s.period_end <= at then 'period' when s.inputs_key <> i.inputs_key then 'limit_changed'
