@@ -56,7 +56,7 @@ function SignedIn({ client, tokenApiUrl }: AppProps) {
         {self === undefined || organizationId === undefined ? (
           <p class="empty">You belong to no organization. Ask an administrator of yours to add you.</p>
         ) : organizationId === null ? (
-          <OrganizationList client={client} onOpen={(organization) => change({ organization })} />
+          <OrganizationList {...{ client, change }} search={filters.search ?? ''} />
         ) : (
           <OrganizationPage
             key={organizationId}

@@ -48,7 +48,9 @@ export function useReport<Name extends ReportName>(
     }
     callReport(client, name, query).then(
       (rows) => isNews() && setState({ key, rows }),
-      (error: Error) => isNews() && setState((held) => ({ ...held, key, error: error.message })),
+      // What answered another question is no answer to this one.
+      (error: Error) =>
+        isNews() && setState((held) => ({ ...(held.key === key ? held : { key }), error: error.message })),
     )
   }, [key])
 
@@ -70,7 +72,8 @@ export function useReport<Name extends ReportName>(
       document.removeEventListener('visibilitychange', refreshSeen)
     }
   }, [refresh, isHeard])
-  return { rows: state.key === key ? state.rows : undefined, error: state.error, refresh }
+  const { rows, error } = state.key === key ? state : {}
+  return { rows, error, refresh }
 }
 
 /** What was last known, while something newer is awaited: so that nothing jumps when a filter changes. */

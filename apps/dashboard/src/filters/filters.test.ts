@@ -7,6 +7,7 @@ const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' })
 const query = fc.record(
   {
     org: text,
+    q: text,
     preset: fc.constantFrom(...PRESETS),
     start: day,
     end: day,

@@ -2,6 +2,8 @@
 export interface Filters {
   /** Organization shown; null: the own one, or for super_admin the list. */
   readonly organization: string | null
+  /** What the list of organizations is searched for. */
+  readonly search: string | null
   readonly preset: Preset
   /** Days of the organization, with the preset `custom`; `end` is the last day shown. */
   readonly start: string | null
@@ -60,6 +62,7 @@ export function readFilters(search: string): Filters {
   const metric = oneOf(METRICS, query.get('metric'))
   return {
     organization: query.get('org'),
+    search: query.get('q') || null,
     preset: preset === 'custom' && !isWhole ? 'period' : preset,
     start: preset === 'custom' && isWhole ? start : null,
     end: preset === 'custom' && isWhole ? end : null,
@@ -82,6 +85,7 @@ export function writeFilters(filters: Filters): string {
     if (value !== null && value !== usual) query.set(name, value)
   }
   put('org', filters.organization)
+  put('q', filters.search)
   put('preset', filters.preset, PRESETS[0])
   put('start', filters.start)
   put('end', filters.end)

@@ -1,23 +1,26 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
-import { useState } from 'preact/hooks'
 import { usePages } from '../data/use-pages.ts'
+import { useHeld } from '../data/use-report.ts'
 import { formatCount, formatMoney } from '../figures/format.ts'
+import type { ChangeFilters } from '../filters/use-filters.ts'
 import { Card, Failure, Loading, MoreButton, StateBadge, Unpriced } from './states.tsx'
 
 interface OrganizationListProps {
   readonly client: SupabaseClient
-  readonly onOpen: (organizationId: string) => void
+  readonly search: string
+  readonly change: ChangeFilters
 }
 
 /** Every organization with its present period, for super_admin. */
-export function OrganizationList({ client, onOpen }: OrganizationListProps) {
-  const [search, setSearch] = useState('')
+export function OrganizationList({ client, search, change }: OrganizationListProps) {
   const pages = usePages(client, 'report_organizations', { search, limit: 100 })
-  const { rows, error, refresh } = pages
+  const { error, refresh } = pages
+  const rows = useHeld(pages.rows)
   return (
     <Card title="Organizations">
       <label class="search">
-        Find <input type="search" value={search} onInput={(event) => setSearch(event.currentTarget.value)} />
+        Find{' '}
+        <input type="search" value={search} onInput={(event) => change({ search: event.currentTarget.value }, true)} />
       </label>
       {error !== undefined && <Failure what="The list" error={error} onRetry={refresh} />}
       {rows === undefined && error === undefined && <Loading what="organizations" />}
@@ -45,7 +48,7 @@ export function OrganizationList({ client, onOpen }: OrganizationListProps) {
               {rows.map((row) => (
                 <tr key={row.organization_id}>
                   <th scope="row">
-                    <button type="button" class="link" onClick={() => onOpen(row.organization_id)}>
+                    <button type="button" class="link" onClick={() => change({ organization: row.organization_id })}>
                       {row.name}
                     </button>
                   </th>
