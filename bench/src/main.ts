@@ -5,6 +5,7 @@ import { readOptions, usage } from './read-options.ts'
 import { renderMarkdown } from './report/render-markdown.ts'
 import { runBench } from './run-bench.ts'
 import { SCENARIOS } from './scenarios/index.ts'
+import { reports } from './scenarios/reports.ts'
 import { openBenchStack } from './stack/open-bench-stack.ts'
 import { writeRatios, writeResults } from './write-results.ts'
 
@@ -20,7 +21,7 @@ async function bench(): Promise<void> {
   const options = readOptions(process.argv.slice(2), names)
   if (options.help) return console.log(usage(names))
   const chosen = SCENARIOS.filter(({ name }) => options.names.includes(name))
-  const stack = await openBenchStack(abort.signal, log)
+  const stack = await openBenchStack(abort.signal, log, { dashboard: chosen.includes(reports) })
   const interrupted = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(new BenchError('Interrupted.')))
   })

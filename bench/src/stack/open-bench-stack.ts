@@ -24,8 +24,12 @@ export interface BenchStack {
 // /tmp need not be; and what a killed bench left in it is ended and removed by the next. Git ignores its name.
 const DIR = resolve(import.meta.dirname, '../../.tollgate')
 
-/** Starts the whole stack, durable, on an empty directory; `stop` removes it. */
-export async function openBenchStack(signal: AbortSignal, log: (line: string) => void): Promise<BenchStack> {
+/** Starts the whole stack, durable, on an empty directory; `stop` removes it. The dashboard runs for those who measure it. */
+export async function openBenchStack(
+  signal: AbortSignal,
+  log: (line: string) => void,
+  { dashboard }: { readonly dashboard: boolean },
+): Promise<BenchStack> {
   const tokenSecret = randomBytes(36).toString('base64url')
   const refreshSecret = randomBytes(36).toString('base64url')
   let failure: string | null = null
@@ -33,7 +37,7 @@ export async function openBenchStack(signal: AbortSignal, log: (line: string) =>
     dir: DIR,
     fresh: true,
     durable: true,
-    dashboard: true,
+    dashboard,
     signal,
     log,
     env: {
