@@ -67,21 +67,25 @@ async function insertAll(
   rows: number,
   log: (line: string) => void,
 ): Promise<void> {
-  const organizations = members.map(({ organizationId }) => organizationId)
-  const users = members.map(({ userId }) => userId)
-  const client = await db.connect()
-  try {
-    await client.query('begin')
-    // The worker's own reconciling waits until all is there.
-    await client.query("select pg_advisory_xact_lock(hashtext('tollgate.books'))")
-    for (let from = 1; from <= rows; from += CHUNK) {
-      const to = Math.min(rows, from + CHUNK - 1)
-      await client.query(INSERT, [organizations, users, from, to])
+  const people = [members.map(({ organizationId }) => organizationId), members.map(({ userId }) => userId)]
+  const guard = await db.connect()
+  let next = 1
+  const fill = async (): Promise<void> => {
+    for (let from = next; from <= rows; from = next) {
+      next = from + CHUNK
+      const to = Math.min(rows, next - 1)
+      await db.query(INSERT, [...people, from, to])
       log(`  ledger filled with ${to.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows`)
     }
-    await client.query(ROLL_UP)
-    await client.query('commit')
+  }
+  try {
+    await guard.query('begin')
+    // The worker's own reconciling waits until all is there.
+    await guard.query("select pg_advisory_xact_lock(hashtext('tollgate.books'))")
+    await Promise.all([fill(), fill()])
+    await guard.query(ROLL_UP)
+    await guard.query('commit')
   } finally {
-    client.release()
+    guard.release()
   }
 }
