@@ -45,7 +45,7 @@ const ROLL_UP = `
     select array_agg(row) as entries from entry
   )
   select tollgate.roll_up_days(entries), tollgate.roll_up_sessions(entries), tollgate.roll_up_organization_models(entries),
-    tollgate.add_period_totals(entries) from every`
+    tollgate.add_period_totals(entries, '{}') from every`
 
 /** Fills identities, ledger and everything that is summed up from it, and gives what was added. */
 export async function fillLedger(
