@@ -85,7 +85,9 @@ async function insertAll(
     await Promise.all([fill(), fill()])
     await guard.query(ROLL_UP)
     await guard.query('commit')
-  } finally {
     guard.release()
+  } catch (error) {
+    guard.release(true)
+    throw error
   }
 }

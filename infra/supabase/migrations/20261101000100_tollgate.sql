@@ -4968,9 +4968,24 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   held tollgate.user_quotas[];
+  met uuid[];
   due uuid[];
 begin
   if not tollgate.limits_users() then return '{}'; end if;
+  with inserted as (
+    -- Who falls under a default and was never looked at. Before the rows are locked: one that somebody else is inserting is waited
+    -- for, and then locked and judged like any other.
+    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+    select distinct u.organization_id, u.user_id, false, 0, 'usage'
+    from unnest(organizations, users) u (organization_id, user_id)
+    join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
+    where not exists (
+      select from tollgate.user_quotas q where q.organization_id = u.organization_id and q.user_id = u.user_id)
+    order by 1, 2
+    on conflict do nothing
+    returning organization_id
+  )
+  select array(select i.organization_id from inserted i) into met;
   held := array(
     select q from tollgate.user_quotas q
     where (q.organization_id, q.user_id) in (select u.organization_id, u.user_id from unnest(organizations, users) u (organization_id, user_id))
@@ -4981,19 +4996,8 @@ begin
     where q.organization_id = h.organization_id and q.user_id = h.user_id
       and (whatever_is_used or tollgate.is_beyond_outlook(q))
     returning q.organization_id
-  ), met as (
-    -- Who falls under a default and was never looked at.
-    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
-    select distinct u.organization_id, u.user_id, false, 0, 'usage'
-    from unnest(organizations, users) u (organization_id, user_id)
-    join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
-    where not exists (
-      select from unnest(held) h where h.organization_id = u.organization_id and h.user_id = u.user_id)
-    order by 1, 2
-    on conflict do nothing
-    returning organization_id
   )
-  select array(select b.organization_id from beyond b union select m.organization_id from met m) into due;
+  select array(select b.organization_id from beyond b union select unnest(met)) into due;
   return due;
 end
 $$;
@@ -5426,7 +5430,8 @@ grant execute on function public.order_enforcement to tollgate_token_api, servic
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
 -- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
--- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
+-- Locks: where the user has no row in user_quotas, the periods against ingestion (see first_user_quota); the override row, then
+--   the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
 --   state holds beside it.
 create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
 language plpgsql volatile security invoker set search_path = ''
@@ -5440,6 +5445,7 @@ begin
     organization_id uuid, user_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
+  perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
     coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
   into held
@@ -7257,7 +7263,8 @@ grant execute on function public.set_quota to tollgate_token_api, service_role;
 -- Purpose: set the limit that each user of an organization has who has no own one, and its ladder if one is given.
 -- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is), actor }.
 -- Returns: no row for an unknown organization, else one as load_user_default.
--- Locks: the default's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+-- Locks: the default's row. Invariant: the change wakes the enforcer by itself: whom it falls on is enrolled anew, and the shared
+--   key of those who are no longer agrees.
 create function public.set_user_default(change jsonb)
 returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
@@ -7296,12 +7303,30 @@ revoke execute on function public.set_user_default, public.load_user_default fro
 grant execute on function public.set_user_default, public.load_user_default to tollgate_token_api, service_role;
 
 -- schemas/40-functions/set_user_quota.sql
+-- Purpose: wait, before a user's first row in user_quotas is made, until whoever records usage and cannot have seen the row has
+--   committed. Parameters: organization, member. Returns: nothing. Locks: the periods against ingestion, until the end of the
+--   transaction; none where the user has a row. Fails (lock_not_available, to be tried again) where ingestion under way takes
+--   longer: what comes after it waits too.
+-- Invariant: usage is either committed before the row, and summed by its first decision, or finds the row and locks it.
+create function tollgate.first_user_quota(organization uuid, member uuid) returns void
+language plpgsql volatile security invoker set search_path = '' set lock_timeout = '500ms'
+as $$
+begin
+  if not exists (select from tollgate.user_quotas q where q.organization_id = organization and q.user_id = member) then
+    perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
+  end if;
+end
+$$;
+
+grant execute on function tollgate.first_user_quota to tollgate_token_api, service_role;
+
 -- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
 --   its users hold again.
 -- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor,
 --   follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
--- Locks: the limit's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+-- Locks: where it is the user's first, the periods against ingestion (see first_user_quota); the limit's row. Invariant: the
+--   change makes the row due, so that the enforcer finds it by itself.
 create function public.set_user_quota(change jsonb) returns table (limit_tokens text, version text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -7313,6 +7338,7 @@ declare
   follows constant boolean := coalesce((asked ->> 'follow_default')::boolean, false);
 begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
+  perform tollgate.first_user_quota(organization, member);
   insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
   values (organization, member, not follows, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
@@ -8289,7 +8315,7 @@ end
 $$;
 
 revoke execute on function public.report_grants from public, anon;
-grant execute on function public.report_grants to authenticated, service_role;
+grant execute on function public.report_grants to authenticated;
 
 -- schemas/45-reports/report_me.sql
 -- Purpose: who is signed in, for a dashboard's first view. Parameters: none. Returns: no row for a user without a profile,

@@ -44,8 +44,8 @@ export const ACCESS: readonly Mutation[] = [
     edits: [
       {
         file: `${API}/gate/gate.ts`,
-        find: '  return state.lapses !== true || Date.parse',
-        replace: '  return Date.parse',
+        find: '  return !(state.lapses === true && Date.parse(state.period_end) <= nowMs)',
+        replace: '  return !(Date.parse(state.period_end) <= nowMs)',
       },
     ],
     test: {

@@ -28,6 +28,7 @@ type Claim = RpcRow<'claim_webhooks'>
 // All are under way at once, so that none waits for its turn while its lease runs.
 const CONCURRENCY = 16
 const KEEP_EVERY_MS = 3_600_000
+const RETRY_MS = 60_000
 const MAX_PRUNED = 1_000
 
 /**
@@ -39,7 +40,8 @@ export function startDelivering(options: DeliverOptions): Repetition {
   const keepHouse = createHousekeeping(options)
   return startRepeating({
     run: async (signal) => {
-      await keepHouse(signal)
+      // What fails here is tried again later, and holds up no delivery.
+      await keepHouse(signal).catch(onError)
       const claims = await rpc('claim_webhooks', { claim: { max_rows: CONCURRENCY, lease_ms: leaseMs } })
       await forEachBounded(claims, CONCURRENCY, (claim) => deliver(options, claim, signal), signal)
       return claims.length > 0 ? 0 : undefined
@@ -56,16 +58,20 @@ export function startDelivering(options: DeliverOptions): Repetition {
  */
 function createHousekeeping(options: DeliverOptions): (signal: AbortSignal) => Promise<void> {
   const { rpc, now } = options
-  let resealedAtMs = Number.NEGATIVE_INFINITY
-  let prunedAtMs = Number.NEGATIVE_INFINITY
+  let resealAtMs = Number.NEGATIVE_INFINITY
+  let pruneAtMs = Number.NEGATIVE_INFINITY
+  // Farther away than it is ever put: the clock was set back.
+  const isDue = (atMs: number) => now() >= atMs || atMs - now() > KEEP_EVERY_MS
   return async (signal) => {
-    if (now() - resealedAtMs >= KEEP_EVERY_MS) {
+    if (isDue(resealAtMs)) {
+      resealAtMs = now() + RETRY_MS
       await resealSecrets(options, signal)
-      resealedAtMs = now()
+      resealAtMs = now() + KEEP_EVERY_MS
     }
-    if (now() - prunedAtMs < KEEP_EVERY_MS) return
+    if (!isDue(pruneAtMs)) return
+    pruneAtMs = now() + RETRY_MS
     const [row] = await rpc('prune_webhooks', { max_rows: MAX_PRUNED })
-    if ((row?.pruned ?? 0) < MAX_PRUNED) prunedAtMs = now()
+    pruneAtMs = (row?.pruned ?? 0) < MAX_PRUNED ? now() + KEEP_EVERY_MS : now()
   }
 }
 

@@ -207,6 +207,52 @@ describe('between two who each see half of it', () => {
     expect(await stateOf(id)).toBe('revoked')
   })
 
+  test("a user's first limit waits for usage that cannot have seen it", async () => {
+    await evaluate()
+    const worker = await world.admin.connect()
+    const limit = { organization_id: id, user_id: id, limit: 100, actor: 'test' }
+    try {
+      await worker.query('begin')
+      await worker.query('select * from public.ingest_usage($1)', [{ events: [usageEvent(id, 120)] }])
+      // Nobody waits for long: what is recorded after it would wait too.
+      await expect(world.rpcOf.api('set_user_quota', { change: limit })).rejects.toMatchObject({ code: 'conflict' })
+      await worker.query('commit')
+    } finally {
+      worker.release()
+    }
+    await world.rpcOf.api('set_user_quota', { change: limit })
+    await settle()
+    expect(await stateOf(id)).toBe('revoked')
+  })
+
+  test('two batches of a user whom a default has just met are seen together', async () => {
+    await evaluate()
+    await world.setUserDefault(id, 50)
+    await settle()
+    const user = randomUUID()
+    const half = (session_id: string) => [{ events: [{ ...usageEvent(id, 40), user_id: user, session_id }] }]
+    const [first, second] = [await world.admin.connect(), await world.admin.connect()]
+    try {
+      await first.query('begin')
+      await first.query('select * from public.ingest_usage($1)', half('one'))
+      await second.query('begin')
+      const recorded = second.query('select * from public.ingest_usage($1)', half('other'))
+      await expect.poll(waiters, { timeout: 20_000 }).toBe(1)
+      await first.query('commit')
+      await recorded
+      // The decision on the first half waits for the second, and leaves the user due.
+      const decided = evaluate()
+      await expect.poll(waiters, { timeout: 20_000 }).toBeGreaterThan(0)
+      await second.query('commit')
+      await decided
+    } finally {
+      first.release()
+      second.release()
+    }
+    await settle()
+    expect(await stateOf(user)).toBe('revoked')
+  })
+
   test('two batches of different days that pass a step together are announced by the second', async () => {
     // A period that began two weeks ago, whatever day it is.
     const anchor = (new Date(Date.now() - 14 * 86_400_000).getUTCDate() % 28) + 1

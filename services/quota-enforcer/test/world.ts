@@ -43,7 +43,7 @@ export type World = Awaited<ReturnType<typeof openWorld>>
 /** Opens a world; everything in it is closed by `close`. */
 export async function openWorld() {
   const [database, testRedis] = await Promise.all([createTestDatabase(), createTestRedis()])
-  const admin = new pg.Pool({ connectionString: database.databaseUrl, max: 2 })
+  const admin = new pg.Pool({ connectionString: database.databaseUrl, max: 3 })
   // The end of a connection that a dropped database cuts is no fault of a test.
   admin.on('error', onError)
   const closers: (() => unknown)[] = [() => admin.end()]

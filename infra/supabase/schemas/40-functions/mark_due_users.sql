@@ -32,9 +32,24 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   held tollgate.user_quotas[];
+  met uuid[];
   due uuid[];
 begin
   if not tollgate.limits_users() then return '{}'; end if;
+  with inserted as (
+    -- Who falls under a default and was never looked at. Before the rows are locked: one that somebody else is inserting is waited
+    -- for, and then locked and judged like any other.
+    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
+    select distinct u.organization_id, u.user_id, false, 0, 'usage'
+    from unnest(organizations, users) u (organization_id, user_id)
+    join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
+    where not exists (
+      select from tollgate.user_quotas q where q.organization_id = u.organization_id and q.user_id = u.user_id)
+    order by 1, 2
+    on conflict do nothing
+    returning organization_id
+  )
+  select array(select i.organization_id from inserted i) into met;
   held := array(
     select q from tollgate.user_quotas q
     where (q.organization_id, q.user_id) in (select u.organization_id, u.user_id from unnest(organizations, users) u (organization_id, user_id))
@@ -45,19 +60,8 @@ begin
     where q.organization_id = h.organization_id and q.user_id = h.user_id
       and (whatever_is_used or tollgate.is_beyond_outlook(q))
     returning q.organization_id
-  ), met as (
-    -- Who falls under a default and was never looked at.
-    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
-    select distinct u.organization_id, u.user_id, false, 0, 'usage'
-    from unnest(organizations, users) u (organization_id, user_id)
-    join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
-    where not exists (
-      select from unnest(held) h where h.organization_id = u.organization_id and h.user_id = u.user_id)
-    order by 1, 2
-    on conflict do nothing
-    returning organization_id
   )
-  select array(select b.organization_id from beyond b union select m.organization_id from met m) into due;
+  select array(select b.organization_id from beyond b union select unnest(met)) into due;
   return due;
 end
 $$;

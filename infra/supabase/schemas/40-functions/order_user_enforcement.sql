@@ -1,7 +1,8 @@
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
 -- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
--- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
+-- Locks: where the user has no row in user_quotas, the periods against ingestion (see first_user_quota); the override row, then
+--   the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
 --   state holds beside it.
 create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
 language plpgsql volatile security invoker set search_path = ''
@@ -15,6 +16,7 @@ begin
     organization_id uuid, user_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
+  perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
     coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
   into held

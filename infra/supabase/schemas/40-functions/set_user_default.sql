@@ -1,7 +1,8 @@
 -- Purpose: set the limit that each user of an organization has who has no own one, and its ladder if one is given.
 -- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is), actor }.
 -- Returns: no row for an unknown organization, else one as load_user_default.
--- Locks: the default's row. Invariant: the change wakes the enforcer by itself, because inputs_key no longer agrees.
+-- Locks: the default's row. Invariant: the change wakes the enforcer by itself: whom it falls on is enrolled anew, and the shared
+--   key of those who are no longer agrees.
 create function public.set_user_default(change jsonb)
 returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''

@@ -49,4 +49,4 @@ end
 $$;
 
 revoke execute on function public.report_grants from public, anon;
-grant execute on function public.report_grants to authenticated, service_role;
+grant execute on function public.report_grants to authenticated;

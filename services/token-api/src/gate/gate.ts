@@ -56,5 +56,6 @@ export function judge(
 
 function isRevoked(state: GateState | undefined, nowMs: number): boolean {
   if (state?.state !== 'revoked') return false
-  return state.lapses !== true || Date.parse(state.period_end) > nowMs
+  // A time that cannot be read lets nobody in.
+  return !(state.lapses === true && Date.parse(state.period_end) <= nowMs)
 }
