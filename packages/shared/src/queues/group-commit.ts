@@ -13,8 +13,7 @@ export interface GroupCommitOptions<Item, Result> {
   readonly weigh?: (item: Item) => number
   /**
    * The lane of an item: no two batches under way have items of the same lane, and a lane that fills a batch has it
-   * for itself. One that is not full has its share of the lanes at most: with all of them it would leave nothing that
-   * may run beside it.
+   * for itself. None has more than its share of the lanes: with all of them it would leave nothing that may run beside it.
    * For batches that would wait for each other's locks. Default: one lane without this exclusion.
    */
   readonly laneOf?: (item: Item) => number
@@ -137,9 +136,8 @@ async function drain<Item, Result>(
 function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
   while (state.underWay.size < options.maxInFlight) {
     const free = freeLanes(state)
-    const isFull = weightOf(free) >= options.maxItems
-    if (free.length === 0 || !(isFull || state.isDue)) break
-    const lanes = isFull ? free : free.slice(0, Math.ceil(state.lanes.size / options.maxInFlight))
+    if (free.length === 0 || (!state.isDue && weightOf(free) < options.maxItems)) break
+    const lanes = free.slice(0, Math.ceil(state.lanes.size / options.maxInFlight))
     start(state, options, takeBatch(lanes, options.maxItems))
   }
   if (freeLanes(state).length === 0) {
