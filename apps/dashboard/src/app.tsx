@@ -2,11 +2,12 @@ import type { Session, SupabaseClient } from '@supabase/supabase-js'
 import { useEffect, useState } from 'preact/hooks'
 import { createTokenApi } from './data/token-api.ts'
 import { useReport } from './data/use-report.ts'
+import { HOME, isId } from './filters/filters.ts'
 import { useFilters } from './filters/use-filters.ts'
 import { OrganizationList } from './views/organization-list.tsx'
 import { OrganizationPage } from './views/organization-page.tsx'
 import { SignIn } from './views/sign-in.tsx'
-import { Failure, Loading } from './views/states.tsx'
+import { Failure, Loading, Nothing } from './views/states.tsx'
 
 interface AppProps {
   readonly client: SupabaseClient
@@ -38,11 +39,7 @@ function SignedIn({ client, tokenApiUrl }: AppProps) {
       <header class="bar-top">
         <strong>Tollgate</strong>
         {self?.role === 'super_admin' && organizationId !== null && (
-          <button
-            type="button"
-            class="link"
-            onClick={() => change({ organization: null, user: null, model: null, day: null })}
-          >
+          <button type="button" class="link" onClick={() => change(HOME)}>
             All organizations
           </button>
         )}
@@ -57,6 +54,8 @@ function SignedIn({ client, tokenApiUrl }: AppProps) {
           <p class="empty">You belong to no organization. Ask an administrator of yours to add you.</p>
         ) : organizationId === null ? (
           <OrganizationList {...{ client, change }} search={filters.search ?? ''} />
+        ) : !isId(organizationId) ? (
+          <Nothing onBack={() => change(HOME)} />
         ) : (
           <OrganizationPage
             key={organizationId}

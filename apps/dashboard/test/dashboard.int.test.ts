@@ -50,6 +50,18 @@ describe('figures', () => {
     }
     await page.goto(`${dashboard.file.dashboard}/?view=statement`)
     await page.getByText('There is nothing here that you may see.').waitFor()
+    await page.getByRole('button', { name: 'Go back to what you may' }).click()
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+    // Nor does an odd address show what the database says of it.
+    for (const query of ['?org=nonsense', '?user=zzz']) {
+      await page.goto(`${dashboard.file.dashboard}/${query}`)
+      await page.getByRole('button', { name: 'Go back to what you may' }).click()
+      await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+      expect(new URL(page.url()).search).toBe('')
+    }
+    await page.goto(`${dashboard.file.dashboard}/?preset=custom&start=2026-02-30&end=2026-03-02&day=2026-02-30`)
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+    expect(await page.getByRole('alert').count()).toBe(0)
   })
 
   it.each(['', '&view=statement'])("another organization's id in the address shows nothing (%s)", async (view) => {

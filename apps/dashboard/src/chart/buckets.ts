@@ -1,4 +1,5 @@
-import { addDays, daysBetween, type Span } from '../filters/span.ts'
+import { addDays } from '../filters/days.ts'
+import { daysBetween, type Span } from '../filters/span.ts'
 
 /** How finely a span is cut: by the hour up to two days, by the month from about half a year on. */
 export const bucketSize = (span: Span): 'hour' | 'day' | 'month' => {

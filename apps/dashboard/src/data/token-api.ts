@@ -26,6 +26,20 @@ export interface GrantOrder {
   readonly idempotency_key: string
 }
 
+/** What an answer of the token API may say of a refusal (RFC 9457). */
+interface Problem {
+  readonly title?: string
+  readonly detail?: string
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[]
+}
+
+/** A problem in words, with each field that is at fault; undefined where it says nothing. */
+export function tellProblem({ title, detail, errors = [] }: Problem): string | undefined {
+  const faults = errors.map((fault) => `${fault.pointer.replace(/^#\/?/, '') || 'the request'}: ${fault.detail}`)
+  const told = [detail ?? title, faults.join('; ')].filter((part) => part !== undefined && part !== '')
+  return told.length === 0 ? undefined : told.join(' ')
+}
+
 /** Binds the changes to the user's own Supabase token, fetched anew for each. */
 export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
   async function send(method: string, path: string, body?: unknown): Promise<void> {
@@ -39,8 +53,8 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     if (answer.ok) return
-    const problem = await answer.json().catch(() => ({}))
-    throw new Error(problem.detail ?? problem.title ?? `The token API answered ${answer.status}.`)
+    const problem: Problem = await answer.json().catch(() => ({}))
+    throw new Error(tellProblem(problem) ?? `The token API answered ${answer.status}.`)
   }
   return {
     setLimit: (organizationId, limit) => send('PUT', `${organizationId}/quota`, { limit }),

@@ -1,6 +1,7 @@
 import type { StatementFigures, StatementRow, UsageRow } from '../data/reports.ts'
 import { dayStart } from '../filters/day-start.ts'
-import { addDays, dayIn } from '../filters/span.ts'
+import { addDays } from '../filters/days.ts'
+import { dayIn } from '../filters/span.ts'
 import type { ExportLine } from './tables.ts'
 
 /** Two instants in UTC, the end exclusive. */

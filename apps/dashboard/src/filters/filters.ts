@@ -1,3 +1,5 @@
+import { lastDayFrom, readDay } from './days.ts'
+
 /** What the page shows; all of it stands in the address, so that a view can be kept, sent and gone back to. */
 export interface Filters {
   /** Organization shown; null: the own one, or for super_admin the list. */
@@ -22,6 +24,9 @@ export interface Filters {
   readonly period: string | null
 }
 
+/** Back to where one comes in: the own organization, or for super_admin the list. */
+export const HOME: Partial<Filters> = { organization: null, user: null, model: null, day: null }
+
 export const PRESETS = ['period', 'last-7-days', 'last-30-days', 'last-12-months', 'previous-period', 'custom'] as const
 export type Preset = (typeof PRESETS)[number]
 export const METRICS = ['tokens', 'cost', 'messages'] as const
@@ -44,18 +49,20 @@ export const SORTS: readonly [Sort, ...Sort[]] = [
 export const VIEWS = ['usage', 'statement'] as const
 export type View = (typeof VIEWS)[number]
 
-const DAY = /^\d{4}-\d\d-\d\d$/
+const ID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+/** Whether a text of an address may name an organization or a user. */
+export const isId = (text: string): boolean => ID.test(text)
 
 const oneOf = <Choice extends string>(choices: readonly [Choice, ...Choice[]], text: string | null): Choice =>
   choices.find((choice) => choice === text) ?? choices[0]
 
-const dayOf = (text: string | null): string | null =>
-  text !== null && DAY.test(text) && !Number.isNaN(Date.parse(text)) ? text : null
+const earlier = (one: string, other: string): string => (one < other ? one : other)
 
-/** Reads an address's query; what is missing or odd falls back to the default. */
+/** Reads an address's query; what is missing or odd falls back to the default, and a range ends where a report must. */
 export function readFilters(search: string): Filters {
   const query = new URLSearchParams(search)
-  const [start, end] = [dayOf(query.get('start')), dayOf(query.get('end'))]
+  const [start, end] = [readDay(query.get('start')), readDay(query.get('end'))]
   const preset = oneOf(PRESETS, query.get('preset'))
   const isWhole = start !== null && end !== null && start <= end
   const by = oneOf(GROUPS, query.get('by'))
@@ -65,16 +72,16 @@ export function readFilters(search: string): Filters {
     search: query.get('q') || null,
     preset: preset === 'custom' && !isWhole ? 'period' : preset,
     start: preset === 'custom' && isWhole ? start : null,
-    end: preset === 'custom' && isWhole ? end : null,
+    end: preset === 'custom' && isWhole ? earlier(end, lastDayFrom(start)) : null,
     // A kind of LLM token has neither a cost nor messages of its own.
     metric: by === 'token_kind' ? 'tokens' : metric,
     by,
     sort: oneOf(SORTS, query.get('sort')),
-    day: dayOf(query.get('day')),
+    day: readDay(query.get('day')),
     user: query.get('user'),
     model: query.get('model'),
     view: oneOf(VIEWS, query.get('view')),
-    period: dayOf(query.get('period')),
+    period: readDay(query.get('period')),
   }
 }
 

@@ -1,3 +1,4 @@
+import { addDays } from './days.ts'
 import type { Filters } from './filters.ts'
 
 /** Days of an organization: `start` inclusive, `end` exclusive, as the reports take them. */
@@ -7,10 +8,6 @@ export interface Span {
 }
 
 const DAY_MS = 86_400_000
-
-/** The day `days` after another. */
-export const addDays = (day: string, days: number): string =>
-  new Date(Date.parse(`${day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10)
 
 /** The day that an instant falls on in a time zone. */
 export const dayIn = (time: string | number, timeZone: string): string =>

@@ -1,6 +1,7 @@
 import type { Names } from '../data/use-names.ts'
+import { addDays, firstDayTo, MAX_DAYS, readDay } from '../filters/days.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
-import { addDays, type Span } from '../filters/span.ts'
+import { daysBetween, type Span } from '../filters/span.ts'
 
 interface FilterBarProps {
   readonly filters: Filters
@@ -21,8 +22,6 @@ const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
 const METRIC_NAMES: Record<(typeof METRICS)[number], string> = { tokens: 'Tokens', cost: 'Cost', messages: 'Messages' }
 const GROUP_NAMES: Record<(typeof GROUPS)[number], string> = { model: 'Model', user: 'User', token_kind: 'Token kind' }
 
-const EARLIEST_DAY = '2000-01-01'
-
 /** Which span, which figure, grouped by what; and what has been narrowed down to. */
 export function FilterBar({ filters, change, names, span }: FilterBarProps) {
   const onPreset = (preset: Filters['preset']): void => {
@@ -32,12 +31,12 @@ export function FilterBar({ filters, change, names, span }: FilterBarProps) {
   }
   const onRange = (side: 'start' | 'end', day: string): void => {
     // A year that is being typed passes through the first century.
-    if (day < EARLIEST_DAY) return
+    if (readDay(day) === null) return
     const [start, end] = [filters.start ?? day, filters.end ?? day]
-    // A day beyond the other end takes that end along, so that a range is one at any time.
-    change(
-      side === 'start' ? { start: day, end: end < day ? day : end } : { start: day < start ? day : start, end: day },
-    )
+    const first = firstDayTo(day)
+    // A day beyond the other end, or too far from it, takes that end along, so that a range is one at any time.
+    if (side === 'start') change({ start: day, end: end < day ? day : end })
+    else change({ start: day < start ? day : start < first ? first : start, end: day })
   }
   return (
     <fieldset class="filters" aria-label="Filters">
@@ -69,6 +68,7 @@ export function FilterBar({ filters, change, names, span }: FilterBarProps) {
               onChange={(event) => onRange('end', event.currentTarget.value)}
             />
           </label>
+          {daysBetween(span) === MAX_DAYS && <span class="quiet">at most {MAX_DAYS} days</span>}
         </>
       )}
       <Switch

@@ -3,7 +3,8 @@ import type { QuotaRow } from '../data/reports.ts'
 import type { GrantOrder, TokenApi } from '../data/token-api.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, formatTime, readCount } from '../figures/format.ts'
 import { dayStart } from '../filters/day-start.ts'
-import { addDays, dayIn } from '../filters/span.ts'
+import { addDays } from '../filters/days.ts'
+import { dayIn } from '../filters/span.ts'
 import type { Act } from './act.tsx'
 
 interface GrantFormProps {
@@ -27,7 +28,7 @@ export function GrantForm({ api, position, act }: GrantFormProps) {
       amount: readCount(form.get('amount')) ?? 0,
       reason: String(form.get('reason')),
       priority: readCount(form.get('priority')) ?? 100,
-      ...(expiry === 'never' ? {} : { expires_at: end }),
+      ...(expiry === 'never' ? {} : { expires_at: new Date(end).toISOString() }),
       idempotency_key: crypto.randomUUID(),
     }
     const until = expiry === 'never' ? 'it is spent' : formatTime(end, time_zone)

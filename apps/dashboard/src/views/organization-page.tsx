@@ -5,7 +5,7 @@ import { LiveContext, useLive } from '../data/use-live.ts'
 import { useNames } from '../data/use-names.ts'
 import { useReport } from '../data/use-report.ts'
 import { formatTime } from '../figures/format.ts'
-import { type Filters, VIEWS } from '../filters/filters.ts'
+import { type Filters, HOME, isId, VIEWS } from '../filters/filters.ts'
 import { spanOf } from '../filters/span.ts'
 import { EnforcementCard } from './enforcement-card.tsx'
 import { FilterBar } from './filter-bar.tsx'
@@ -16,7 +16,7 @@ import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
 import { SessionsCard } from './sessions-card.tsx'
 import { StatementPage } from './statement-page.tsx'
-import { Failure, Loading, useTitle } from './states.tsx'
+import { Failure, Loading, Nothing, useTitle } from './states.tsx'
 import { Tiles } from './tiles.tsx'
 import { UsageCard } from './usage-card.tsx'
 import { UserLimitsCard } from './user-limits-card.tsx'
@@ -54,7 +54,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
     )
   }
   const [position] = quota.rows
-  if (position === undefined) return <p class="empty">There is nothing here that you may see.</p>
+  if (position === undefined) return <Nothing onBack={() => change(HOME)} />
   const span = spanOf(filters, position, Date.now())
   const isWhole = self.role === 'super_admin' || (self.role === 'admin' && self.organization_id === organizationId)
   const shared = { client, organizationId, position, span, filters, change, learnNames }
@@ -66,6 +66,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
       </>
     )
   }
+  if (filters.user !== null && !isId(filters.user)) return <Nothing onBack={() => change({ user: null })} />
   return (
     <>
       {isWhole && <Views {...{ filters, change }} />}

@@ -7,7 +7,7 @@ import { formatCalls, formatCount, formatDate, formatTime } from '../figures/for
 import type { Filters } from '../filters/filters.ts'
 import { ExportButtons } from './export-buttons.tsx'
 import { StatementLines } from './statement-lines.tsx'
-import { Failure, Loading, useTitle } from './states.tsx'
+import { Failure, Loading, Nothing, useTitle } from './states.tsx'
 
 interface StatementPageProps {
   readonly client: SupabaseClient
@@ -27,7 +27,7 @@ export function StatementPage({ client, organizationId, filters, change }: State
   useTitle(row && `Statement ${row.name} ${row.first_day}`)
   if (error !== undefined && row === undefined) return <Failure what="The statement" error={error} onRetry={refresh} />
   if (rows === undefined) return <Loading what="the statement" />
-  if (row === undefined) return <p class="empty">There is nothing here that you may see.</p>
+  if (row === undefined) return <Nothing onBack={() => change({ view: 'usage', period: null })} />
   return (
     <>
       <StatementBar periods={periods.rows ?? []} row={row} change={change} />

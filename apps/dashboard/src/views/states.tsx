@@ -20,6 +20,16 @@ export const Failure = ({ what, error, onRetry }: { what: string; error: string;
   </p>
 )
 
+/** In place of what does not exist or is not for the caller's eyes, with a way back. */
+export const Nothing = ({ onBack }: { readonly onBack: () => void }) => (
+  <p class="empty">
+    There is nothing here that you may see.{' '}
+    <button type="button" class="link" onClick={onBack}>
+      Go back to what you may
+    </button>
+  </p>
+)
+
 /** A titled part of the page. */
 export const Card = ({ title, children }: { readonly title: string; readonly children: ComponentChildren }) => (
   <section class="card" aria-label={title}>

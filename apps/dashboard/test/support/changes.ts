@@ -1,8 +1,10 @@
 import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
+import { formatTime } from '../../src/figures/format.ts'
 import { separated } from './files.ts'
 import { card, confirmChange, type Dashboard } from './open-dashboard.ts'
+import { monthsAgo } from './statements.ts'
 
 const PATIENT = { timeout: 20_000 }
 
@@ -87,15 +89,15 @@ export function describeChanges(open: () => Dashboard): void {
     const grants = card(page, 'Grants')
     await grants.getByLabel('Grant LLM tokens').fill('5,000')
     await grants.getByLabel('Reason').fill('a good cause')
-    await grants.getByLabel('Valid until').selectOption('never')
     await grants.getByLabel('Priority').fill('7')
     await grants.getByRole('button', { name: 'Grant', exact: true }).click()
-    await page.getByRole('dialog').getByText('5,000 LLM tokens, valid until it is spent').waitFor()
+    const periodEnd = formatTime(`${monthsAgo(-1, 1)}T00:00:00Z`, 'UTC')
+    await page.getByRole('dialog').getByText(`5,000 LLM tokens, valid until ${periodEnd}`).waitFor()
     await confirmChange(page)
     const row = grants.getByRole('row', { name: /a good cause/ })
     await row.waitFor(PATIENT)
     const cells = await row.locator('td').allTextContents()
-    expect(cells).toEqual(['open', '5,000', '5,000', '0', '7', 'it is spent', 'a good cause', 'Petra Ostrom'])
+    expect(cells).toEqual(['open', '5,000', '5,000', '0', '7', periodEnd, 'a good cause', 'Petra Ostrom'])
     await page.locator('.quota-line').getByText('5,000 of them granted').waitFor(PATIENT)
   })
 

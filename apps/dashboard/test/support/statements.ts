@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { fromPicodollars, toPicodollars } from '../../src/figures/money.ts'
 import { readCsv, takeFile } from './files.ts'
@@ -44,6 +45,14 @@ async function monthlyChange({ ledger }: Dashboard, organization: string): Promi
   return new Intl.NumberFormat('en', { style: 'percent', signDisplay: 'exceptZero' }).format(share)
 }
 
+/** How far the statement's tables reach beyond their card on a usual screen: nothing stands where nobody sees it. */
+async function overhangs(page: Page): Promise<number[]> {
+  await page.setViewportSize({ width: 1_280, height: 1_000 })
+  return page
+    .locator('.statement .scroll')
+    .evaluateAll((parts) => parts.map(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth))
+}
+
 /** Statements on the page, against what `tollgate period close` froze and what the ledger says. */
 export function describeStatements(open: () => Dashboard): void {
   it('a closed month shows what was frozen; what came later stands in the open one, and both print', async () => {
@@ -64,6 +73,7 @@ export function describeStatements(open: () => Dashboard): void {
     const totalRow = page.locator('[data-lines=models] tfoot')
     expect(await totalRow.getByText('+ 2 unpriced').count()).toBe(2)
     await page.getByText(/LLM tokens of this period came after it was closed/).waitFor()
+    expect(await overhangs(page)).toEqual([0, 0])
 
     await page.getByLabel('Period').selectOption({ index: 0 })
     const { tokens, cost } = await dashboard.ledger(
@@ -73,6 +83,7 @@ export function describeStatements(open: () => Dashboard): void {
     expect(await figure('cost')).toBe(`$${cost}`)
     expect(await figure('state')).toMatch(/^Open/)
     expect(await page.locator('[data-lines=earlier] tr').count()).toBe(3)
+    expect(await overhangs(page)).toEqual([0, 0])
 
     await page.emulateMedia({ media: 'print' })
     for (const hidden of ['.bar-top', '.views', '.filters']) expect(await page.locator(hidden).isVisible()).toBe(false)
@@ -91,6 +102,7 @@ export function describeStatements(open: () => Dashboard): void {
   it('each export of a statement adds up to its total', async () => {
     const page = await open().signIn('acme-research', 'admin', { query: '?view=statement' })
     await page.getByRole('button', { name: 'JSON' }).waitFor(PATIENT)
+    expect(await overhangs(page)).toEqual([0, 0])
     const main = page.locator('main')
     const lines = JSON.parse(await takeFile(main, 'JSON')) as { section: string; tokens_used: string }[]
     const sum = (...sections: string[]): bigint =>
