@@ -30,6 +30,8 @@ describe('figures', () => {
     // Nor is it $0 as a bar of cost: what has no price is told beside them.
     await page.goto(`${dashboard.file.dashboard}/?metric=cost&model=acme-internal-llm`)
     await page.getByText(/\d+ calls without a price: not in the bars/).waitFor(PATIENT)
+    // The totals are not narrowed down with them, and say so.
+    expect(await page.locator('.tile', { hasText: ', all models' }).count()).toBe(5)
     const told = await page.locator('.bar').evaluateAll((bars) => bars.map((bar) => bar.getAttribute('aria-label')))
     const { rows } = await dashboard.sql.query(
       `select count(distinct usage_date)::int as n from tollgate.usage_events
@@ -48,14 +50,10 @@ describe('figures', () => {
     for (const name of ['Limit', 'Grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
       expect(await page.getByRole('heading', { name, exact: true }).count()).toBe(0)
     }
-    await page.goto(`${dashboard.file.dashboard}/?view=statement`)
-    await page.getByText('There is nothing here that you may see.').waitFor()
-    await page.getByRole('button', { name: 'Go back to what you may' }).click()
-    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
-    // Nor does an odd address show what the database says of it.
-    for (const query of ['?org=nonsense', '?user=zzz']) {
+    // What is not for the user's eyes, and an odd address, leads back, without a word of the database's.
+    for (const query of ['?view=statement', '?org=nonsense', '?user=zzz']) {
       await page.goto(`${dashboard.file.dashboard}/${query}`)
-      await page.getByRole('button', { name: 'Go back to what you may' }).click()
+      await page.getByText('There is nothing here that you may see.').getByRole('button').click()
       await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
       expect(new URL(page.url()).search).toBe('')
     }
@@ -182,6 +180,12 @@ describe('habits', () => {
     await page.getByText('Nothing was used in this span.').waitFor(PATIENT)
     await page.getByText('No chat session began in this span.').waitFor(PATIENT)
     expect(await textOf(tile(page, 'tokens_used'))).toBe('0')
+    // What is still to come has not fallen by all of it.
+    const [first, last] = [monthsAgo(-1, 1), monthsAgo(-1, 28)]
+    await page.goto(`${dashboard.file.dashboard}/?preset=custom&start=${first}&end=${last}`)
+    await page.getByText(/\(28 days\) is still to come\./).waitFor(PATIENT)
+    await expect.poll(() => page.locator('.tile').getByText('nothing to compare').count(), PATIENT).toBe(5)
+    await page.getByText(/Cost is what model providers charge; statements bill the charge where it differs\./).waitFor()
   })
 
   it('each export holds exactly what is shown, in its order, and adds up', async () => {

@@ -3,7 +3,7 @@ import { tellProblem } from './token-api.ts'
 
 const detail = 'The body does not have the expected shape; see "errors".'
 
-it.each([
+const PROBLEMS: readonly (readonly [Parameters<typeof tellProblem>[0], string | undefined])[] = [
   [{ title: 'Forbidden', detail: 'That is not yours.' }, 'That is not yours.'],
   [{ title: 'Forbidden' }, 'Forbidden'],
   [
@@ -21,6 +21,8 @@ it.each([
     `${detail} policy/steps/0: is odd; the request: is empty`,
   ],
   [{}, undefined],
-])('a problem %j reads: %s', (problem, text) => {
+]
+
+it.each(PROBLEMS)('a problem %j reads: %s', (problem, text) => {
   expect(tellProblem(problem)).toBe(text)
 })

@@ -53,7 +53,7 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     if (answer.ok) return
-    const problem: Problem = await answer.json().catch(() => ({}))
+    const problem = (await answer.json().catch(() => ({}))) as Problem
     throw new Error(tellProblem(problem) ?? `The token API answered ${answer.status}.`)
   }
   return {

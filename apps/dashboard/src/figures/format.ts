@@ -55,11 +55,14 @@ export const COUNT_PATTERN = '[0-9]{1,16}|[0-9]{1,3}([ ,._])[0-9]{3}(?:\\1[0-9]{
 export const COUNT_TITLE = 'A whole number, such as 1500000 or 1,500,000'
 const COUNT = new RegExp(`^(?:${COUNT_PATTERN})$`)
 
+/** Whether what somebody typed is a count. */
+export const isCount = (text: string): boolean => COUNT.test(text.trim())
+
 /** What somebody typed as a count; null where nothing was typed. @throws RangeError for what is no count */
 export function readCount(text: File | string | null): number | null {
   const typed = String(text ?? '').trim()
   if (typed === '') return null
-  if (!COUNT.test(typed)) throw new RangeError(`${typed} is no whole number`)
+  if (!isCount(typed)) throw new RangeError(`${typed} is no whole number`)
   return Number(typed.replace(/[ ,_.]/g, ''))
 }
 

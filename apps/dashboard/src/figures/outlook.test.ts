@@ -27,6 +27,12 @@ it('the next step is the lowest that is not reached yet, and then only the renew
   expect(nextStep({ ...position, used_tokens: '1000000', state: 'active' })).toMatch(/^The period ends/)
 })
 
+it('who is warned already is warned again', () => {
+  const warned = { ...position, steps: [step({ at_tokens: '800000', state: 'warned' })] }
+  expect(nextStep(warned)).toContain('At 800K LLM tokens it is warned again.')
+  expect(nextStep({ ...warned, state: 'active' })).toContain('At 800K LLM tokens it becomes warned.')
+})
+
 it('the nearest step in dollars is told beside that in LLM tokens, compared with the cost to the last digit', () => {
   const steps = [...position.steps, step({ at_usd: '40' }), step({ at_usd: '40.000000000001', grace_seconds: 60 })]
   expect(nextStep({ ...position, steps })).toContain('At $40.00 of cost it becomes revoked after 60 s.')

@@ -21,7 +21,7 @@ export function nextStep(position: QuotaRow): string {
   ].filter((step) => step !== undefined)
   return [
     ...(mode === 'observe' ? ['Its limits are observed alone: nothing is refused.'] : []),
-    ...nearest.map((step) => tellStep(step, mode === 'observe' || manual_act?.act === 'exempt')),
+    ...nearest.map((step) => tellStep(step, position.state, mode === 'observe' || manual_act?.act === 'exempt')),
     tellEnd(position),
   ].join(' ')
 }
@@ -34,9 +34,9 @@ const isNews = (state: StepRow['state'], present: QuotaRow['state']): boolean =>
 export const tellAmount = ({ at_tokens, at_usd }: StepRow): string =>
   at_tokens === null ? `${formatMoney(at_usd)} of cost` : `${formatShort(Number(at_tokens))} LLM tokens`
 
-function tellStep(step: StepRow, isWithheld: boolean): string {
+function tellStep(step: StepRow, present: QuotaRow['state'], isWithheld: boolean): string {
   const at = `At ${tellAmount(step)} it`
-  if (step.state === 'warned') return `${at} becomes warned.`
+  if (step.state === 'warned') return present === 'warned' ? `${at} is warned again.` : `${at} becomes warned.`
   if (isWithheld || step.mode === 'soft') return `${at} would become ${step.state}, which is only recorded.`
   const grace = step.grace_seconds > 0 ? ` after ${step.grace_seconds} s` : ''
   return `${at} becomes ${step.state}${grace}.`

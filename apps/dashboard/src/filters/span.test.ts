@@ -33,6 +33,14 @@ it.each([
   expect(daysBetween(told.now)).toBe(daysBetween(told.before))
 })
 
+it.each([
+  ['?preset=custom&start=2026-11-25&end=2026-11-30', false],
+  ['?preset=custom&start=2026-11-26&end=2026-11-30', true],
+  ['?preset=previous-period', false],
+])('whether %s is still to come: %s', (search, isAhead) => {
+  expect(compareSpans(readFilters(search), period, now).isAhead).toBe(isAhead)
+})
+
 it('a period that has come further than the one before is long is compared with the days right before', () => {
   const march = { period_start: '2026-03-01T00:00:00Z', period_end: '2026-04-01T00:00:00Z', time_zone: 'UTC' }
   const told = compareSpans(readFilters(''), march, Date.parse('2026-03-30T12:00:00Z'))

@@ -47,6 +47,8 @@ export interface Comparison {
   readonly before: Span
   /** The last day of `now` is not over. */
   readonly isRunning: boolean
+  /** No day of `now` has begun: there is nothing to compare. */
+  readonly isAhead: boolean
 }
 
 /**
@@ -65,6 +67,7 @@ export function compareSpans(filters: Filters, period: Period, now: number): Com
     now: { start: span.start, end },
     before: { start, end: addDays(start, days) },
     isRunning: end === tomorrow,
+    isAhead: span.start >= tomorrow,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Names } from '../data/use-names.ts'
-import { addDays, firstDayTo, MAX_DAYS, readDay } from '../filters/days.ts'
+import { addDays, firstDayTo, lastDayFrom, MAX_DAYS, readDay } from '../filters/days.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
 import { daysBetween, type Span } from '../filters/span.ts'
 
@@ -33,10 +33,10 @@ export function FilterBar({ filters, change, names, span }: FilterBarProps) {
     // A year that is being typed passes through the first century.
     if (readDay(day) === null) return
     const [start, end] = [filters.start ?? day, filters.end ?? day]
-    const first = firstDayTo(day)
+    const isFar = day > lastDayFrom(start)
     // A day beyond the other end, or too far from it, takes that end along, so that a range is one at any time.
     if (side === 'start') change({ start: day, end: end < day ? day : end })
-    else change({ start: day < start ? day : start < first ? first : start, end: day })
+    else change({ start: day < start ? day : isFar ? firstDayTo(day) : start, end: day })
   }
   return (
     <fieldset class="filters" aria-label="Filters">

@@ -1,6 +1,6 @@
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
-import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
+import { COUNT_PATTERN, COUNT_TITLE, formatCount, isCount, readCount } from '../figures/format.ts'
 import { useAct } from './act.tsx'
 import { Card } from './states.tsx'
 
@@ -25,6 +25,7 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
       `The limit is ${shown} now.`,
     )
   }
+  const most = isStaff ? null : position.limit_tokens
   return (
     <Card title="Limit">
       <p>
@@ -34,12 +35,14 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
       <form onSubmit={onLimit}>
         <label>
           New monthly limit in LLM tokens{isStaff && ' (empty: no limit)'}
+          {most !== null && ` (at most ${formatCount(most)})`}
           <input
             name="limit"
             inputMode="numeric"
             pattern={COUNT_PATTERN}
             title={COUNT_TITLE}
             required={!isStaff}
+            onInput={({ currentTarget }) => currentTarget.setCustomValidity(tellExcess(currentTarget.value, most))}
             // As a default: a refresh of the page's figures must not overwrite what is being typed.
             defaultValue={position.limit_tokens ?? ''}
           />
@@ -49,4 +52,10 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
       {act.view}
     </Card>
   )
+}
+
+// What is no count yet is the pattern's to tell.
+function tellExcess(typed: string, most: string | null): string {
+  if (most === null || !isCount(typed) || (readCount(typed) ?? 0) <= Number(most)) return ''
+  return `At most ${formatCount(most)}: an admin may lower the limit, raising it is for the platform’s staff.`
 }

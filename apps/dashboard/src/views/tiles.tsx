@@ -22,9 +22,12 @@ export function Tiles({ client, organizationId, position, filters }: Omit<Sectio
       <div class="tiles">
         {TILES.map(({ name, column, format }) => (
           <div class="tile" key={name}>
-            <span class="quiet">{name}</span>
+            <span class="quiet">
+              {name}
+              {filters.model !== null && ', all models'}
+            </span>
             <strong data-tile={column}>{row === undefined ? '…' : format(row[column])}</strong>
-            <span class="quiet">{row === undefined ? ' ' : tellChange(row, column)}</span>
+            <span class="quiet">{row === undefined ? ' ' : tellChange(row, column, compared)}</span>
             {column === 'cost_usd' && (
               <span class="note">
                 {row === undefined || row.unpriced_events === '0'
@@ -36,14 +39,14 @@ export function Tiles({ client, organizationId, position, filters }: Omit<Sectio
         ))}
       </div>
       <p class="quiet compared">
-        {tellComparison(compared)}
-        {filters.model !== null && ' Totals are those of all models.'}
+        {tellComparison(compared)} Cost is what model providers charge; statements bill the charge where it differs.
       </p>
     </section>
   )
 }
 
-function tellChange(row: SummaryRow, column: Column): string {
+function tellChange(row: SummaryRow, column: Column, { isAhead }: Comparison): string {
+  if (isAhead) return 'nothing to compare'
   const change = formatChange(row[column], row[`previous_${column}`])
   if (change === '–') return 'nothing to compare'
   const isInPart = row.unpriced_events !== '0' || row.previous_unpriced_events !== '0'
@@ -51,9 +54,10 @@ function tellChange(row: SummaryRow, column: Column): string {
   return column === 'cost_usd' && isInPart ? `${change} of what is priced` : `${change} to the span before`
 }
 
-function tellComparison({ now, before, isRunning }: Comparison): string {
+function tellComparison({ now, before, isRunning, isAhead }: Comparison): string {
   const days = daysBetween(now)
   const told = `${days === 1 ? '1 day' : `${days} days`}${isRunning ? ', the last not over yet' : ''}`
+  if (isAhead) return `${formatSpan(now)} (${told}) is still to come.`
   return `${formatSpan(now)} (${told}), compared with ${formatSpan(before)}.`
 }
 

@@ -8,6 +8,12 @@ import { monthsAgo } from './statements.ts'
 
 const PATIENT = { timeout: 20_000 }
 
+/** What a browser knows of a field. */
+interface Typed {
+  readonly validationMessage: string
+  readonly setCustomValidity: (message: string) => void
+}
+
 async function setLimit(page: Page, limit: string): Promise<void> {
   await page.fill('input[name=limit]', limit)
   await page.getByRole('button', { name: 'Set limit' }).click()
@@ -36,8 +42,16 @@ export function describeChanges(open: () => Dashboard): void {
 
     const admin = await signIn('cobalt-support', 'admin')
     await admin.locator('.state.revoked').first().waitFor(PATIENT)
-    await setLimit(admin, '900,000,000')
-    await admin.getByRole('alert').waitFor()
+    await admin.fill('input[name=limit]', '900,000,000')
+    await admin.getByRole('button', { name: 'Set limit' }).click()
+    const typed = admin.locator('input[name=limit]')
+    expect(await typed.evaluate((input) => (input as unknown as Typed).validationMessage)).toMatch(/^At most 1,000: /)
+    expect(await admin.getByRole('dialog').count()).toBe(0)
+    // Whoever passes the form by is refused all the same.
+    await typed.evaluate((input) => (input as unknown as Typed).setCustomValidity(''))
+    await admin.getByRole('button', { name: 'Set limit' }).click()
+    await confirmChange(admin)
+    await admin.getByRole('alert').filter({ hasText: 'admin may lower its limit' }).waitFor()
     expect(await stateOf('cobalt-support')).toBe('revoked')
 
     const staff = await signIn('acme-research', 'super_admin', { query: `?org=${organization}` })
