@@ -39,7 +39,7 @@ export function Tiles({ client, organizationId, position, filters }: Omit<Sectio
         ))}
       </div>
       <p class="quiet compared">
-        {tellComparison(compared)} Cost is what model providers charge; statements bill the charge where it differs.
+        {tellComparison(compared)} Cost is the providers’; statements bill the charge where it differs.
       </p>
     </section>
   )
