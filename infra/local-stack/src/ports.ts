@@ -1,23 +1,26 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 import { StackError } from './errors.ts'
 
-const tryListen = (port: number): Promise<number | null> =>
+/** Whether nothing listens on 127.0.0.1:`port` at this moment. */
+const isPortFree = (port: number): Promise<boolean> =>
   new Promise((done) => {
     const server = createServer()
-    server.once('error', () => done(null))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      const address = server.address()
-      server.close(() => done(typeof address === 'object' && address !== null ? address.port : null))
-    })
+    server.once('error', () => done(false))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => done(true)))
   })
 
-/** Whether nothing listens on 127.0.0.1:`port` at this moment. */
-const isPortFree = async (port: number): Promise<boolean> => (await tryListen(port)) !== null
+// Below the range from which Linux and macOS take the local ends of connections: when a server that was killed starts again, no
+// connection shall have its port.
+const [LOWEST, HIGHEST] = [10_240, 32_000] as const
+const MAX_TRIES = 100
 
 const freePort = async (): Promise<number> => {
-  const port = await tryListen(0)
-  if (port === null) throw new StackError('No free TCP port could be found on 127.0.0.1.')
-  return port
+  for (let count = 0; count < MAX_TRIES; count++) {
+    const port = randomInt(LOWEST, HIGHEST)
+    if (await isPortFree(port)) return port
+  }
+  throw new StackError('No free TCP port could be found on 127.0.0.1.')
 }
 
 /** What is known about the port of one server: `fixed` must be free, `remembered` is used again when it is. */
