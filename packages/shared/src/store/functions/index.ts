@@ -11,6 +11,7 @@ import type { QuotaFunctions } from './quota-functions.ts'
 import type { ReportFunctions } from './report-functions.ts'
 import type { ReservationFunctions } from './reservation-functions.ts'
 import type { UsageFunctions } from './usage-functions.ts'
+import type { UserQuotaFunctions } from './user-quota-functions.ts'
 import type { WebhookFunctions } from './webhook-functions.ts'
 
 /**
@@ -33,6 +34,7 @@ export type RpcFunctions = {
   QuotaFunctions &
   ReportFunctions &
   ReservationFunctions &
+  UserQuotaFunctions &
   WebhookFunctions
 
 /** The name of a callable SQL function. */

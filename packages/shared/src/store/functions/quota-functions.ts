@@ -153,34 +153,6 @@ interface GrantRow {
   created_at: string
 }
 
-/** Limit, usage and state of one user (`load_user_quota`). */
-export interface UserQuotaRow {
-  user_id: string
-  time_zone: string
-  period_start: string
-  period_end: string
-  limit_tokens: string | null
-  limit_from: 'user' | 'default' | null
-  policy: unknown
-  used_tokens: string
-  reserved_tokens: string
-  cost_usd: string
-  state: EnforcementState
-  version: string
-  reason: string | null
-  decision_id: string | null
-  as_of: string
-}
-
-/** The limit of an organization's users without an own one (`load_user_default`); version '0': never set. */
-export interface UserDefaultRow {
-  limit_tokens: string | null
-  policy: unknown
-  version: string
-  updated_by: string | null
-  updated_at: string | null
-}
-
 /** What a plan says to organizations without a limit or ladder of their own. */
 interface PlanRow {
   plan_type: string
@@ -205,10 +177,6 @@ interface EnforcementOrderArgs {
 export type QuotaFunctions = {
   load_quota_position: { args: { for_organization: string; at?: string }; row: QuotaPositionRow }
   load_user_positions: { args: { for_organization: string; at?: string; max_rows?: number }; row: UserPositionRow }
-  enroll_users: {
-    args: { for_organization: string; at?: string; max_rows?: number }
-    row: { done: boolean; more: boolean }
-  }
   set_quota: {
     args: { change: QuotaSetting }
     row: {
@@ -298,26 +266,5 @@ export type QuotaFunctions = {
     }
     row: DecisionRow
   }
-  set_user_quota: {
-    args: {
-      change: {
-        organization_id: string
-        user_id: string
-        limit: number | null
-        policy?: QuotaPolicy | undefined // absent: as it is
-        follow_default?: boolean // absent: the limit is the user's own
-        actor: string
-      }
-    }
-    row: { limit_tokens: string | null; version: string }
-  }
-  load_user_quota: { args: { for_organization: string; for_user: string }; row: UserQuotaRow }
-  set_user_default: {
-    args: {
-      change: { organization_id: string; limit: number | null; policy?: QuotaPolicy | undefined; actor: string }
-    }
-    row: UserDefaultRow
-  }
   load_past: { args: { query: { organization_id: string; from: string; to: string } }; row: { past: unknown } }
-  load_user_default: { args: { for_organization: string }; row: UserDefaultRow }
 }
