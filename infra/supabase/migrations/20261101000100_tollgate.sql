@@ -824,6 +824,7 @@ create table tollgate.quota_decisions (
   user_id uuid,                      -- null: the organization's own state
   kind text not null default 'change' check (kind in ('change', 'act')), -- act: ordered by hand, before it takes effect
   decided_at timestamptz not null default now(),
+  effective_at timestamptz,          -- when what was taken away before had lapsed; null: as it was decided
   from_state text not null,
   to_state text not null,
   version bigint not null,
@@ -1344,6 +1345,23 @@ create view tollgate.directory_members with (security_barrier) as
   select p.id as user_id, p.organization_id, p.role, p.email, p.full_name, p.username, p.avatar_url
   from public.profiles p;
 
+-- schemas/30-views/is_lapsed.sql
+-- Purpose: whether what a decision took away is over with its period, though nobody has decided anew: the one place where
+--   SQL says so. Parameters: lapses and period_end of the enforcement state (null: nobody ever decided), at.
+-- Returns: boolean. Reads nothing; without `set`, so that it is inlined. The gate says the same of its copy.
+create function tollgate.is_lapsed(lapses boolean, period_end timestamptz, at timestamptz default now()) returns boolean
+language sql immutable parallel safe
+return coalesce(lapses and period_end <= at, false);
+
+-- Purpose: where somebody stands at an instant. Parameters: state (null: nobody ever decided), and as is_lapsed.
+-- Returns: the state, active where it has lapsed. Reads nothing; without `set`, so that it is inlined.
+create function tollgate.state_at(state text, lapses boolean, period_end timestamptz, at timestamptz default now()) returns text
+language sql immutable parallel safe
+return case when tollgate.is_lapsed(lapses, period_end, at) then 'active' else coalesce(state, 'active') end;
+
+grant execute on function tollgate.is_lapsed, tollgate.state_at
+  to tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
+
 -- schemas/30-views/organization_terms.sql
 -- Markups that an organization could have, the first rank wins: its own (1), its plan's (2). A view, as the next, because it
 -- becomes part of the query that asks for many organizations, where a function would be started for each.
@@ -1355,12 +1373,15 @@ create view tollgate.markups with (security_invoker = true) as
   from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
   where p.markup_percent is not null;
 
--- When organizations were revoked; the last open time has no end.
+-- When organizations were revoked. The last open time ends with its period where it lapses then, whether or not anybody
+-- has decided by then, and has no end otherwise.
 create view tollgate.revocations with (security_invoker = true) as
-  select d.organization_id, tstzrange(d.decided_at, (
-      select min(n.decided_at) from tollgate.quota_decisions n
+  select d.organization_id, tstzrange(d.decided_at, coalesce((
+      select min(coalesce(n.effective_at, n.decided_at)) from tollgate.quota_decisions n
       where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
-        and n.user_id is null and n.kind = 'change')) as revoked
+        and n.user_id is null and n.kind = 'change'), (
+      select greatest(s.period_end, d.decided_at) from tollgate.enforcement_states s
+      where s.organization_id = d.organization_id and s.lapses))) as revoked
   from tollgate.quota_decisions d
   where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';
 
@@ -1803,6 +1824,7 @@ declare
   held tollgate.enforcement_states;
   control tollgate.enforcement_control;
   made tollgate.quota_decisions;
+  is_over boolean; -- what was taken away had lapsed before this was decided
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -1831,6 +1853,14 @@ begin
     if held.period_start < wanted.period_start then
       perform tollgate.notify_period(held.organization_id, held.period_start, held.period_end);
     end if;
+    is_over := wanted.period_start > held.period_start
+      and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
+    if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.version := tollgate.end_lapsed(wanted.organization_id, null, held.state, held.version, held.period_end,
+        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+      held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
+      is_over := false;
+    end if;
     -- A higher step of the same state is a change too: it has a reason of its own.
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
       or held.observed is distinct from wanted.observed
@@ -1839,9 +1869,9 @@ begin
       held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
         or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
       insert into tollgate.quota_decisions (
-        organization_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
-      values (wanted.organization_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason, wanted.observed,
-        wanted.actor, wanted.inputs)
+        organization_id, decided_at, effective_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.decided_at, case when is_over then held.period_end end, held.state, wanted.state,
+        held.version, wanted.reason, wanted.observed, wanted.actor, wanted.inputs)
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
@@ -1898,6 +1928,7 @@ declare
   held tollgate.user_enforcement_states;
   made tollgate.quota_decisions;
   outlook tollgate.user_quotas;
+  is_over boolean;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -1922,6 +1953,14 @@ begin
   changed := false;
 
   if applied then
+    is_over := wanted.period_start > held.period_start
+      and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
+    if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.version := tollgate.end_lapsed(wanted.organization_id, wanted.user_id, held.state, held.version, held.period_end,
+        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+      held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
+      is_over := false;
+    end if;
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
       or held.observed is distinct from wanted.observed
       or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
@@ -1929,9 +1968,9 @@ begin
       held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
         or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
       insert into tollgate.quota_decisions (
-        organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
-      values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
-        wanted.observed, wanted.actor, wanted.inputs)
+        organization_id, user_id, decided_at, effective_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.user_id, wanted.decided_at, case when is_over then held.period_end end, held.state,
+        wanted.state, held.version, wanted.reason, wanted.observed, wanted.actor, wanted.inputs)
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
@@ -3201,6 +3240,31 @@ $$;
 revoke execute on function public.drop_dead_letters from public, anon, authenticated;
 grant execute on function public.drop_dead_letters to service_role;
 
+-- schemas/40-functions/end_lapsed.sql
+-- Purpose: put on record that what a decision took away was over with its period, where somebody is stopped again before
+--   anybody had decided in the new one: between the two they had access. Parameters: organization, member (null: the
+--   organization itself), from_state and held_version (as they stood), over_at (the period's end), and of the decision that follows
+--   decided_at, actor, inputs, inputs_key.
+-- Returns: the version after it. Called by whoever puts the decision into force, with the state locked.
+create function tollgate.end_lapsed(
+  organization uuid, member uuid, from_state text, held_version bigint, over_at timestamptz, decided_at timestamptz, actor text,
+  inputs jsonb, inputs_key text) returns bigint
+language plpgsql volatile security invoker set search_path = ''
+as $$
+declare
+  made tollgate.quota_decisions;
+begin
+  insert into tollgate.quota_decisions (
+    organization_id, user_id, decided_at, effective_at, from_state, to_state, version, reason, actor, inputs)
+  values (organization, member, decided_at, over_at, from_state, 'active', held_version + 1, 'period_over', actor, inputs)
+  returning * into made;
+  perform tollgate.notify_decision(made, inputs_key);
+  return made.version;
+end
+$$;
+
+grant execute on function tollgate.end_lapsed to tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/end_logins.sql
 -- Purpose: end login sessions: on record, announced, and refused by every gate that reads after the commit.
 -- Parameters: ids, reason. Returns: what gates must refuse: jsonb array of { kind, id, expires_at }.
@@ -3702,8 +3766,8 @@ as $$
   select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
     o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
     i.limit_tokens::text,
-    case when c.paused then 'active' when r.is_user_revoked then u.state when e.is_over then 'active'
-      else coalesce(s.state, 'active') end,
+    case when c.paused then 'active' when r.is_user_revoked then u.state
+      else tollgate.state_at(s.state, s.lapses, s.period_end) end,
     (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, case when not e.is_over then s.reduced_config end,
     case when r.is_user_revoked then u.reason else s.reason end,
     case when r.is_user_revoked then u.decision_id else s.decision_id end,
@@ -3719,8 +3783,8 @@ as $$
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
   left join tollgate.user_enforcement_states u on u.organization_id = o.organization_id and u.user_id = m.user_id
   cross join lateral (
-    select coalesce(s.lapses and s.period_end <= now(), false) as is_over,
-      coalesce(u.lapses and u.period_end <= now(), false) as is_user_over) e
+    select tollgate.is_lapsed(s.lapses, s.period_end) as is_over,
+      tollgate.is_lapsed(u.lapses, u.period_end) as is_user_over) e
   cross join lateral (
     select coalesce(u.state = 'revoked', false) and not e.is_user_over
       and (e.is_over or s.state is distinct from 'revoked') as is_user_revoked) r
@@ -3960,11 +4024,10 @@ as $$
       else i.limit_tokens end,
     coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
     -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
-    not l.is_lenient and m.act is distinct from 'exempt'
-      and (m.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true,
-    case m.act when 'revoke' then 'manual_revoke' else s.reason end,
-    case when m.act = 'revoke' and s.state is distinct from 'revoked' then (i.manual_act ->> 'decision_id')::uuid
-      else s.decision_id end,
+    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or e.state = 'revoked') is true,
+    case when m.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when m.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
+      when not e.is_over then s.decision_id end,
     l.is_lenient, case when m.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone
   from tollgate.quota_inputs i
   cross join tollgate.enforcement_control c
@@ -3973,6 +4036,8 @@ as $$
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  cross join lateral (
+    select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   where i.organization_id = any(organizations)
 $$;
 
@@ -3994,8 +4059,8 @@ as $$
       select sum(h.total_tokens) from tollgate.reservations h
       where h.organization_id = d.organization_id and h.state in ('held', 'committing') and h.user_id = d.user_id), 0)::bigint end,
     o.period_start, o.period_end, n.is_closed,
-    case v.act when 'revoke' then 'manual_revoke' else s.reason end,
-    case when v.act = 'revoke' and s.state is distinct from 'revoked' then v.decision_id else s.decision_id end,
+    case when v.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when v.act = 'revoke' and e.state <> 'revoked' then v.decision_id when not e.is_over then s.decision_id end,
     null::boolean, null::bigint, null::text
   from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
   join unnest(wholes) o on o.organization_id = d.organization_id and not o.is_lenient
@@ -4004,14 +4069,15 @@ as $$
   left join tollgate.user_enforcement_states s on s.organization_id = d.organization_id and s.user_id = d.user_id
   left join tollgate.user_enforcement_overrides v on v.organization_id = d.organization_id and v.user_id = d.user_id
     and (v.until is null or v.until > now())
+  cross join lateral (
+    select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   cross join lateral (select case when u.is_own then u.max_tokens else f.max_tokens end as own_limit) l
   cross join lateral (
     select case v.act
         when 'exempt' then null
         when 'restore' then tollgate.limit_after_restore(l.own_limit, 0, coalesce(u.policy, f.policy), v.used_tokens)
         else l.own_limit end as limit_tokens,
-      v.act is distinct from 'exempt'
-        and (v.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true as is_closed) n
+      v.act is distinct from 'exempt' and (v.act = 'revoke' or e.state = 'revoked') is true as is_closed) n
   where n.limit_tokens is not null or n.is_closed
 $$;
 
@@ -4500,11 +4566,11 @@ grant execute on function public.list_dead_letters to service_role;
 -- schemas/40-functions/list_decisions.sql
 -- Purpose: the decisions of an organization and its users, newest first.
 -- Parameters: query = { organization_id, id? (one alone), user_id? (that user's alone), before? (seq as text), max_rows }.
--- Returns: a row a decision. Reads only.
+-- Returns: a row a decision; effective_at null = as it was decided. Reads only.
 create function public.list_decisions(query jsonb)
 returns table (
-  id uuid, seq text, user_id uuid, kind text, decided_at timestamptz, from_state text, to_state text, version text, reason text,
-  observed jsonb, actor text, inputs jsonb)
+  id uuid, seq text, user_id uuid, kind text, decided_at timestamptz, effective_at timestamptz, from_state text, to_state text,
+  version text, reason text, observed jsonb, actor text, inputs jsonb)
 language plpgsql stable security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -4514,8 +4580,8 @@ begin
   select * into asked from jsonb_to_record(tollgate.unwrap(query)) as q (
     organization_id uuid, id uuid, user_id uuid, before bigint, max_rows integer);
   return query
-    select d.id, d.seq::text, d.user_id, d.kind, d.decided_at, d.from_state, d.to_state, d.version::text, d.reason, d.observed,
-      d.actor, d.inputs
+    select d.id, d.seq::text, d.user_id, d.kind, d.decided_at, d.effective_at, d.from_state, d.to_state, d.version::text,
+      d.reason, d.observed, d.actor, d.inputs
     from tollgate.quota_decisions d
     where d.organization_id = asked.organization_id
       and (asked.id is null or d.id = asked.id)
@@ -4809,7 +4875,7 @@ grant execute on function public.load_past to service_role;
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
---   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may
+--   state columns null or defaults where none was decided yet, and where what was decided has lapsed with its period; has_user_limits: load_user_positions may
 --   have rows; users_to_enroll: enroll_users has something to do.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
@@ -4826,8 +4892,10 @@ as $$
     i.granted_tokens::text, i.policy, i.policy_version::text, i.reduced_configs, i.mode, i.manual_act, i.grants_due, i.next_expiry,
     i.inputs_key, coalesce(t.used_tokens, 0)::text,
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
-    t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
-    s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
+    t.updated_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
+    coalesce(s.version, c.version_floor)::text, s.revision::text, case when not e.is_over then s.reason end,
+    case when not e.is_over then s.decision_id end, s.period_start, case when not e.is_over then s.reduced_config end,
+    case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
     f.is_limiting is true and tollgate.must_enroll(f), at
@@ -4836,6 +4904,7 @@ as $$
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  cross join lateral (select tollgate.is_lapsed(s.lapses, s.period_end, at) as is_over) e
   where i.organization_id = for_organization
 $$;
 
@@ -4869,8 +4938,8 @@ as $$
     (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
     md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
-    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, coalesce(s.state, 'active'), coalesce(s.version, 0)::text,
-    s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
+    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
+    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (
@@ -5385,7 +5454,8 @@ begin
     organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   select i.period_end, coalesce(t.used_tokens, 0) as used_tokens, coalesce(t.cost_usd, 0) as cost_usd, i.limit_tokens,
-    i.policy_version, coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+    i.policy_version, tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state,
+    coalesce(s.version, 0) as version
   into held
   from tollgate.quota_inputs_at(asked.ordered_at) i
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
@@ -5447,7 +5517,7 @@ begin
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
   perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
-    coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+    tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state, coalesce(s.version, 0) as version
   into held
   from tollgate.quota_inputs_at(asked.ordered_at) i
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = asked.user_id
@@ -7368,11 +7438,13 @@ as $$
       select sum(h.total_tokens) from tollgate.reservations h
       where h.organization_id = i.organization_id and h.user_id = for_user and h.state in ('held', 'committing')
         and not tollgate.is_due_hold(h.state, h.expires_at)), 0)::text,
-    m.cost_usd::text, coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reason, s.decision_id, now()
+    m.cost_usd::text, tollgate.state_at(s.state, s.lapses, s.period_end), coalesce(s.version, 0)::text,
+    case when not e.is_over then s.reason end, case when not e.is_over then s.decision_id end, now()
   from tollgate.quota_inputs i
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = for_user
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = for_user
+  cross join lateral (select tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
     from public.usage_metrics r
@@ -8355,8 +8427,8 @@ declare
 begin
   if tollgate.my_role() is distinct from 'super_admin' then return; end if;
   return query
-    select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
-      i.limit_tokens::text,
+    select i.organization_id, o.name, o.domain, o.plan_type, tollgate.state_at(s.state, s.lapses, s.period_end),
+      coalesce(t.used_tokens, 0)::text, i.limit_tokens::text,
       tollgate.known_amount(coalesce(t.cost_usd, 0), t.cost_usd, coalesce(t.event_count, 0), n.unpriced_events)::text,
       n.unpriced_events::text, jsonb_build_array(o.name, o.organization_id)::text
     from (
@@ -8753,7 +8825,9 @@ begin
     )
     select m.user_id, m.user_name, m.role, u.used::text,
       case when q.is_own then q.max_tokens else f.max_tokens end::text,
-      case when q.is_own then 'user' when f.is_limiting then 'default' end, coalesce(s.state, 'active'), s.reason,
+      case when q.is_own then 'user' when f.is_limiting then 'default' end,
+      tollgate.state_at(s.state, s.lapses, s.period_end),
+      case when not tollgate.is_lapsed(s.lapses, s.period_end) then s.reason end,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p
@@ -9024,8 +9098,8 @@ select tollgate.open_table('tollgate.quota_policies',
   '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.enforcement_control',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
-select tollgate.open_table('tollgate.enforcement_states',
-  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.enforcement_states', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.enforcement_overrides',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],

@@ -150,4 +150,39 @@ describe('a ledger entry', () => {
     const { rows: days } = await admin.query('select sum(event_count)::int as events from public.usage_metrics')
     expect(days).toEqual([{ events: 3 }])
   })
+
+  it('is not flagged once the revocation has lapsed with its period, whether or not anybody has decided by then', async () => {
+    const decide = (state: string, at: string, effective: string | null = null) =>
+      admin.query(
+        `insert into tollgate.quota_decisions (
+           organization_id, decided_at, effective_at, from_state, to_state, version, reason, actor, inputs)
+         values ($1, $2, $3, 'active', $4, 1, 'test', 'test', '{}')`,
+        [organization_id, at, effective, state],
+      )
+    const flags = async (...times: string[]) => {
+      await admin.query('truncate tollgate.usage_event_identities, tollgate.usage_events')
+      await ingest(...times.map((time, index) => usage(index, { time })))
+      const { rows } = await admin.query('select after_revocation from tollgate.usage_events order by time')
+      return rows.map((row) => row.after_revocation)
+    }
+    const lapse = (lapses: boolean) =>
+      admin.query(
+        `insert into tollgate.enforcement_states (organization_id, state, period_start, period_end, inputs_key, lapses)
+         values ($1, 'revoked', '2026-10-20T11:00:00Z', '2026-11-20T11:00:00Z', 'x', $2)
+         on conflict (organization_id) do update set lapses = $2`,
+        [organization_id, lapses],
+      )
+    const [within, gap, late] = ['2026-11-20T10:30:00Z', '2026-11-20T11:30:00Z', '2026-11-20T11:50:00Z']
+    await decide('revoked', '2026-11-20T10:00:00Z')
+    await lapse(false)
+    expect(await flags(within, gap)).toEqual([true, true])
+    await lapse(true)
+    expect(await flags(within, gap)).toEqual([true, false])
+    // Decided too late; and then the next revocation, of the period that is.
+    await decide('active', '2026-11-20T11:45:00Z', '2026-11-20T11:00:00Z')
+    await decide('revoked', '2026-11-20T11:45:00Z')
+    await lapse(false)
+    expect(await flags(within, gap, late)).toEqual([true, false, true])
+    await admin.query('delete from tollgate.enforcement_states where organization_id = $1', [organization_id])
+  })
 })

@@ -66,6 +66,38 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
       expect(await told({ max_cost_usd: '0.000000000001' }, 1_001)).toEqual([...tokens, smallest, dollars])
     })
 
+    it('and every other report say so when what was taken away has lapsed with its period, before anybody decides anew', async () => {
+      const { sql, ids, report } = open()
+      const stand = async (lapses: boolean, end: string) => {
+        const columns = `state, reason, decision_id, period_start, period_end, inputs_key, lapses`
+        const values = `'revoked', 'max_tokens_120_percent', gen_random_uuid(), now() - interval '31 days', now() + $2::interval, 'x', $3`
+        const keep = 'update set period_end = excluded.period_end, lapses = excluded.lapses'
+        await sql.query(
+          `insert into tollgate.enforcement_states (organization_id, ${columns}) values ($1, ${values})
+           on conflict (organization_id) do ${keep}`,
+          [A, end, lapses],
+        )
+        await sql.query(
+          `insert into tollgate.user_enforcement_states (organization_id, user_id, ${columns}) values ($1, $4, ${values})
+           on conflict (organization_id, user_id) do ${keep}`,
+          [A, end, lapses, ids.user],
+        )
+        const [quota] = await report('admin', 'report_quota', { organization_id: A })
+        const [own] = await report('user', 'report_user_limits', { organization_id: A })
+        const [one] = await report('superAdmin', 'report_organizations', { search: 'a' })
+        const { rows } = await sql.query('select * from public.load_user_quota($1, $2)', [A, ids.user])
+        return [quota, own, rows[0]].flatMap((row) => [row?.state, row?.reason]).concat(one?.state)
+      }
+      const reason = 'max_tokens_120_percent'
+      const revoked = ['revoked', reason, 'revoked', reason, 'revoked', reason, 'revoked']
+      const over = ['active', null, 'active', null, 'active', null, 'active']
+      expect(await stand(true, '1 minute')).toEqual(revoked)
+      expect(await stand(true, '0')).toEqual(over)
+      expect(await stand(false, '0')).toEqual(revoked)
+      for (const table of ['enforcement_states', 'user_enforcement_states'])
+        await sql.query(`delete from tollgate.${table}`)
+    })
+
     it('shows another organization only to super_admin', async () => {
       const { report } = open()
       expect(await report('stranger', 'report_quota', { organization_id: A })).toEqual([])

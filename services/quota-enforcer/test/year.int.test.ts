@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openTraveller } from './virtual-time.ts'
 import { evaluateOver, openWorld, type World } from './world.ts'
@@ -99,6 +100,74 @@ test('the same year in Kathmandu, a quarter of an hour off, from the leap day on
   expect(days.slice(0, 4)).toEqual(['2027-12-29 00:00', '2028-01-29 00:00', '2028-02-29 00:00', '2028-03-29 00:00'])
   // 2029 has no 29th of February.
   expect(days.slice(-2)).toEqual(['2029-01-29 00:00', '2029-02-28 00:00'])
+})
+
+/** A period is passed, and its end as well before anybody is there; `missed` happens then. */
+async function missEnd(missed: (traveller: Awaited<ReturnType<typeof openTraveller>>) => Promise<unknown>) {
+  const clock = { at: Date.UTC(2028, 5, 10) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  await world.setUserLimit(id, id, 1_000)
+  const endpoint = {
+    id: randomUUID(),
+    organization_id: id,
+    url: 'https://hooks.example.com/',
+    sealed_secret: 'v1.test',
+  }
+  await world.rpcOf.api('create_webhook', {
+    change: { ...endpoint, types: ['quota.revoked', 'quota.restored'], actor: 'test' },
+  })
+  await traveller.use(1_200)
+  await traveller.sweep()
+  clock.at = Date.UTC(2028, 6, 4)
+  expect(await traveller.position()).toMatchObject({ state: 'active', reason: null, decision_id: null, version: '1' })
+  await missed(traveller)
+  await traveller.sweep()
+  const decisions = `select to_state, reason, effective_at, version from tollgate.quota_decisions
+    where organization_id = $1 and user_id is not distinct from $2 order by seq`
+  const told = `select type, payload #>> '{data,user_id}' as user_id from tollgate.webhook_deliveries where endpoint_id = $1 order by seq`
+  const flagged = 'select after_revocation from tollgate.usage_events where organization_id = $1 order by time'
+  return {
+    traveller,
+    ofOrganization: (await world.admin.query(decisions, [id, null])).rows,
+    ofUser: (await world.admin.query(decisions, [id, id])).rows,
+    told: (await world.admin.query(told, [endpoint.id])).rows.map(({ type, user_id }) => [type, user_id && 'user']),
+    flagged: (await world.admin.query(flagged, [id])).rows.map((row) => row.after_revocation),
+  }
+}
+
+const first = { to_state: 'revoked', reason: 'max_tokens_120_percent', effective_at: null, version: '1' }
+const july = new Date(Date.UTC(2028, 6, 1))
+
+test('who was let in by the end of a period alone and is stopped again: both are on record, told, and supersede tokens', async () => {
+  const { traveller, ...seen } = await missEnd((traveller) => traveller.use(1_300))
+  const decisions = [
+    first,
+    { to_state: 'active', reason: 'period_over', effective_at: july, version: '2' },
+    { ...first, version: '3' },
+  ]
+  const types = ['quota.revoked', 'quota.restored', 'quota.revoked']
+  expect({ ...seen, told: seen.told.toSorted() }).toEqual({
+    ofOrganization: decisions,
+    ofUser: decisions,
+    told: types
+      .flatMap((type) => [
+        [type, null],
+        [type, 'user'],
+      ])
+      .toSorted(),
+    // What was used while nobody was there was let through.
+    flagged: [false, false],
+  })
+  expect((await traveller.position()).version).toBe('3')
+})
+
+test('who was let in by the end of a period alone is on record as let in since then', async () => {
+  const { ofOrganization, ofUser, told, flagged } = await missEnd((traveller) => traveller.use(10))
+  const decisions = [first, { to_state: 'active', reason: 'within_limit', effective_at: july, version: '2' }]
+  expect([ofOrganization, ofUser]).toEqual([decisions, decisions])
+  expect(told).toHaveLength(4)
+  expect(flagged).toEqual([false, false])
 })
 
 test('a change of time zone in the middle of the year waits for the next period', async () => {

@@ -81,17 +81,19 @@ test('a revocation that lapses ends with its period: logins, verify and holds, t
     (await login()).body.reason,
     (await call<{ reason?: string }>(bench.api.url, '/api/auth/verify', { token })).body.reason,
     (await reserve(1)).status,
+    (await call<{ state: string }>(bench.api.url, `/v1/organizations/${organization}/quota`, { token: key })).body
+      .state,
   ]
   const { body: old } = await login()
   await ends(new Date(Date.now() + 3_600_000).toISOString(), true)
-  const revoked = ['organization_revoked', 'organization_revoked', 403]
+  const revoked = ['organization_revoked', 'organization_revoked', 403, 'revoked']
   await vi.waitFor(async () => expect(await refusals(old.token)).toEqual(revoked), { timeout: 20_000 })
   await ends(new Date(Date.now() - 1_000).toISOString(), true)
-  await vi.waitFor(async () => expect(await refusals(old.token)).toEqual([undefined, 'superseded', 201]), {
+  await vi.waitFor(async () => expect(await refusals(old.token)).toEqual([undefined, 'superseded', 201, 'active']), {
     timeout: 20_000,
   })
   const { body: fresh } = await login()
-  expect(await refusals(fresh.token)).toEqual([undefined, undefined, 201])
+  expect(await refusals(fresh.token)).toEqual([undefined, undefined, 201, 'active'])
   await ends(new Date(Date.now() - 1_000).toISOString(), false)
   await vi.waitFor(async () => expect(await refusals(fresh.token)).toEqual(revoked), { timeout: 20_000 })
 })

@@ -61,6 +61,7 @@ it.each([
   ['max_cost_usd_at_25.5', '$25.50 of cost was reached'],
   ['max_tokens_at_5000000', '5,000,000 LLM tokens were reached'],
   ['within_limit', 'it is within its limits'],
+  ['period_over', 'the period was over'],
   ['manual_revoke', 'revoked by hand'],
   ['ordered_exempt', 'ordered by hand: exempt'],
   ['of a later release', 'of a later release'],

@@ -65,6 +65,7 @@ const REASONS: readonly (readonly [RegExp, (amount: string) => string])[] = [
   [/^max_tokens_at_(\d+)$/, (count) => `${formatCount(count)} LLM tokens were reached`],
   [/^max_cost_usd_at_(\d+(?:\.\d+)?)$/, (usd) => `${formatMoney(usd)} of cost was reached`],
   [/^within_limit$/, () => 'it is within its limits'],
+  [/^period_over$/, () => 'the period was over'],
   [/^manual_(\w+)$/, (act) => `${PAST[act] ?? act} by hand`],
   [/^ordered_(\w+)$/, (act) => `ordered by hand: ${act}`],
 ]

@@ -56,6 +56,7 @@ create table tollgate.quota_decisions (
   user_id uuid,                      -- null: the organization's own state
   kind text not null default 'change' check (kind in ('change', 'act')), -- act: ordered by hand, before it takes effect
   decided_at timestamptz not null default now(),
+  effective_at timestamptz,          -- when what was taken away before had lapsed; null: as it was decided
   from_state text not null,
   to_state text not null,
   version bigint not null,

@@ -8,11 +8,14 @@ create view tollgate.markups with (security_invoker = true) as
   from tollgate.directory_organizations o join tollgate.plans p on p.plan_type = o.plan_type
   where p.markup_percent is not null;
 
--- When organizations were revoked; the last open time has no end.
+-- When organizations were revoked. The last open time ends with its period where it lapses then, whether or not anybody
+-- has decided by then, and has no end otherwise.
 create view tollgate.revocations with (security_invoker = true) as
-  select d.organization_id, tstzrange(d.decided_at, (
-      select min(n.decided_at) from tollgate.quota_decisions n
+  select d.organization_id, tstzrange(d.decided_at, coalesce((
+      select min(coalesce(n.effective_at, n.decided_at)) from tollgate.quota_decisions n
       where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
-        and n.user_id is null and n.kind = 'change')) as revoked
+        and n.user_id is null and n.kind = 'change'), (
+      select greatest(s.period_end, d.decided_at) from tollgate.enforcement_states s
+      where s.organization_id = d.organization_id and s.lapses))) as revoked
   from tollgate.quota_decisions d
   where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';

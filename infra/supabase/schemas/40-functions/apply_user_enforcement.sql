@@ -16,6 +16,7 @@ declare
   held tollgate.user_enforcement_states;
   made tollgate.quota_decisions;
   outlook tollgate.user_quotas;
+  is_over boolean;
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -40,6 +41,14 @@ begin
   changed := false;
 
   if applied then
+    is_over := wanted.period_start > held.period_start
+      and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
+    if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.version := tollgate.end_lapsed(wanted.organization_id, wanted.user_id, held.state, held.version, held.period_end,
+        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+      held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
+      is_over := false;
+    end if;
     changed := held.state <> wanted.state or held.reduced_config is distinct from wanted.reduced_config
       or held.observed is distinct from wanted.observed
       or (wanted.state <> 'active' and held.reason is distinct from wanted.reason);
@@ -47,9 +56,9 @@ begin
       held.version := held.version + case when (held.state = 'revoked') <> (wanted.state = 'revoked')
         or held.reduced_config is distinct from wanted.reduced_config then 1 else 0 end;
       insert into tollgate.quota_decisions (
-        organization_id, user_id, decided_at, from_state, to_state, version, reason, observed, actor, inputs)
-      values (wanted.organization_id, wanted.user_id, wanted.decided_at, held.state, wanted.state, held.version, wanted.reason,
-        wanted.observed, wanted.actor, wanted.inputs)
+        organization_id, user_id, decided_at, effective_at, from_state, to_state, version, reason, observed, actor, inputs)
+      values (wanted.organization_id, wanted.user_id, wanted.decided_at, case when is_over then held.period_end end, held.state,
+        wanted.state, held.version, wanted.reason, wanted.observed, wanted.actor, wanted.inputs)
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;

@@ -14,8 +14,8 @@ as $$
   select m.user_id, m.email, m.full_name, m.username, m.avatar_url, m.role,
     o.organization_id, o.name, o.domain, o.plan_type, o.librechat_config, p.librechat_config,
     i.limit_tokens::text,
-    case when c.paused then 'active' when r.is_user_revoked then u.state when e.is_over then 'active'
-      else coalesce(s.state, 'active') end,
+    case when c.paused then 'active' when r.is_user_revoked then u.state
+      else tollgate.state_at(s.state, s.lapses, s.period_end) end,
     (coalesce(s.version, c.version_floor) + coalesce(u.version, 0))::text, case when not e.is_over then s.reduced_config end,
     case when r.is_user_revoked then u.reason else s.reason end,
     case when r.is_user_revoked then u.decision_id else s.decision_id end,
@@ -31,8 +31,8 @@ as $$
   left join tollgate.enforcement_states s on s.organization_id = o.organization_id
   left join tollgate.user_enforcement_states u on u.organization_id = o.organization_id and u.user_id = m.user_id
   cross join lateral (
-    select coalesce(s.lapses and s.period_end <= now(), false) as is_over,
-      coalesce(u.lapses and u.period_end <= now(), false) as is_user_over) e
+    select tollgate.is_lapsed(s.lapses, s.period_end) as is_over,
+      tollgate.is_lapsed(u.lapses, u.period_end) as is_user_over) e
   cross join lateral (
     select coalesce(u.state = 'revoked', false) and not e.is_user_over
       and (e.is_over or s.state is distinct from 'revoked') as is_user_revoked) r

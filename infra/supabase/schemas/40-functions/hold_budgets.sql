@@ -14,11 +14,10 @@ as $$
       else i.limit_tokens end,
     coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
     -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
-    not l.is_lenient and m.act is distinct from 'exempt'
-      and (m.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true,
-    case m.act when 'revoke' then 'manual_revoke' else s.reason end,
-    case when m.act = 'revoke' and s.state is distinct from 'revoked' then (i.manual_act ->> 'decision_id')::uuid
-      else s.decision_id end,
+    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or e.state = 'revoked') is true,
+    case when m.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when m.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
+      when not e.is_over then s.decision_id end,
     l.is_lenient, case when m.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone
   from tollgate.quota_inputs i
   cross join tollgate.enforcement_control c
@@ -27,6 +26,8 @@ as $$
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
+  cross join lateral (
+    select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   where i.organization_id = any(organizations)
 $$;
 
@@ -48,8 +49,8 @@ as $$
       select sum(h.total_tokens) from tollgate.reservations h
       where h.organization_id = d.organization_id and h.state in ('held', 'committing') and h.user_id = d.user_id), 0)::bigint end,
     o.period_start, o.period_end, n.is_closed,
-    case v.act when 'revoke' then 'manual_revoke' else s.reason end,
-    case when v.act = 'revoke' and s.state is distinct from 'revoked' then v.decision_id else s.decision_id end,
+    case when v.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when v.act = 'revoke' and e.state <> 'revoked' then v.decision_id when not e.is_over then s.decision_id end,
     null::boolean, null::bigint, null::text
   from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
   join unnest(wholes) o on o.organization_id = d.organization_id and not o.is_lenient
@@ -58,14 +59,15 @@ as $$
   left join tollgate.user_enforcement_states s on s.organization_id = d.organization_id and s.user_id = d.user_id
   left join tollgate.user_enforcement_overrides v on v.organization_id = d.organization_id and v.user_id = d.user_id
     and (v.until is null or v.until > now())
+  cross join lateral (
+    select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   cross join lateral (select case when u.is_own then u.max_tokens else f.max_tokens end as own_limit) l
   cross join lateral (
     select case v.act
         when 'exempt' then null
         when 'restore' then tollgate.limit_after_restore(l.own_limit, 0, coalesce(u.policy, f.policy), v.used_tokens)
         else l.own_limit end as limit_tokens,
-      v.act is distinct from 'exempt'
-        and (v.act = 'revoke' or s.state = 'revoked' and not (s.lapses and s.period_end <= now())) is true as is_closed) n
+      v.act is distinct from 'exempt' and (v.act = 'revoke' or e.state = 'revoked') is true as is_closed) n
   where n.limit_tokens is not null or n.is_closed
 $$;
 

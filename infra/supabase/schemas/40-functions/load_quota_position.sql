@@ -1,7 +1,7 @@
 -- Purpose: all that a quota decision needs, and all that a quota report shows, read in one statement.
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
---   state columns null or defaults where none was decided yet; has_user_limits: load_user_positions may
+--   state columns null or defaults where none was decided yet, and where what was decided has lapsed with its period; has_user_limits: load_user_positions may
 --   have rows; users_to_enroll: enroll_users has something to do.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
@@ -18,8 +18,10 @@ as $$
     i.granted_tokens::text, i.policy, i.policy_version::text, i.reduced_configs, i.mode, i.manual_act, i.grants_due, i.next_expiry,
     i.inputs_key, coalesce(t.used_tokens, 0)::text,
     tollgate.open_reserved(i.organization_id)::text, coalesce(t.cost_usd, 0)::text, coalesce(t.unpriced_events, 0)::text,
-    t.updated_at, coalesce(s.state, 'active'), coalesce(s.version, c.version_floor)::text, s.revision::text, s.reason,
-    s.decision_id, s.period_start, s.reduced_config, s.observed, coalesce(s.reached, '{}'),
+    t.updated_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
+    coalesce(s.version, c.version_floor)::text, s.revision::text, case when not e.is_over then s.reason end,
+    case when not e.is_over then s.decision_id end, s.period_start, case when not e.is_over then s.reduced_config end,
+    case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
     f.is_limiting is true and tollgate.must_enroll(f), at
@@ -28,6 +30,7 @@ as $$
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
+  cross join lateral (select tollgate.is_lapsed(s.lapses, s.period_end, at) as is_over) e
   where i.organization_id = for_organization
 $$;
 

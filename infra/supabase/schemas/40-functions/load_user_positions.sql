@@ -24,8 +24,8 @@ as $$
     (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
     md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
-    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, coalesce(s.state, 'active'), coalesce(s.version, 0)::text,
-    s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
+    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
+    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (

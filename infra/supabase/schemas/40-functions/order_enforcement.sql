@@ -16,7 +16,8 @@ begin
     organization_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   select i.period_end, coalesce(t.used_tokens, 0) as used_tokens, coalesce(t.cost_usd, 0) as cost_usd, i.limit_tokens,
-    i.policy_version, coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+    i.policy_version, tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state,
+    coalesce(s.version, 0) as version
   into held
   from tollgate.quota_inputs_at(asked.ordered_at) i
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start

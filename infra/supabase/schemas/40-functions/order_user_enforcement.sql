@@ -18,7 +18,7 @@ begin
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
   perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
-    coalesce(s.state, 'active') as state, coalesce(s.version, 0) as version
+    tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state, coalesce(s.version, 0) as version
   into held
   from tollgate.quota_inputs_at(asked.ordered_at) i
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = asked.user_id

@@ -63,11 +63,13 @@ as $$
       select sum(h.total_tokens) from tollgate.reservations h
       where h.organization_id = i.organization_id and h.user_id = for_user and h.state in ('held', 'committing')
         and not tollgate.is_due_hold(h.state, h.expires_at)), 0)::text,
-    m.cost_usd::text, coalesce(s.state, 'active'), coalesce(s.version, 0)::text, s.reason, s.decision_id, now()
+    m.cost_usd::text, tollgate.state_at(s.state, s.lapses, s.period_end), coalesce(s.version, 0)::text,
+    case when not e.is_over then s.reason end, case when not e.is_over then s.decision_id end, now()
   from tollgate.quota_inputs i
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = for_user
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = for_user
+  cross join lateral (select tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   cross join lateral (
     select coalesce(sum(r.tokens_used), 0)::bigint as used_tokens, coalesce(sum(r.cost_usd), 0) as cost_usd
     from public.usage_metrics r

@@ -17,8 +17,8 @@ declare
 begin
   if tollgate.my_role() is distinct from 'super_admin' then return; end if;
   return query
-    select i.organization_id, o.name, o.domain, o.plan_type, coalesce(s.state, 'active'), coalesce(t.used_tokens, 0)::text,
-      i.limit_tokens::text,
+    select i.organization_id, o.name, o.domain, o.plan_type, tollgate.state_at(s.state, s.lapses, s.period_end),
+      coalesce(t.used_tokens, 0)::text, i.limit_tokens::text,
       tollgate.known_amount(coalesce(t.cost_usd, 0), t.cost_usd, coalesce(t.event_count, 0), n.unpriced_events)::text,
       n.unpriced_events::text, jsonb_build_array(o.name, o.organization_id)::text
     from (

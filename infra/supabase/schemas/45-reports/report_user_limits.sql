@@ -32,7 +32,9 @@ begin
     )
     select m.user_id, m.user_name, m.role, u.used::text,
       case when q.is_own then q.max_tokens else f.max_tokens end::text,
-      case when q.is_own then 'user' when f.is_limiting then 'default' end, coalesce(s.state, 'active'), s.reason,
+      case when q.is_own then 'user' when f.is_limiting then 'default' end,
+      tollgate.state_at(s.state, s.lapses, s.period_end),
+      case when not tollgate.is_lapsed(s.lapses, s.period_end) then s.reason end,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p

@@ -5,8 +5,8 @@ select tollgate.open_table('tollgate.quota_policies',
   '{"tollgate_token_api": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.enforcement_control',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
-select tollgate.open_table('tollgate.enforcement_states',
-  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.enforcement_states', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
 select tollgate.open_table('tollgate.enforcement_overrides',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],

@@ -53,6 +53,9 @@ export const decisionReport = z.object({
   user_id: z.string().nullable(),
   kind: z.enum(['change', 'act']),
   decided_at: time,
+  // Earlier than decided, where what was taken away before had lapsed with its period; null: as it was decided. Absent in the
+  // answer of an older release.
+  effective_at: time.nullable().optional(),
   from_state: z.string(),
   to_state: z.string(),
   version: z.number().int(),

@@ -133,6 +133,7 @@ export interface DecisionRow {
   user_id: string | null
   kind: 'change' | 'act'
   decided_at: string
+  effective_at: string | null // null: as it was decided
   from_state: string
   to_state: string
   version: string
