@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { judgeRun } from './judge-run.ts'
 import { type Copy, makeCopy } from './make-copy.ts'
-import { MutantError } from './mutation.ts'
+import { MutantError, type Mutation } from './mutation.ts'
 import { MUTATIONS } from './mutations/index.ts'
+import { readOptions, usage } from './read-options.ts'
 import { renderTable, type Trial } from './render-table.ts'
 import { runTests } from './run-tests.ts'
 import { isCaught } from './try-mutation.ts'
@@ -23,11 +26,34 @@ async function proveSound({ root }: Copy, tests: { file: string; title: string }
     throw new MutantError(`fails without any fault: ${failing.map(({ title }) => title).join('; ')}`)
 }
 
-/** `pnpm mutants [name…]`: every fault, or those named. */
-async function main(names: readonly string[]): Promise<boolean> {
-  const unknown = names.filter((name) => !MUTATIONS.some((mutation) => mutation.name === name))
-  if (unknown.length > 0) throw new MutantError(`no such mutation: ${unknown.join(', ')}`)
-  const chosen = names.length === 0 ? MUTATIONS : MUTATIONS.filter(({ name }) => names.includes(name))
+/** Servers of the tests must be at hand, or no test says anything. */
+async function prepare(): Promise<void> {
+  const args = [resolve(ROOT, 'infra/local-stack/src/prepare.ts')]
+  const [code] = await once(spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 2, 2] }), 'exit')
+  if (code !== 0) throw new MutantError('The servers are not at hand.')
+}
+
+async function tryAll(copy: Copy, chosen: readonly Mutation[]): Promise<Trial[]> {
+  const trials: Trial[] = []
+  for (const mutation of chosen) {
+    const start = performance.now()
+    const caught = await isCaught(mutation, copy, { timeoutMs: MUTATION_TIMEOUT_MS, signal })
+    trials.push({ mutation, caught })
+    const seconds = Math.round((performance.now() - start) / 1_000)
+    console.error(`${caught ? 'caught    ' : 'NOT CAUGHT'} ${mutation.name} (${seconds} s)`)
+  }
+  return trials
+}
+
+/** `pnpm mutants [name…]`: every fault, or those named. @returns whether each was caught */
+async function main(): Promise<boolean> {
+  const { names, help } = readOptions(process.argv.slice(2), MUTATIONS)
+  if (help) {
+    console.log(usage(MUTATIONS))
+    return true
+  }
+  const chosen = MUTATIONS.filter(({ name }) => names.includes(name))
+  await prepare()
   console.error('Copying what is committed …')
   const copy = await makeCopy(ROOT, pnpm)
   try {
@@ -37,14 +63,7 @@ async function main(names: readonly string[]): Promise<boolean> {
       chosen.map(({ test }) => test),
     )
     console.error(`Sound without any fault (${Math.round((performance.now() - began) / 1_000)} s).`)
-    const trials: Trial[] = []
-    for (const mutation of chosen) {
-      const start = performance.now()
-      const caught = await isCaught(mutation, copy, { timeoutMs: MUTATION_TIMEOUT_MS, signal })
-      trials.push({ mutation, caught })
-      const seconds = Math.round((performance.now() - start) / 1_000)
-      console.error(`${caught ? 'caught    ' : 'NOT CAUGHT'} ${mutation.name} (${seconds} s)`)
-    }
+    const trials = await tryAll(copy, chosen)
     if (chosen.length === MUTATIONS.length) await writeFile(resolve(ROOT, 'docs/mutants.md'), renderTable(trials))
     console.log(renderTable(trials))
     return trials.every(({ caught }) => caught)
@@ -55,7 +74,7 @@ async function main(names: readonly string[]): Promise<boolean> {
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => abort.abort())
 
-main(process.argv.slice(2)).then(
+main().then(
   (isGood) => process.exit(isGood ? 0 : 1),
   (error: unknown) => {
     if (signal.aborted) console.error('Interrupted.')
