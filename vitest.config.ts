@@ -22,7 +22,10 @@ export default defineConfig({
       {
         test: {
           name: 'int',
-          include: ['{packages,services,apps,infra}/*/test/**/*.int.test.ts', '{bench,chaos}/test/**/*.int.test.ts'],
+          include: [
+            '{packages,services,apps,infra}/*/test/**/*.int.test.ts',
+            '{bench,chaos,adversarial}/test/**/*.int.test.ts',
+          ],
           exclude: ['**/node_modules/**', '**/dist/**'],
           globalSetup: ['infra/local-stack/src/testing/global-setup.ts'],
           pool: 'forks',

@@ -1,48 +1,62 @@
-import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { AdversarialError } from './adversarial-error.ts'
+import { addLicences, type Bill, findMissing, licenceOf, nameOf, readBill } from './bill.ts'
+import type { Finding } from './finding.ts'
 import { judgeAudit } from './judge-audit.ts'
-import { judgeLicences } from './judge-licences.ts'
+import { judgeLicences, type LicenceRow } from './judge-licences.ts'
+import { runPnpm } from './run-pnpm.ts'
 
-/** One line of the result. */
-export interface Finding {
-  readonly name: string
-  readonly isGood: boolean
-  readonly text: string
-}
-
-/** What a command printed, whatever its exit code. */
-function read(command: string, args: readonly string[], cwd: string): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 }, (_error, stdout, stderr) => resolve(stdout || stderr))
-  })
-}
+const SBOM = ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application']
+const SHOWN = 10
 
 /** Packages that the project stands on: a bill of materials (CycloneDX), their licences, what the registry knows of them. */
 export async function checkSupplies(root: string, results: string): Promise<Finding[]> {
-  await mkdir(results, { recursive: true })
-  const pnpm = (...args: string[]) => read('npx', ['-y', 'pnpm@12', ...args], root)
-  const bill = join(results, 'sbom.cdx.json')
-  await pnpm('sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application', '--lockfile-only', '--out', bill)
-  const { components } = await import(bill, { with: { type: 'json' } }).then(
-    ({ default: document }: { default: { components: unknown[] } }) => document,
-    () => ({ components: [] }),
+  const bill = addLicences(
+    readBill(await ask(root, ...SBOM)),
+    await ask(root, 'licenses', 'list', '--recursive', '--json'),
   )
-  const licences = judgeLicences(JSON.parse(await pnpm('licenses', 'list', '--recursive', '--json')))
-  const refused = licences.filter(({ isGood }) => !isGood)
-  const audit = judgeAudit(await pnpm('audit', '--json'))
-  const kinds = licences.map(({ licence, packages }) => `${packages.length} ${licence}`).join(', ')
-  return [
-    { name: 'sbom', isGood: components.length > 0, text: `${components.length} components in ${bill}` },
-    {
-      name: 'licences',
-      isGood: licences.length > 0 && refused.length === 0,
-      text: refused.map(({ licence, packages }) => `${licence}: ${packages.join(', ')}`).join('; ') || kinds,
-    },
-    {
-      name: 'audit',
-      isGood: audit.asked ? audit.isGood : true,
-      text: audit.asked ? JSON.stringify(audit.known) : `NOT ASKED: the registry has no answer (${audit.why})`,
-    },
-  ]
+  // What is not optional is installed everywhere; optional packages are there for the machines that they are made for.
+  const needed = readBill(await ask(root, ...SBOM, '--lockfile-only', '--no-optional'))
+  const rows = judgeLicences(
+    bill.components.map((entry) => ({ name: nameOf(entry), version: entry.version, licence: licenceOf(entry) })),
+  )
+  await mkdir(results, { recursive: true })
+  await writeFile(join(results, 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`)
+  await writeFile(join(results, 'licences.md'), renderLicences(rows))
+  const { stdout, stderr } = await runPnpm(['audit', '--json', '--config.fetchRetries=1'], root)
+  return [judgeBill(bill, needed), judgeRows(rows), judgeAudit(stdout || stderr)]
+}
+
+async function ask(root: string, ...args: string[]): Promise<unknown> {
+  const { code, stdout, stderr } = await runPnpm(args, root)
+  if (code !== 0) throw new AdversarialError(`pnpm ${args.join(' ')} failed: ${stderr}`)
+  return JSON.parse(stdout)
+}
+
+function judgeBill(bill: Bill, needed: Bill): Finding {
+  const missing = findMissing(bill, needed)
+  const isWhole = bill.components.length > 0 && missing.length === 0
+  const text = isWhole
+    ? `${bill.components.length} components installed here, in adversarial/results/sbom.cdx.json`
+    : `not in the bill: ${missing.slice(0, SHOWN).join(', ') || 'everything'}`
+  return { name: 'sbom', verdict: isWhole ? 'good' : 'bad', text }
+}
+
+function judgeRows(rows: readonly LicenceRow[]): Finding {
+  const bad = rows.filter(({ isGood }) => !isGood)
+  const isGood = rows.length > 0 && bad.length === 0
+  const text = bad.map(({ licence, packages }) => `${licence}: ${packages.slice(0, SHOWN).join(', ')}`).join('; ')
+  const kinds = rows.map(
+    ({ licence, packages, reason }) => `${packages.length} ${licence}${reason && ' (an exception)'}`,
+  )
+  return { name: 'licences', verdict: isGood ? 'good' : 'bad', text: text || kinds.join(', ') }
+}
+
+function renderLicences(rows: readonly LicenceRow[]): string {
+  const lines = rows.map(({ licence, packages, isGood, reason }) => {
+    const verdict = isGood ? reason || 'good' : '**not allowed**'
+    return `| ${licence} | ${packages.length} | ${verdict} | ${packages.join(', ')} |`
+  })
+  return ['# Licences', '', '| licence | packages | | which |', '| --- | --: | --- | --- |', ...lines, ''].join('\n')
 }

@@ -14,10 +14,13 @@ export const SUITES: readonly Suite[] = [
     files: [
       'services/token-api/src/tokens/verify-access-token.test.ts',
       'services/token-api/src/tokens/verify-supabase-token.test.ts',
+      'services/token-api/src/tokens/odd-tokens.test.ts',
+      'services/token-api/src/tokens/cache-jwks.test.ts',
       'services/token-api/src/tokens/keys.test.ts',
       'services/token-api/test/verify.int.test.ts',
       'services/token-api/test/refresh.int.test.ts',
       'services/token-api/test/revoke.int.test.ts',
+      'services/token-api/test/revoke-organization.int.test.ts',
       'packages/shared/src/config/config.test.ts',
     ],
   },
@@ -50,11 +53,22 @@ export const SUITES: readonly Suite[] = [
     name: 'ssrf',
     tries:
       'webhooks to addresses inside, in every spelling, by redirect, by name and by a name server that changes its mind',
-    files: ['packages/shared/src/webhooks/read-target.test.ts', 'services/quota-enforcer/test/webhooks.int.test.ts'],
+    files: [
+      'packages/shared/src/webhooks/read-target.test.ts',
+      'services/quota-enforcer/test/targets.int.test.ts',
+      'services/quota-enforcer/test/webhooks.int.test.ts',
+      'services/quota-enforcer/test/https.int.test.ts',
+    ],
   },
   {
     name: 'logs',
     tries: 'secrets, tokens and addresses in log lines, with debugging on',
     files: ['packages/shared/src/logging/logging.test.ts', 'services/token-api/test/logs.int.test.ts'],
+  },
+  {
+    name: 'supplies',
+    tries:
+      'packages that are too fresh or run scripts; their bill of materials, licences, and what the registry knows of them',
+    files: ['adversarial/test/fresh-releases.int.test.ts'],
   },
 ]
