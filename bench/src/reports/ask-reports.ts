@@ -5,7 +5,7 @@ import type { Asker } from './fill-rollups.ts'
 /** A question to a report function, as the dashboard asks it. */
 export interface Question {
   readonly name: string
-  readonly report: 'report_usage' | 'report_summary'
+  readonly report: 'report_usage' | 'report_summary' | 'report_sessions'
   /** Of the admin, or of a user who sees the own usage alone. */
   readonly as: 'adminId' | 'userId'
   readonly query: Readonly<Record<string, unknown>>

@@ -18,9 +18,11 @@ export interface RollupSize {
   readonly calls: number
 }
 
-const TABLES = ['public.usage_metrics', 'tollgate.usage_by_model', 'tollgate.usage_by_organization_model'] as const
+const ROLLUPS = ['tollgate.usage_by_model', 'tollgate.usage_by_organization_model'] as const
+const TABLES = ['public.usage_metrics', 'public.chat_sessions', ...ROLLUPS] as const
 
-// As ingestion leaves them: the rows of a day lie together, those of an organization are spread over all days.
+// By day, as ingestion leaves them: an organization's rows are spread over all days. Within a day its rows by user lie together,
+// and those by model each on another page.
 const DAYS = `generate_series(current_date - ($3::integer - 1), current_date, '1 day') d
   cross join unnest($1::uuid[]) with ordinality o (id, n)`
 const USERS = `join unnest($2::uuid[]) with ordinality u (id, n) on (u.n - 1) / $5::integer = o.n - 1`
@@ -30,21 +32,28 @@ const FILLS = [
      message_count, event_count, unpriced_events)
    select o.id, d::date, 'model-' || (u.n + extract(day from d)::integer) % 10, u.id, 1000 * $4::integer, 100 * $4, 100 * $4, 0,
      10 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4, 0
-   from ${DAYS} ${USERS}`,
+   from ${DAYS} ${USERS} order by d, o.n, u.n`,
   `insert into public.usage_metrics (organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd,
      charge_usd, message_count, event_count)
    select o.id, u.id, d::date, 1100 * $4::integer, 1000 * $4, 100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4
-   from ${DAYS} ${USERS}`,
+   from ${DAYS} ${USERS} order by d, o.n, u.n`,
+  // A session of each user each day.
+  `insert into public.chat_sessions (organization_id, user_id, librechat_session_id, model_used, model_used_at, started_at,
+     last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens, cost_usd, charge_usd)
+   select o.id, u.id, 'fill-' || d::date, 'model-1', t.at, t.at - interval '1 hour', t.at, t.at, 'logout', $4::integer, 1000 * $4,
+     100 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4
+   from ${DAYS} ${USERS} cross join lateral (select d + (8 + u.n % 12) * interval '1 hour' as at) t order by d, o.n, u.n`,
   `insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
      cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
      message_count, event_count, unpriced_events)
    select o.id, d::date, 'model-' || m, w * 1000, w * 100, w * 100, 0, w * 10, w * 1100, w * 0.0123456789, w * 0.0148148147, w, w, 0
    from ${DAYS} cross join generate_series(0, 9) m
    cross join lateral (select $4::integer * $5::integer / 10 as w) each
-   where cardinality($2::uuid[]) > 0`,
+   where cardinality($2::uuid[]) > 0
+   order by d, m, o.n`,
 ]
 
-/** Fills the rollups with what so many calls would have left, and gives who may ask for them. */
+/** Fills the rollups and the sessions with what so many calls would have left, and gives who may ask for them. */
 export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[]> {
   const organizations = Array.from({ length: size.organizations }, () => randomUUID())
   const users = organizations.flatMap(() => Array.from({ length: size.users }, () => randomUUID()))
@@ -108,5 +117,7 @@ const LEDGER = `
 export async function growLedger(db: pg.Pool, askers: readonly Asker[], rows: number, round: string): Promise<void> {
   const values = [askers.map(({ organizationId }) => organizationId), askers.map(({ userId }) => userId)]
   await db.query(LEDGER, [rows, round, ...values])
-  await db.query('analyze tollgate.usage_events')
+  // As autovacuum does soon after, but not while somebody is asked.
+  await db.query('vacuum (analyze) tollgate.usage_events')
+  await db.query('checkpoint')
 }

@@ -1106,7 +1106,9 @@ create table if not exists public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
-create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
+-- Sessions are counted from the index alone, under a policy that asks whose they are.
+create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at)
+  include (user_id);
 create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
 create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
@@ -8496,27 +8498,33 @@ returns table (
   librechat_session_id text, user_id uuid, model_used text, status text, started_at timestamptz,
   last_activity_at timestamptz, ended_at timestamptz, end_reason text, message_count text, tokens_used text, cost_usd text,
   unpriced_events text, cursor text)
-language sql stable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = '' set plan_cache_mode = force_custom_plan set enable_sort = off
 as $$
-  with asked as materialized (
-    select (q).organization_id, (q).start_date, (q).end_date, (q).user_id, a ->> 'status' as status,
-      least(greatest(coalesce((a ->> 'limit')::integer, 50), 1), 500) as max_rows,
-      split_part(a ->> 'after', ' ', 1)::timestamptz as after_at, substr(a ->> 'after', strpos(a ->> 'after', ' ') + 1) as after_id
-    from (select tollgate.unwrap(query) as a, tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
-  )
-  select s.librechat_session_id, s.user_id, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
-    s.end_reason, s.message_count::text, s.total_tokens::text,
-    case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
-    to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
-  from asked a
-  join public.chat_sessions s on s.organization_id = a.organization_id
-  where s.started_at >= tollgate.report_day_start(a.organization_id, a.start_date)
-    and s.started_at < tollgate.report_day_start(a.organization_id, a.end_date)
-    and (a.user_id is null or s.user_id = a.user_id) and (a.status is null or s.status = a.status)
-    and (a.after_at is null
-      or (s.started_at, s.user_id || ' ' || s.librechat_session_id) < (a.after_at, a.after_id))
-  order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
-  limit (select max_rows from asked)
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(query);
+  q tollgate.usage_report_query := tollgate.read_report_query(asked || '{"bucket": "total"}');
+  organization uuid := (q).organization_id;
+  person uuid := (q).user_id;
+  after_at timestamptz := split_part(asked ->> 'after', ' ', 1)::timestamptz;
+  after_id text := substr(asked ->> 'after', strpos(asked ->> 'after', ' ') + 1);
+  -- Settled here: rows are found by them in the index, which a policy forbids to expressions that it cannot vouch for.
+  first_at timestamptz := tollgate.report_day_start(organization, (q).start_date);
+  end_at timestamptz := tollgate.report_day_start(organization, (q).end_date);
+begin
+  return query
+    select s.librechat_session_id, s.user_id, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
+      s.end_reason, s.message_count::text, s.total_tokens::text,
+      case when s.unpriced_events > 0 and s.cost_usd = 0 then null else s.cost_usd::text end, s.unpriced_events::text,
+      to_char(s.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || s.user_id || ' ' || s.librechat_session_id
+    from public.chat_sessions s
+    where s.organization_id = organization and s.started_at >= first_at and s.started_at < end_at
+      and (person is null or s.user_id = person) and (asked ->> 'status' is null or s.status = asked ->> 'status')
+      and (after_at is null
+        or s.started_at <= after_at and (s.started_at, s.user_id || ' ' || s.librechat_session_id) < (after_at, after_id))
+    order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
+    limit least(greatest(coalesce((asked ->> 'limit')::integer, 50), 1), 500);
+end
 $$;
 
 -- Purpose: chat sessions as dashboards show them. Parameters: query as of select_sessions. Returns: its rows, in its order,
@@ -8691,7 +8699,41 @@ begin
 end
 $$;
 
-grant execute on function tollgate.previous_span_start to authenticated, service_role;
+-- Purpose: the totals of one span. Parameters: organization, person (null: everybody whom the caller may see), first_day,
+--   end_day (exclusive). Returns: one row; cost and charge null where nothing is priced. Reads rollups and the index of
+--   sessions, with the caller's rights; plans know whether it is one person, and hash the users instead of sorting rows.
+create function tollgate.sum_span(organization uuid, person uuid, first_day date, end_day date)
+returns table (tokens numeric, cost numeric, charge numeric, messages numeric, users bigint, unpriced numeric, sessions bigint)
+language plpgsql stable security invoker set search_path = '' set enable_sort = off set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+declare
+  -- Settled here: rows are found by them in the index, which a policy forbids to expressions that it cannot vouch for.
+  first_at timestamptz := tollgate.report_day_start(organization, first_day);
+  end_at timestamptz := tollgate.report_day_start(organization, end_day);
+begin
+  return query
+    select coalesce(t.tokens, 0), case when t.unpriced < t.events or t.events is null or t.events = 0 then coalesce(t.cost, 0) end,
+      case when t.unpriced < t.events or t.events is null or t.events = 0 then coalesce(t.charge, 0) end,
+      coalesce(t.messages, 0), t.users, coalesce(t.unpriced, 0),
+      (select count(*) from public.chat_sessions c
+        where c.organization_id = organization and c.started_at >= first_at and c.started_at < end_at
+          and (person is null or c.user_id = person))
+    from (
+      select sum(u.tokens) as tokens, sum(u.cost) as cost, sum(u.charge) as charge, sum(u.messages) as messages,
+        sum(u.events) as events, sum(u.unpriced) as unpriced, count(*) filter (where u.is_active) as users
+      from (
+        select sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost, sum(m.charge_usd) as charge,
+          sum(m.message_count) as messages, sum(m.event_count) as events, sum(m.unpriced_events) as unpriced,
+          bool_or(m.tokens_used > 0) as is_active
+        from public.usage_metrics m
+        where m.organization_id = organization and m.date >= first_day and m.date < end_day
+          and (person is null or m.user_id = person)
+        group by m.user_id) u) t;
+end
+$$;
+
+grant execute on function tollgate.previous_span_start, tollgate.sum_span to authenticated, service_role;
 
 -- Purpose: the totals of a span and of an earlier one, as tiles show them. Parameters: query = { organization_id, start, end
 --   (ISO days of the organization, end exclusive), user_id?, previous_start? (the first day of the earlier span; absent: it
@@ -8707,38 +8749,17 @@ returns table (
 language sql stable security invoker set search_path = '' set jit = off
 as $$
   with asked as materialized (
-    select (q).organization_id, (q).start_date, (q).end_date, (q).user_id,
-      tollgate.previous_span_start(q, (tollgate.unwrap(query) ->> 'previous_start')::date) as before_date
+    select (q).organization_id, (q).start_date, (q).end_date, (q).end_date - (q).start_date as days,
+      tollgate.previous_span_start(q, (tollgate.unwrap(query) ->> 'previous_start')::date) as before_date,
+      -- Whoever sees the own usage alone asks for it, as in report_usage.
+      coalesce((q).user_id, case when not tollgate.may_read_organization((q).organization_id) then auth.uid() end) as user_id
     from (select tollgate.read_report_query(tollgate.unwrap(query) || '{"bucket": "total"}') as q) r
-  ), span as materialized (
-    select a.organization_id, a.user_id, s.is_current, s.first_day, s.first_day + (a.end_date - a.start_date) as end_day
-    from asked a cross join lateral (values (true, a.start_date), (false, a.before_date)) s (is_current, first_day)
-  ), usage as (
-    select s.is_current, sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost,
-      sum(m.charge_usd) as charge, sum(m.message_count) as messages, sum(m.event_count) as events,
-      sum(m.unpriced_events) as unpriced, count(distinct m.user_id) filter (where m.tokens_used > 0) as users
-    from span s join public.usage_metrics m on m.organization_id = s.organization_id
-      and m.date >= s.first_day and m.date < s.end_day and (s.user_id is null or m.user_id = s.user_id)
-    group by 1
-  ), session as (
-    select s.is_current, count(*) as sessions
-    from span s join public.chat_sessions c on c.organization_id = s.organization_id
-      and c.started_at >= tollgate.report_day_start(s.organization_id, s.first_day)
-      and c.started_at < tollgate.report_day_start(s.organization_id, s.end_day)
-      and (s.user_id is null or c.user_id = s.user_id)
-    group by 1
   )
-  select coalesce(n.tokens, 0)::text, case when n.unpriced = n.events and n.events > 0 then null else coalesce(n.cost, 0) end::text,
-    case when n.unpriced = n.events and n.events > 0 then null else coalesce(n.charge, 0) end::text,
-    coalesce(n.messages, 0)::text, coalesce(n.users, 0)::text, coalesce(s.sessions, 0)::text, coalesce(n.unpriced, 0)::text,
-    coalesce(b.tokens, 0)::text, case when b.unpriced = b.events and b.events > 0 then null else coalesce(b.cost, 0) end::text,
-    case when b.unpriced = b.events and b.events > 0 then null else coalesce(b.charge, 0) end::text,
-    coalesce(b.messages, 0)::text, coalesce(b.users, 0)::text, coalesce(o.sessions, 0)::text, coalesce(b.unpriced, 0)::text
+  select n.tokens::text, n.cost::text, n.charge::text, n.messages::text, n.users::text, n.sessions::text, n.unpriced::text,
+    b.tokens::text, b.cost::text, b.charge::text, b.messages::text, b.users::text, b.sessions::text, b.unpriced::text
   from asked a
-  left join usage n on n.is_current
-  left join usage b on not b.is_current
-  left join session s on s.is_current
-  left join session o on not o.is_current
+  cross join lateral tollgate.sum_span(a.organization_id, a.user_id, a.start_date, a.end_date) n
+  cross join lateral tollgate.sum_span(a.organization_id, a.user_id, a.before_date, a.before_date + a.days) b
 $$;
 
 revoke execute on function public.report_summary from public, anon;
@@ -8762,13 +8783,16 @@ as $$
 #variable_conflict use_column
 declare
   q tollgate.usage_report_query := tollgate.read_report_query(query);
+  is_whole boolean := tollgate.may_read_organization((q).organization_id);
 begin
+  -- Whoever sees the own usage alone asks for it: the policy would come to the same after looking at everybody's.
+  if not is_whole then q.user_id := coalesce(q.user_id, auth.uid()); end if;
   return query
     select r.bucket, r.model, r.user_id, v.user_name, r.token_kind, r.tokens_used, r.input_tokens, r.output_tokens,
       r.cache_read_input_tokens, r.cache_creation_input_tokens, r.reasoning_output_tokens, r.cost_usd, r.charge_usd,
       r.message_count, r.event_count, r.unpriced_events
-    from tollgate.dress_usage(q, tollgate.may_read_organization((q).organization_id)) r
-    left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
+    from tollgate.dress_usage(q, is_whole) r
+    left join tollgate.visible_members(case when (q).by_user then (q).organization_id end) v on v.user_id = r.user_id
     order by r.bucket collate "C", r.token_kind collate "C", r.tokens_used::bigint desc, r.model collate "C", v.user_name,
       r.user_id;
 end
@@ -8872,16 +8896,17 @@ revoke execute on function public.report_webhook_deliveries from public, anon;
 grant execute on function public.report_webhook_deliveries to authenticated, service_role;
 
 -- schemas/45-reports/sum_usage.sql
--- Purpose: the bucket that a day falls into, as its first day: rows are grouped by dates, which cost a fraction of texts.
--- Parameters: day, bucket (day | month | total). Returns: date, null for the total.
-create function tollgate.report_day(day date, bucket text) returns date
+-- Purpose: the bucket that a day falls into, as its beginning: rows are grouped by times, which cost a fraction of texts.
+-- Parameters: day, bucket (day | month | total). Returns: timestamp, null for the total.
+create function tollgate.report_day(day date, bucket text) returns timestamp
 language sql immutable parallel safe
-return case bucket when 'day' then day when 'month' then date_trunc('month', day::timestamp)::date end;
+return case bucket when 'day' then day::timestamp when 'month' then date_trunc('month', day::timestamp) end;
 
--- Purpose: its name. Parameters: as above, day being the first. Returns: ISO date or month, null for the total.
-create function tollgate.report_bucket(day date, bucket text) returns text
-language sql immutable parallel safe
-return case bucket when 'day' then to_char(day::timestamp, 'YYYY-MM-DD') when 'month' then to_char(day::timestamp, 'YYYY-MM') end;
+-- Purpose: its name. Parameters: as above, day being the beginning. Returns: ISO date or month, null for the total.
+-- Stable as to_char is: a function that claims more than its body is called for every row instead of becoming part of the query.
+create function tollgate.report_bucket(day timestamp, bucket text) returns text
+language sql stable parallel safe
+return case bucket when 'day' then to_char(day, 'YYYY-MM-DD') when 'month' then to_char(day, 'YYYY-MM') end;
 
 -- Purpose: sums of a usage report from the ledger, by the hour. Parameters: q (checked). Returns: rows of the report; the
 --   bucket is the hour's beginning, as an instant in UTC. Reads at most two days of one organization, by index, with the
@@ -8904,8 +8929,9 @@ as $$
 $$;
 
 -- Purpose: the same from the rollup by user and model. Parameters, returns: as above; the bucket is a day, month or all.
+-- Groups are few and rows are many, which the planner cannot know of rows that a policy hides: without sorts it hashes them.
 create function tollgate.sum_usage_by_model_and_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set enable_sort = off
 as $$
   select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
     g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
@@ -8919,13 +8945,34 @@ as $$
       sum(m.message_count) as message_count, sum(m.event_count) as event_count, sum(m.unpriced_events) as unpriced_events
     from tollgate.usage_by_model m
     where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
-      and ((q).user_id is null or m.user_id = (q).user_id) and ((q).model is null or m.model = (q).model)
+      and ((q).model is null or m.model = (q).model)
+    group by 1, 2, 3) g
+$$;
+
+-- Purpose: the same of one user. Parameters: as above; q.user_id is not null. Returns: as above. A condition of its own, so
+--   that the others' rows are passed over in the index.
+create function tollgate.sum_usage_of_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
+language sql stable security invoker set search_path = '' set enable_sort = off
+as $$
+  select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
+    g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
+    g.message_count, g.event_count, g.unpriced_events
+  from (
+    select tollgate.report_day(m.date, (q).bucket) as day, case when (q).by_model then m.model end as model,
+      case when (q).by_user then m.user_id end as user_id,
+      sum(m.input_tokens) as input_tokens, sum(m.output_tokens) as output_tokens,
+      sum(m.cache_read_input_tokens) as cache_read_input_tokens, sum(m.cache_creation_input_tokens) as cache_creation_input_tokens,
+      sum(m.reasoning_output_tokens) as reasoning_output_tokens, sum(m.cost_usd) as cost_usd, sum(m.charge_usd) as charge_usd,
+      sum(m.message_count) as message_count, sum(m.event_count) as event_count, sum(m.unpriced_events) as unpriced_events
+    from tollgate.usage_by_model m
+    where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
+      and m.user_id = (q).user_id and ((q).model is null or m.model = (q).model)
     group by 1, 2, 3) g
 $$;
 
 -- Purpose: the same from the rollup by model, which knows no users and is the shortest. Parameters, returns: as above.
 create function tollgate.sum_usage_by_model(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set enable_sort = off
 as $$
   select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
     g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
@@ -8944,7 +8991,7 @@ $$;
 
 -- Purpose: the same from usage_metrics, which knows no models and no kinds of input. Parameters, returns: as above.
 create function tollgate.sum_usage_by_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
-language sql stable security invoker set search_path = ''
+language sql stable security invoker set search_path = '' set enable_sort = off
 as $$
   select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
     g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
@@ -8972,7 +9019,9 @@ begin
     return query select * from tollgate.sum_usage_by_hour(q);
   elsif (q).by_user and not (q).by_model and not (q).by_token_kind and (q).model is null then
     return query select * from tollgate.sum_usage_by_user(q);
-  elsif not (q).by_user and (q).user_id is null and is_whole then
+  elsif (q).user_id is not null then
+    return query select * from tollgate.sum_usage_of_user(q);
+  elsif not (q).by_user and is_whole then
     return query select * from tollgate.sum_usage_by_model(q);
   else
     return query select * from tollgate.sum_usage_by_model_and_user(q);
@@ -8981,8 +9030,8 @@ end
 $$;
 
 grant execute on function tollgate.report_day, tollgate.report_bucket, tollgate.sum_usage_by_hour,
-  tollgate.sum_usage_by_model_and_user, tollgate.sum_usage_by_model, tollgate.sum_usage_by_user, tollgate.sum_usage
-  to authenticated, service_role, tollgate_token_api;
+  tollgate.sum_usage_by_model_and_user, tollgate.sum_usage_of_user, tollgate.sum_usage_by_model, tollgate.sum_usage_by_user,
+  tollgate.sum_usage to authenticated, service_role, tollgate_token_api;
 
 -- schemas/45-reports/views.sql
 -- For BI tools: the rollups under stable names. They run with the reader's rights, so that row level security holds.

@@ -162,7 +162,9 @@ create table if not exists public.chat_sessions (
   unpriced_events bigint not null default 0,
   primary key (organization_id, user_id, librechat_session_id)
 ) with (fillfactor = 60);
-create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at);
+-- Sessions are counted from the index alone, under a policy that asks whose they are.
+create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at)
+  include (user_id);
 create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
 create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';

@@ -15,13 +15,16 @@ as $$
 #variable_conflict use_column
 declare
   q tollgate.usage_report_query := tollgate.read_report_query(query);
+  is_whole boolean := tollgate.may_read_organization((q).organization_id);
 begin
+  -- Whoever sees the own usage alone asks for it: the policy would come to the same after looking at everybody's.
+  if not is_whole then q.user_id := coalesce(q.user_id, auth.uid()); end if;
   return query
     select r.bucket, r.model, r.user_id, v.user_name, r.token_kind, r.tokens_used, r.input_tokens, r.output_tokens,
       r.cache_read_input_tokens, r.cache_creation_input_tokens, r.reasoning_output_tokens, r.cost_usd, r.charge_usd,
       r.message_count, r.event_count, r.unpriced_events
-    from tollgate.dress_usage(q, tollgate.may_read_organization((q).organization_id)) r
-    left join tollgate.visible_members((q).organization_id) v on v.user_id = r.user_id
+    from tollgate.dress_usage(q, is_whole) r
+    left join tollgate.visible_members(case when (q).by_user then (q).organization_id end) v on v.user_id = r.user_id
     order by r.bucket collate "C", r.token_kind collate "C", r.tokens_used::bigint desc, r.model collate "C", v.user_name,
       r.user_id;
 end
