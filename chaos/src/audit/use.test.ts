@@ -9,7 +9,7 @@ const sample = (atSeconds: number, change: Partial<Sample> = {}): Sample => ({
   memoryMb: { 'token-api': 150, redis: 20 },
   connections: { 'tollgate-token-api': 10, 'tollgate-usage-worker': 4 },
   redisClients: 30,
-  redisKeys: 500,
+  redisKeys: 70,
   lagSeconds: 0,
   conflicts: { 'usage-worker': 0 },
   ...change,
@@ -32,10 +32,10 @@ describe('requireFlat', () => {
   })
 
   test.each<[string, (index: number) => Partial<Sample>]>([
-    ['MB of token-api', (index) => ({ memoryMb: { 'token-api': 150 + index * 4 } })],
+    ['MB of token-api', (index) => ({ memoryMb: { 'token-api': 150 + index } })],
     ['connections to Postgres', (index) => ({ connections: { 'tollgate-token-api': 10 + index } })],
     ['clients of Redis', (index) => ({ redisClients: 30 + index })],
-    ['keys in Redis', (index) => ({ redisKeys: 500 + index * 100 })],
+    ['keys in Redis', (index) => ({ redisKeys: 70 + index * 5 })],
     ['s of lag', (index) => ({ lagSeconds: index })],
   ])('finds a leak: %s', (name, change) => {
     const { faults } = requireFlat(over(change))
@@ -48,16 +48,24 @@ describe('compareUse', () => {
   const before = sample(0)
 
   test('lets what is back at the start pass', () => {
-    expect(compareUse(before, sample(300, { memoryMb: { 'token-api': 200, redis: 30 } })).faults).toEqual([])
+    const after = sample(300, {
+      memoryMb: { 'token-api': 210, redis: 50 },
+      connections: { 'tollgate-token-api': 12, 'tollgate-usage-worker': 2 },
+      redisKeys: 160,
+    })
+    expect(compareUse(before, after).faults).toEqual([])
   })
 
   test.each<[string, Partial<Sample>]>([
-    ['connections', { connections: { 'tollgate-token-api': 14 } }],
+    ['connections of one application', { connections: { 'tollgate-token-api': 13 } }],
     ['connections of somebody who had none', { connections: { stranger: 3 } }],
-    ['clients', { redisClients: 34 }],
+    ['connections, a few of each', { connections: { 'tollgate-token-api': 11, 'tollgate-usage-worker': 5 } }],
+    ['clients', { redisClients: 31 }],
     ['clients that can not be counted', { redisClients: undefined }],
-    ['keys', { redisKeys: 9_000 }],
-    ['memory', { memoryMb: { 'token-api': 400 } }],
+    ['keys', { redisKeys: 200 }],
+    ['keys that can not be counted', { redisKeys: undefined }],
+    ['memory', { memoryMb: { 'token-api': 225, redis: 20 } }],
+    ['memory of a process that can not be measured', { memoryMb: { redis: 20 } }],
   ])('finds %s that were not given back', (_, change) => {
     expect(compareUse(before, sample(300, change)).faults).toHaveLength(1)
   })

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { queueAddresses, readBacklog } from '@tollgate/shared/queues'
 import type { ChaosStack } from '../stack/open-chaos-stack.ts'
+import { SHARDS } from '../stack/shards.ts'
 import type { Finding, Queryable } from './finding.ts'
 
-const SHARDS = 4
 const DRAIN_MS = 120_000
 const POLL_MS = 200
 

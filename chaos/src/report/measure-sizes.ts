@@ -1,6 +1,7 @@
 import { queueAddresses } from '@tollgate/shared/queues'
 import type { Redis } from 'ioredis'
 import type { Queryable } from '../audit/finding.ts'
+import { SHARDS } from '../stack/shards.ts'
 
 /** What an event takes, in bytes. */
 export interface Sizes {
@@ -12,7 +13,6 @@ export interface Sizes {
   readonly redisEventBytes: number
 }
 
-const SHARDS = 4
 const SAMPLE = 100
 const EVENTS = /-n(\d+)$/
 

@@ -1,5 +1,7 @@
 import { readMemoryMb } from '@tollgate/bench/process'
+import { queueAddresses } from '@tollgate/shared/queues'
 import type { ChaosStack } from '../stack/open-chaos-stack.ts'
+import { SHARDS } from '../stack/shards.ts'
 
 /** What a run uses at one moment; what could not be read is absent. */
 export interface Sample {
@@ -9,12 +11,15 @@ export interface Sample {
   /** Connections of the services to Postgres, by application. */
   readonly connections: Readonly<Record<string, number>>
   readonly redisClients?: number
+  /** But for finished jobs, of which each queue keeps the last ones. */
   readonly redisKeys?: number
   /** Age of the oldest event that waits, as the workers say. */
   readonly lagSeconds?: number
   /** Events that were sent again with other counts, as the workers have counted since they were started. */
   readonly conflicts: Readonly<Record<string, number>>
 }
+
+const QUEUES = [...queueAddresses('usage-events', SHARDS), ...queueAddresses('quota-evaluations', SHARDS)]
 
 const CONNECTIONS = `select application_name as name, count(*)::int as count from pg_stat_activity
   where backend_type = 'client backend' and application_name like 'tollgate%' group by 1`
@@ -24,7 +29,7 @@ export async function takeSample({ db, redis, services, stack }: ChaosStack, atS
   const [connections, clients, keys, metrics] = await Promise.all([
     quietly(db.query<{ name: string; count: number }>(CONNECTIONS)),
     quietly(redis.client('LIST')),
-    quietly(redis.dbsize()),
+    quietly(countKeys(redis)),
     Promise.all([...services].filter(([label]) => label.startsWith('usage-worker')).map(readMetrics)),
   ])
   const lags = metrics.flatMap(({ lagSeconds }) => (lagSeconds === undefined ? [] : [lagSeconds]))
@@ -44,6 +49,12 @@ export async function takeSample({ db, redis, services, stack }: ChaosStack, atS
     ...(lags.length === 0 ? {} : { lagSeconds: Math.max(...lags) }),
     conflicts: Object.fromEntries(metrics.map(({ label, conflicts }) => [label, conflicts])),
   }
+}
+
+async function countKeys(redis: ChaosStack['redis']): Promise<number> {
+  const finished = QUEUES.map(({ prefix, queue }) => redis.zcard(`${prefix}:${queue}:completed`))
+  const [all, ...kept] = await Promise.all([redis.dbsize(), ...finished])
+  return all - kept.reduce((sum, count) => sum + count, 0)
 }
 
 async function readMetrics([label, { url }]: [string, { readonly url: string }]) {
