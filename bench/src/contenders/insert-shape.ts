@@ -7,7 +7,7 @@ export interface InsertShape {
 }
 
 /** The shapes of which the fastest counts. */
-export const INSERT_SHAPES: readonly InsertShape[] = [500, 1_000, 2_000].flatMap((batchSize) =>
+export const INSERT_SHAPES: readonly InsertShape[] = [1_000, 2_000, 5_000].flatMap((batchSize) =>
   [2, 4].map((connections) => ({ batchSize, connections })),
 )
 

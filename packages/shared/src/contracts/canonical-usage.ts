@@ -17,6 +17,8 @@ type Unchecked<Type> = { readonly [Name in keyof Type]?: unknown }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+// Days that every month has, and no hour 24: nothing that is read as another moment.
+const IN_EVERY_MONTH = /^.{8}(?:[01]\d|2[0-8])T(?!24)/
 
 /**
  * The usage event that parsed JSON is, when it is written as almost all are: ids in lower case, time in UTC with
@@ -119,7 +121,8 @@ function isCount(value: unknown, max = MAX_EVENT_TOKENS): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
 }
 
-/** Of this form and a moment that exists: the 30th of February comes back as another. */
+/** Of this form and a moment that exists: the 30th of February is read as another, and comes back as that. */
 function isTime(value: unknown): value is string {
-  return typeof value === 'string' && TIME.test(value) && new Date(value).toJSON() === value
+  if (typeof value !== 'string' || !TIME.test(value)) return false
+  return IN_EVERY_MONTH.test(value) ? !Number.isNaN(Date.parse(value)) : new Date(value).toJSON() === value
 }

@@ -8,6 +8,7 @@ const FNV_PRIME = 0x01000193
 export function shardOf(organizationId: string, shards: number): number {
   if (!Number.isInteger(shards) || shards < 1) throw new RangeError('shards must be a positive integer')
   let hash = FNV_OFFSET
-  for (const byte of new TextEncoder().encode(organizationId)) hash = Math.imul(hash ^ byte, FNV_PRIME)
+  // A UUID has ASCII alone: its characters are its bytes. Encoding it would take as long as admitting the event.
+  for (let at = 0; at < organizationId.length; at++) hash = Math.imul(hash ^ organizationId.charCodeAt(at), FNV_PRIME)
   return (hash >>> 0) % shards
 }
