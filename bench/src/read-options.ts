@@ -28,7 +28,7 @@ export function usage(scenarios: readonly string[]): string {
   name       ${scenarios.join(', ')} (default: all)
   --json     print JSON instead of tables
   --readme   put the table of ratios into the README
-  --seconds  length of each measurement (3)
+  --seconds  length of each measurement (3); of plain requests two thirds of it
   --rounds   measurements of each contender, taken in turn (3)
   --rows     rows in the ledger for ledger-size (10000000, which takes some minutes to fill)`
 }

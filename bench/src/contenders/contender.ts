@@ -16,6 +16,8 @@ export interface Contender {
   readonly name: string
   /** What the first run does, which warms up and finds out how much fits into the time. */
   readonly firstCount: number
+  /** Its last run before its turn, where it was tried against others and so needs no warm-up. */
+  readonly warm?: Run
   /** Does the work `count` times (or a little more, to fill a batch); what is made beforehand is not in the time. */
   run(count: number): Promise<Run>
   close(): Promise<void>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Contender } from './contender.ts'
-import { pickFastest, runInTurn } from './run-in-turn.ts'
+import { pickFastest, runInTurn, shorter } from './run-in-turn.ts'
 
 const ignore = () => undefined
 
@@ -31,6 +31,19 @@ describe('runInTurn', () => {
       [800, 800],
     ])
   })
+})
+
+test('one that was picked as the fastest has had its warm-up', async () => {
+  const calls: string[] = []
+  const turns = { seconds: 2, rounds: 1, log: ignore }
+  const best = await pickFastest([100, 400], async (rate) => pretender(String(rate), rate, calls), turns)
+  calls.length = 0
+  await runInTurn([best], turns)
+  expect(calls).toEqual(['400 800'])
+})
+
+test('a shorter turn has two thirds of the time and as many rounds', () => {
+  expect(shorter({ seconds: 3, rounds: 5, log: ignore })).toMatchObject({ seconds: 2, rounds: 5 })
 })
 
 test('pickFastest keeps the fastest and closes the others', async () => {

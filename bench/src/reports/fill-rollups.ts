@@ -18,32 +18,29 @@ export interface RollupSize {
   readonly calls: number
 }
 
-const ROLLUPS = ['tollgate.usage_by_model', 'tollgate.usage_by_organization_model'] as const
-const TABLES = ['public.usage_metrics', 'public.chat_sessions', ...ROLLUPS] as const
-
 // By day, as ingestion leaves them: an organization's rows are spread over all days. Within a day its rows by user lie together,
 // and those by model each on another page.
 const DAYS = `generate_series(current_date - ($3::integer - 1), current_date, '1 day') d
   cross join unnest($1::uuid[]) with ordinality o (id, n)`
 const USERS = `join unnest($2::uuid[]) with ordinality u (id, n) on (u.n - 1) / $5::integer = o.n - 1`
-const FILLS = [
-  `insert into tollgate.usage_by_model (organization_id, date, model, user_id, input_tokens, output_tokens,
+const FILLS: Readonly<Record<string, string>> = {
+  'tollgate.usage_by_model': `insert into tollgate.usage_by_model (organization_id, date, model, user_id, input_tokens, output_tokens,
      cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
      message_count, event_count, unpriced_events)
    select o.id, d::date, 'model-' || (u.n + extract(day from d)::integer) % 10, u.id, 1000 * $4::integer, 100 * $4, 100 * $4, 0,
      10 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4, 0
    from ${DAYS} ${USERS} order by d, o.n, u.n`,
-  `insert into public.usage_metrics (organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd,
+  'public.usage_metrics': `insert into public.usage_metrics (organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd,
      charge_usd, message_count, event_count)
    select o.id, u.id, d::date, 1100 * $4::integer, 1000 * $4, 100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4
    from ${DAYS} ${USERS} order by d, o.n, u.n`,
   // A session of each user each day.
-  `insert into public.chat_sessions (organization_id, user_id, librechat_session_id, model_used, model_used_at, started_at,
+  'public.chat_sessions': `insert into public.chat_sessions (organization_id, user_id, librechat_session_id, model_used, model_used_at, started_at,
      last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens, cost_usd, charge_usd)
    select o.id, u.id, 'fill-' || d::date, 'model-1', t.at, t.at - interval '1 hour', t.at, t.at, 'logout', $4::integer, 1000 * $4,
      100 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4
    from ${DAYS} ${USERS} cross join lateral (select d + (8 + u.n % 12) * interval '1 hour' as at) t order by d, o.n, u.n`,
-  `insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
+  'tollgate.usage_by_organization_model': `insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
      cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
      message_count, event_count, unpriced_events)
    select o.id, d::date, 'model-' || m, w * 1000, w * 100, w * 100, 0, w * 10, w * 1100, w * 0.0123456789, w * 0.0148148147, w, w, 0
@@ -51,23 +48,29 @@ const FILLS = [
    cross join lateral (select $4::integer * $5::integer / 10 as w) each
    where cardinality($2::uuid[]) > 0
    order by d, m, o.n`,
-]
+}
 
 /** Fills the rollups and the sessions with what so many calls would have left, and gives who may ask for them. */
 export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[]> {
   const organizations = Array.from({ length: size.organizations }, () => randomUUID())
   const users = organizations.flatMap(() => Array.from({ length: size.users }, () => randomUUID()))
   await addPeople(db, organizations, users, size.users)
-  const rebuilds = await takeIndexes(db)
-  for (const fill of FILLS) await db.query(fill, [organizations, users, size.days, size.calls, size.users])
-  for (const rebuild of rebuilds) await db.query(rebuild)
-  for (const table of TABLES) await db.query(`vacuum (analyze) ${table}`)
+  const values = [organizations, users, size.days, size.calls, size.users]
+  // Each on a connection of its own, so that all cores have something to do.
+  await Promise.all(Object.entries(FILLS).map(([table, fill]) => fillTable(db, table, fill, values)))
   await db.query('checkpoint')
   return organizations.map((organizationId, n) => ({
     organizationId,
     adminId: users[n * size.users] ?? '',
     userId: users[n * size.users + 1] ?? '',
   }))
+}
+
+async function fillTable(db: pg.Pool, table: string, fill: string, values: unknown[]): Promise<void> {
+  const rebuilds = await takeIndexes(db, table)
+  await db.query(fill, values)
+  for (const rebuild of rebuilds) await db.query(rebuild)
+  await db.query(`vacuum (analyze) ${table}`)
 }
 
 async function addPeople(db: pg.Pool, organizations: string[], users: string[], each: number): Promise<void> {
@@ -87,16 +90,16 @@ async function addPeople(db: pg.Pool, organizations: string[], users: string[], 
   )
 }
 
-/** Takes the rollups' indexes away, and gives the statements that make the same ones anew: millions of rows come sooner so. */
-async function takeIndexes(db: pg.Pool): Promise<string[]> {
+/** Takes a table's indexes away, and gives the statements that make the same ones anew: millions of rows come sooner so. */
+async function takeIndexes(db: pg.Pool, table: string): Promise<string[]> {
   const { rows } = await db.query<{ take: string; make: string }>(
     `select case when c.conname is null then format('drop index %s', i.indexrelid::regclass)
          else format('alter table %s drop constraint %I', i.indrelid::regclass, c.conname) end as take,
        case when c.conname is null then pg_get_indexdef(i.indexrelid)
          else format('alter table %s add constraint %I %s', i.indrelid::regclass, c.conname, pg_get_constraintdef(c.oid)) end as make
      from pg_index i left join pg_constraint c on c.conindid = i.indexrelid and c.contype = 'p'
-     where i.indrelid = any ($1::text[]::regclass[])`,
-    [TABLES],
+     where i.indrelid = $1::text::regclass`,
+    [table],
   )
   for (const { take } of rows) await db.query(take)
   return rows.map(({ make }) => make)

@@ -1,6 +1,6 @@
 import { createSendRequests, startBareServer } from '../contenders/bare-server.ts'
 import { type Contender, rateOf } from '../contenders/contender.ts'
-import { runInTurn } from '../contenders/run-in-turn.ts'
+import { runInTurn, shorter } from '../contenders/run-in-turn.ts'
 import { formatRequest } from '../load/http-request.ts'
 import { openSessions } from '../load/open-sessions.ts'
 import { openTokenSigner, type TokenSigner } from '../load/sign-tokens.ts'
@@ -19,7 +19,7 @@ export const forwardAuth: Scenario = {
   run: async (context) => {
     const bareServer = await startBareServer({ postBody: null, getBody: null })
     const contenders = await openContenders(context, bareServer.url)
-    const runs = await runInTurn(contenders, context.turns)
+    const runs = await runInTurn(contenders, shorter(context.turns))
     for (const contender of contenders) await contender.close()
     await bareServer.stop()
     const [bare = [], cookies = [], seen = [], fresh = []] = runs.map((own) => own.map(rateOf))

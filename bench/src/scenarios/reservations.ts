@@ -1,6 +1,6 @@
 import { createSendRequests, startBareServer } from '../contenders/bare-server.ts'
 import { type Contender, type Run, rateOf } from '../contenders/contender.ts'
-import { runInTurn } from '../contenders/run-in-turn.ts'
+import { runInTurn, shorter } from '../contenders/run-in-turn.ts'
 import { formatRequest } from '../load/http-request.ts'
 import { addPopulation, type Member } from '../load/population.ts'
 import type { Figure } from '../report/report.ts'
@@ -29,7 +29,7 @@ export const reservations: Scenario = {
       contend('holds, 50 organizations', bench.tokenApi, '/v1/reservations', 201, members),
       contend('holds, one organization', bench.tokenApi, '/v1/reservations', 201, members.slice(0, 4)),
     ])
-    const runs = await runInTurn(contenders, turns)
+    const runs = await runInTurn(contenders, shorter(turns))
     for (const contender of contenders) await contender.close()
     await bareServer.stop()
     const [bare = [], many = [], one = []] = runs.map((own) => own.map(rateOf))

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import { createSendRequests } from '../contenders/bare-server.ts'
 import { type Contender, rateOf } from '../contenders/contender.ts'
 import { startOidcProvider } from '../contenders/oidc-provider.ts'
-import { runInTurn } from '../contenders/run-in-turn.ts'
+import { runInTurn, shorter } from '../contenders/run-in-turn.ts'
 import { createSignWithJose } from '../contenders/sign-with-jose.ts'
 import { addServiceKey } from '../load/add-service-key.ts'
 import { formatForm } from '../load/format-form.ts'
@@ -21,7 +21,7 @@ export const tokens: Scenario = {
   run: async (context) => {
     const peer = await startOidcProvider()
     const contenders = await openContenders(context, peer)
-    const runs = await runInTurn(contenders, context.turns)
+    const runs = await runInTurn(contenders, shorter(context.turns))
     for (const contender of contenders) await contender.close()
     await peer.stop()
     const rates = runs.map((own) => own.map(rateOf))

@@ -39,6 +39,7 @@ export const usagePipeline: Scenario = {
         ...rates(runsOf, contenders),
         ...answerTimes(runsOf),
         ...processorTimes(runsOf),
+        ...eventsPerCore(runsOf),
         ...memory(context, before),
       ],
       notes: [
@@ -122,6 +123,19 @@ function processorTimes(runsOf: RunsOf): Figure[] {
       unit: 'µs' as const,
       ...spreadOf(perEvent(process)),
     }))
+  })
+}
+
+/** What one core takes when it does nothing else: services, PostgreSQL and Redis together, without the load generator. */
+function eventsPerCore(runsOf: RunsOf): Figure[] {
+  return (['a', 'b'] as const).flatMap((name) => {
+    const perEventUs = runsOf(name).map(({ cpuUs, count }) => {
+      const { 'load generator': _, ...servers } = cpuUs
+      return Object.values(servers).reduce((sum, usedUs) => sum + usedUs, 0) / count
+    })
+    if (perEventUs.some((usedUs) => usedUs === 0)) return []
+    const figure = spreadOf(perEventUs.map((usedUs) => 1_000_000 / usedUs))
+    return [{ name: `${name}: events that a core takes, of all processes`, unit: 'events/s' as const, ...figure }]
   })
 }
 

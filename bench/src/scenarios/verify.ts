@@ -1,6 +1,6 @@
 import { createSendRequests, startBareServer } from '../contenders/bare-server.ts'
 import { type Contender, rateOf } from '../contenders/contender.ts'
-import { runInTurn } from '../contenders/run-in-turn.ts'
+import { runInTurn, shorter } from '../contenders/run-in-turn.ts'
 import { openHttpConnection } from '../load/http-connection.ts'
 import { formatRequest } from '../load/http-request.ts'
 import { openTokenSigner, type TokenSigner } from '../load/sign-tokens.ts'
@@ -21,7 +21,7 @@ export const verify: Scenario = {
     const signer = await openTokenSigner(bench.stack.describe(), bench.tokenSecret)
     const bareServer = await startBareServer({ postBody: null, getBody: await askOnce(bench.tokenApi, signer) })
     const contenders = await openContenders(context, signer, bareServer.url)
-    const runs = await runInTurn(contenders, turns)
+    const runs = await runInTurn(contenders, shorter(turns))
     for (const contender of contenders) await contender.close()
     await bareServer.stop()
     const [bare = [], seen = [], fresh = []] = runs.map((own) => own.map(rateOf))
