@@ -262,6 +262,15 @@ describe('faults', () => {
     expect(new Set(receiver.received.map(({ body }) => body)).size).toBe(1)
   })
 
+  test.each(['prune_webhooks', 'list_old_seals'])('%s that fails holds up no delivery', async (broken) => {
+    const { id } = await limited()
+    await world.admin.query(`revoke execute on function public.${broken} from tollgate_quota_enforcer`)
+    await use(id, 500)
+    startDelivering()
+    await until(() => expect(receiver.received).toHaveLength(1))
+    await world.admin.query(`grant execute on function public.${broken} to tollgate_quota_enforcer`)
+  })
+
   test('two enforcers deliver each notification once', async () => {
     const { id, endpoint } = await limited()
     startDelivering()
