@@ -1,7 +1,15 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { A, openReports, type ReportsFixture, SPAN } from './reports-fixture.ts'
-import { ASKERS, type Asker, PUBLIC_TABLES, REPORTS, SERVICE_FUNCTIONS, TOLLGATE_TABLES } from './rls-matrix.ts'
+import {
+  ASKERS,
+  type Asker,
+  PUBLIC_TABLES,
+  REPORTS,
+  SERVICE_FUNCTIONS,
+  SERVICE_WRITES,
+  TOLLGATE_TABLES,
+} from './rls-matrix.ts'
 
 // Every table and function × everybody who could ask, through supabase-js.
 let fixture: ReportsFixture
@@ -141,6 +149,26 @@ describe.each(Object.entries(TOLLGATE_TABLES))('tollgate.%s', (table, read) => {
       await fixture.sql.query('rollback')
     }
   })
+})
+
+it.each(Object.entries(SERVICE_WRITES))('%s may write its own columns and no other', async (name, writes) => {
+  const [table, service] = name.split(' ')
+  const { rows } = await fixture.sql.query(
+    `select v.verb, has_table_privilege($2, a.attrelid, v.verb) as whole,
+       array_agg(a.attname::text order by a.attname) filter (where has_column_privilege($2, a.attrelid, a.attnum, v.verb)) as columns
+     from pg_attribute a cross join unnest(array['INSERT', 'UPDATE']) v (verb)
+     where a.attrelid = ('tollgate.' || $1)::regclass and a.attnum > 0 and not a.attisdropped
+     group by v.verb, a.attrelid`,
+    [table, service],
+  )
+  const found = rows.flatMap(({ verb, whole, columns }) => (columns === null ? [] : [[verb, whole ? ['*'] : columns]]))
+  const expected = Object.entries(writes).map(([verb, columns]) => [verb, [...columns].sort()])
+  expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected))
+  const rest = await fixture.sql.query(`select has_table_privilege($1, 'tollgate.' || $2, 'DELETE, TRUNCATE') as may`, [
+    service,
+    table,
+  ])
+  expect(rest.rows).toEqual([{ may: false }])
 })
 
 describe.each(Object.entries(REPORTS))('public.%s', (name, told) => {

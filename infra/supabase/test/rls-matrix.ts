@@ -38,6 +38,16 @@ const home = {
   superAdmin: 'organization',
 } as const
 
+const OUTLOOK = [
+  'from_date',
+  'to_date',
+  'evaluate_at',
+  'evaluate_below',
+  'evaluate_at_usd',
+  'evaluate_below_usd',
+  'seen_changes',
+]
+
 /** Tables and views of `public`, which supabase-js reaches. A new one without a row here fails the test. */
 export const PUBLIC_TABLES: Readonly<Record<string, TableRights>> = {
   chat_sessions: { read: tenants },
@@ -107,6 +117,28 @@ export const TOLLGATE_TABLES: Readonly<Record<string, Readonly<Record<Asker, Rea
   webhook_delivery_view: nobody,
   webhook_endpoints: nobody,
   webhook_view: nobody,
+}
+
+/**
+ * Columns that services may write of tables in which several have their own: everything else of the row is somebody else's.
+ * `*`: the whole row. Verbs that are not named here are refused.
+ */
+export const SERVICE_WRITES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  'user_quotas tollgate_token_api': {
+    INSERT: ['organization_id', 'user_id', 'is_own', 'max_tokens', 'policy', 'version', 'updated_by'],
+    UPDATE: ['is_own', 'max_tokens', 'policy', 'version', 'updated_by', 'updated_at', 'changes'],
+  },
+  'user_quotas tollgate_usage_worker': {
+    INSERT: ['organization_id', 'user_id', 'is_own', 'version', 'updated_by'],
+    UPDATE: ['changes'],
+  },
+  'user_quotas tollgate_quota_enforcer': {
+    INSERT: ['organization_id', 'user_id', 'is_own', 'version', 'updated_by', ...OUTLOOK],
+    UPDATE: [...OUTLOOK, 'changes'],
+  },
+  'user_quota_defaults tollgate_token_api': { INSERT: ['*'], UPDATE: ['*'] },
+  'user_quota_defaults tollgate_usage_worker': {},
+  'user_quota_defaults tollgate_quota_enforcer': { UPDATE: ['is_enrolled', 'enrolled_upto', 'waits_for'] },
 }
 
 /** What a report tells of organization A, which is `stranger`'s and `superAdmin`'s own in no case. */
