@@ -33,7 +33,8 @@ grant usage on schema tollgate to authenticated; -- for the policy functions; no
 -- schemas/10-roles/open_table.sql
 -- Purpose: open a table to exactly those who need it, and to nobody else. Used by the files of 50-policies alone, and
 --   dropped when they are through.
--- Parameters: target; rights = { service: [select | insert | update | delete, …] }. Returns: nothing.
+-- Parameters: target; rights = { service: [select | insert | update | delete, …] }, insert and update with columns where no
+--   others may be written: "update (a, b)". Returns: nothing.
 -- Invariant: row level security is enabled and forced; a right without a policy gives nothing, so each verb gets both.
 --   The secret key of the project (service_role) may do everything, as everywhere in Supabase.
 create function tollgate.open_table(target regclass, rights jsonb) returns void
@@ -51,6 +52,7 @@ begin
     select s.key, v.verb from jsonb_each(rights) s cross join lateral jsonb_array_elements_text(s.value) v (verb)
   loop
     execute format('grant %s on %s to %I', verb, target, service);
+    verb := split_part(verb, ' ', 1);
     execute format('create policy %I on %s for %s to %I %s', service || '_' || verb, target, verb, service,
       case verb
         when 'insert' then 'with check (true)'
@@ -872,6 +874,8 @@ create unique index reservations_idempotency_key_idx on tollgate.reservations (o
   where idempotency_key is not null;
 create index reservations_open_idx on tollgate.reservations (organization_id, expires_at)
   where state in ('held', 'committing');
+create index reservations_open_user_idx on tollgate.reservations (organization_id, user_id)
+  where state in ('held', 'committing');
 create index reservations_created_at_idx on tollgate.reservations using brin (created_at);
 
 -- Sum of an organization's open holds. Its row is the lock under which all of the organization's holds change.
@@ -1206,7 +1210,8 @@ create table tollgate.user_quota_defaults (
   updated_at timestamptz not null default now(),
   is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored,
   is_enrolled boolean not null default false, -- whether whom it falls on when it is set has a row in user_quotas
-  enrolled_upto uuid                          -- the last user of those who have; null: begin with the first
+  enrolled_upto uuid,                         -- the last user of those who have; null: begin with the first
+  waits_for text[]                            -- who was recording usage when it was first looked at, and still is; null: not yet
 );
 
 -- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
@@ -1261,7 +1266,7 @@ create table tollgate.user_enforcement_states (
 );
 create index user_enforcement_states_wakes_at_idx on tollgate.user_enforcement_states (wakes_at) where wakes_at < 'infinity';
 create index user_enforcement_states_organization_id_wakes_at_idx on tollgate.user_enforcement_states (
-  organization_id, wakes_at) where wakes_at < 'infinity';
+  organization_id, wakes_at, user_id) where wakes_at < 'infinity';
 create index user_enforcement_states_shared_key_idx on tollgate.user_enforcement_states (organization_id, shared_key, user_id);
 
 -- What somebody ordered by hand for a user, while it holds. As enforcement_overrides; whoever has one has a row in user_quotas.
@@ -1544,39 +1549,65 @@ return md5(concat_ws('|', time_zone, reduced_configs, mode, 'default ' || defaul
 
 -- Purpose: whether a default falls on users who have no row yet: it was set, or it is 0 and somebody has joined.
 -- Parameters: held. Returns: boolean. Reads only, with the caller's rights. Who uses something under a default gets a row then.
+-- Invariant: one look into an index for each member. As a join it would be up to the statistics, which may know of no member yet.
 create function tollgate.must_enroll(held tollgate.user_quota_defaults) returns boolean
 language sql stable parallel safe
 as $$
   select held.is_limiting and (not held.is_enrolled or held.max_tokens = 0 and exists (
     select from tollgate.directory_members m
-    where m.organization_id = held.organization_id and not exists (
-      select from tollgate.user_quotas q where q.organization_id = m.organization_id and q.user_id = m.user_id)))
+    where m.organization_id = held.organization_id and (
+      select q.user_id from tollgate.user_quotas q where q.organization_id = m.organization_id and q.user_id = m.user_id) is null))
 $$;
 
--- Purpose: the users of an organization whose own limit, or the default for users, must be looked at. Parameters: for_organization,
---   shared_key (at present), at, max_rows. Returns: user ids, the lowest first. Reads only, with the caller's rights.
--- Invariant: who needs no evaluation is neither listed nor read: each condition is a range of an index.
-create function tollgate.list_due_users(for_organization uuid, shared_key text, at timestamptz, max_rows integer)
-returns table (user_id uuid)
+-- Purpose: the users of an organization whose own limit, or the default for users, must be looked at, a page at a time.
+-- Parameters: for_organization, shared_key (at present), at, after (the cursor of the last row of the page before; null: from the
+--   first), max_rows. Returns: user ids with their cursors, in four rounds: who is due by what has changed, who by time, and who
+--   was decided on under another shared key, below and above. Reads only, with the caller's rights.
+-- Invariant: who needs no evaluation is neither listed nor read, nor is who comes before the page: each round is a range of an
+--   index. A page that is not full is the last one: whoever is due and was so from the first page on has had its turn by then.
+create function tollgate.list_due_users(
+  for_organization uuid, shared_key text, at timestamptz, after text, max_rows integer)
+returns table (user_id uuid, cursor text)
 language sql stable security invoker set search_path = ''
 as $$
-  select d.user_id
+  select d.user_id, concat_ws('|', d.round, d.place, d.user_id)
   from (
-    (select q.user_id from tollgate.user_quotas q
-      where q.organization_id = for_organization and q.is_due order by q.user_id limit max_rows)
-    union
-    (select s.user_id from tollgate.user_enforcement_states s
-      where s.organization_id = for_organization and s.wakes_at <= at and s.wakes_at < 'infinity'
-      order by s.wakes_at limit max_rows)
-    union
-    (select s.user_id from tollgate.user_enforcement_states s
-      where s.organization_id = for_organization and s.shared_key < list_due_users.shared_key
-      order by s.shared_key, s.user_id limit max_rows)
-    union
-    (select s.user_id from tollgate.user_enforcement_states s
-      where s.organization_id = for_organization and s.shared_key > list_due_users.shared_key
-      order by s.shared_key, s.user_id limit max_rows)) d
-  order by d.user_id
+    select e.*, row_number() over (partition by e.user_id order by e.round) as turn
+    from (
+      (select 1 as round, '' as place, q.user_id from tollgate.user_quotas q
+        where coalesce(split_part(after, '|', 1)::integer, 1) <= 1 and q.organization_id = for_organization and q.is_due
+          and q.user_id >= coalesce(split_part(after, '|', 3)::uuid, '00000000-0000-0000-0000-000000000000')
+          and q.user_id is distinct from split_part(after, '|', 3)::uuid
+        order by q.user_id limit max_rows)
+      union all
+      (select 2, to_char(s.wakes_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), s.user_id
+        from tollgate.user_enforcement_states s
+        where coalesce(split_part(after, '|', 1)::integer, 1) <= 2 and s.organization_id = for_organization
+          and s.wakes_at <= at and s.wakes_at < 'infinity'
+          and (s.wakes_at, s.user_id) >= (
+            case when after like '2|%' then split_part(after, '|', 2) else '-infinity' end::timestamptz,
+            case when after like '2|%' then split_part(after, '|', 3) else '00000000-0000-0000-0000-000000000000' end::uuid)
+          and s.user_id is distinct from split_part(after, '|', 3)::uuid
+        order by s.wakes_at, s.user_id limit max_rows)
+      union all
+      (select 3, s.shared_key, s.user_id from tollgate.user_enforcement_states s
+        where coalesce(split_part(after, '|', 1)::integer, 1) <= 3 and s.organization_id = for_organization
+          and s.shared_key < list_due_users.shared_key
+          and (s.shared_key, s.user_id) >= (
+            case when after like '3|%' then split_part(after, '|', 2) else '' end,
+            case when after like '3|%' then split_part(after, '|', 3) else '00000000-0000-0000-0000-000000000000' end::uuid)
+          and s.user_id is distinct from split_part(after, '|', 3)::uuid
+        order by s.shared_key, s.user_id limit max_rows)
+      union all
+      (select 4, s.shared_key, s.user_id from tollgate.user_enforcement_states s
+        where s.organization_id = for_organization and s.shared_key > list_due_users.shared_key
+          and (s.shared_key, s.user_id) >= (
+            case when after like '4|%' then split_part(after, '|', 2) else list_due_users.shared_key end,
+            case when after like '4|%' then split_part(after, '|', 3) else '00000000-0000-0000-0000-000000000000' end::uuid)
+          and s.user_id is distinct from split_part(after, '|', 3)::uuid
+        order by s.shared_key, s.user_id limit max_rows)) e) d
+  where d.turn = 1
+  order by d.round, d.place, d.user_id
   limit max_rows
 $$;
 
@@ -3306,66 +3337,86 @@ $$;
 grant execute on function tollgate.end_logins to tollgate_token_api, service_role;
 
 -- schemas/40-functions/enroll_users.sql
+-- Purpose: who is recording usage at present, and may not have seen what has just been committed. Parameters: none.
+-- Returns: transactions, as pg_locks names them: whoever holds a share of the periods (ingestion, imports, rerating) or of
+--   the books (reconciling). Reads only, and waits for nobody.
+create function tollgate.recording_transactions() returns text[]
+language sql volatile security invoker set search_path = ''
+as $$
+  select coalesce(array_agg(l.virtualtransaction), '{}') from pg_catalog.pg_locks l
+  where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.mode = 'ShareLock'
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.classid::bigint << 32 | l.objid::bigint
+      in (hashtext('tollgate.periods')::bigint, hashtext('tollgate.books')::bigint)
+$$;
+
 -- Purpose: give users on whom an organization's default falls a row of their own, which is due: who has used something in the
 --   period, and where it is 0 every member. Parameters: for_organization, at (default: the database's present), max_rows (how many
 --   users are looked at). Returns: one row: done (all are enrolled), more (call again at once; false where not done: later,
---   since ingestion under way would have to be waited for).
--- Locks: the default's row; for an instant the periods against ingestion, so that whoever records usage without having seen the
---   default has committed and is seen; then new rows of user_quotas, by user.
--- Invariant: repeating changes nothing. Who uses something from then on gets a row by it.
+--   once those have committed who were recording usage when this began).
+-- Locks: the default's row, then new rows of user_quotas, by user. Ingestion is waited for and never held up.
+-- Invariant: repeating changes nothing. Whoever began to record usage after the default was committed enrolls its users by
+--   itself; whoever began before has committed by the time the first page is read.
 create function public.enroll_users(for_organization uuid, at timestamptz default now(), max_rows integer default 1000)
 returns table (done boolean, more boolean)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   held tollgate.user_quota_defaults;
+  recording text[];
   first_day date;
   page uuid[];
 begin
   select f.* into held from tollgate.user_quota_defaults f where f.organization_id = for_organization for update;
-  done := held.is_limiting is not true;
+  done := not coalesce(tollgate.must_enroll(held), false);
   more := false;
-  if not done and held.enrolled_upto is null then
-    begin
-      perform set_config('lock_timeout', '250ms', true); -- while this waits, what comes after it waits too
-      perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
-      raise sqlstate 'TG002'; -- back to the beginning of the block, which gives the lock back
-    exception
-      when sqlstate 'TG002' then more := true;
-      when lock_not_available then null;
-    end;
-  else
-    more := not done;
+  if done then return next; return; end if;
+  if held.waits_for is distinct from '{}' then
+    recording := tollgate.recording_transactions();
+    held.waits_for := array(
+      select r.id from unnest(recording) r (id) where held.waits_for is null or r.id = any (held.waits_for));
+    update tollgate.user_quota_defaults f set waits_for = held.waits_for where f.organization_id = for_organization;
+    if held.waits_for <> '{}' then return next; return; end if;
   end if;
-  if not more then return next; return; end if;
 
   select (p.period_start at time zone p.time_zone)::date into first_day from tollgate.organization_period(for_organization, at) p;
-  page := array(
-    select n.user_id from (
-      (select distinct r.user_id from public.usage_metrics r
-        where r.organization_id = for_organization and r.date >= first_day
-          and (held.enrolled_upto is null or r.user_id > held.enrolled_upto)
-        order by r.user_id limit max_rows)
-      union
-      (select m.user_id from tollgate.directory_members m
-        where held.max_tokens = 0 and m.organization_id = for_organization
-          and (held.enrolled_upto is null or m.user_id > held.enrolled_upto)
-        order by m.user_id limit max_rows)) n
-    order by n.user_id limit max_rows);
+  if held.is_enrolled then -- but for members who have joined, where the default is 0
+    page := array(
+      select m.user_id from tollgate.directory_members m
+      where m.organization_id = for_organization and ( -- no join: see must_enroll
+        select q.user_id from tollgate.user_quotas q where q.organization_id = m.organization_id and q.user_id = m.user_id) is null
+      order by m.user_id limit max_rows);
+  else
+    page := array(
+      select n.user_id from (
+        (select distinct r.user_id from public.usage_metrics r
+          where r.organization_id = for_organization and r.date >= first_day
+            and (held.enrolled_upto is null or r.user_id > held.enrolled_upto)
+          order by r.user_id limit max_rows)
+        union
+        (select m.user_id from tollgate.directory_members m
+          where held.max_tokens = 0 and m.organization_id = for_organization
+            and (held.enrolled_upto is null or m.user_id > held.enrolled_upto)
+          order by m.user_id limit max_rows)) n
+      order by n.user_id limit max_rows);
+  end if;
   done := cardinality(page) < max_rows;
   more := not done;
   insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
   select for_organization, p.user_id, false, 0, 'quota-enforcer' from unnest(page) p (user_id) order by p.user_id
   on conflict do nothing;
-  update tollgate.user_quota_defaults f
-  set is_enrolled = done, enrolled_upto = case when not done then page[max_rows] end
-  where f.organization_id = for_organization;
+  if not held.is_enrolled then
+    update tollgate.user_quota_defaults f
+    set is_enrolled = done, enrolled_upto = case when not done then page[max_rows] end
+    where f.organization_id = for_organization;
+  end if;
   return next;
 end
 $$;
 
 revoke execute on function public.enroll_users from public, anon, authenticated;
 grant execute on function public.enroll_users to tollgate_quota_enforcer, service_role;
+grant execute on function tollgate.recording_transactions to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/ensure_usage_partitions.sql
 -- Purpose: create the ledger's monthly partitions ahead, from two months back to two months on, and those of months whose
@@ -4878,7 +4929,8 @@ grant execute on function public.load_past to service_role;
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
 --   state columns null or defaults where none was decided yet, and where what was decided has lapsed with its period; has_user_limits: load_user_positions may
---   have rows; users_to_enroll: enroll_users has something to do.
+--   have rows; users_to_enroll, for enroll_users: all (a default was set), joined (it is 0, so that whoever joins falls under
+--   it: perhaps nobody), none.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
@@ -4886,7 +4938,7 @@ returns table (
   base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
   manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
   cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
-  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll boolean,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll text,
   as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
@@ -4900,7 +4952,8 @@ as $$
     case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
-    f.is_limiting is true and tollgate.must_enroll(f), at
+    case when f.is_limiting is not true then 'none' when not f.is_enrolled then 'all' when f.max_tokens = 0 then 'joined'
+      else 'none' end, at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
@@ -4914,41 +4967,37 @@ revoke execute on function public.load_quota_position from public, anon, authent
 grant execute on function public.load_quota_position to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/load_user_positions.sql
--- Purpose: all that decisions on the users of an organization need whose limit must be looked at.
--- Parameters: for_organization, at (default: the database's present), max_rows. Returns: a row a user, by id; as
+-- Purpose: all that decisions on the users of an organization need whose limit must be looked at, a page at a time.
+-- Parameters: for_organization, at (default: the database's present), max_rows, after (the cursor of the last row of the page
+--   before; null: from the first). Returns: a row a user, in the order of the cursors; fewer than max_rows: these are the last. As
 --   load_quota_position; limit and ladder are the user's own, else those of the organization's default for users; policy_version
 --   rises with either; usage is that of the period's days; changes: what apply_user_enforcement takes as seen_changes.
 -- Reads only.
 create function public.load_user_positions(
-  for_organization uuid, at timestamptz default now(), max_rows integer default 500)
+  for_organization uuid, at timestamptz default now(), max_rows integer default 500, after text default null)
 returns table (
   organization_id uuid, user_id uuid, period_start timestamptz, period_end timestamptz, limit_tokens text, policy jsonb,
   policy_version text, reduced_configs jsonb, mode text, manual_act jsonb, inputs_key text, shared_key text, changes text,
   used_tokens text, reserved_tokens text, cost_usd text, counted_at timestamptz, state text, version text, revision text,
-  reached jsonb, from_date text, to_date text, as_of timestamptz)
+  reached jsonb, from_date text, to_date text, as_of timestamptz,
+  cursor text)
 language sql stable security invoker set search_path = ''
 as $$
-  with held as materialized (
-    select h.user_id, sum(h.total_tokens) as reserved_tokens
-    from tollgate.reservations h
-    where h.organization_id = for_organization and h.state in ('held', 'committing')
-      and not tollgate.is_due_hold(h.state, h.expires_at)
-    group by h.user_id
-  )
   select i.organization_id, d.user_id, i.period_start, i.period_end,
     case when q.is_own then q.max_tokens else f.max_tokens end::text, coalesce(q.policy, f.policy),
     (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
     md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
-    coalesce(e.reserved_tokens, 0)::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
-    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at
+    e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
+    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at, d.cursor
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (
     select tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version) as shared_key) k
   cross join lateral (
     select (i.period_start at time zone i.time_zone)::date as from_date, (i.period_end at time zone i.time_zone)::date as to_date) b
-  cross join lateral tollgate.list_due_users(i.organization_id, k.shared_key, at, max_rows) d
+  cross join lateral tollgate.list_due_users(i.organization_id, k.shared_key, at, after, max_rows)
+    with ordinality d (user_id, cursor, place)
   left join tollgate.user_quotas q on q.organization_id = i.organization_id and q.user_id = d.user_id
   left join tollgate.user_enforcement_states s on s.organization_id = i.organization_id and s.user_id = d.user_id
   left join tollgate.user_enforcement_overrides v
@@ -4961,9 +5010,12 @@ as $$
       max(r.updated_at) as counted_at
     from public.usage_metrics r
     where r.organization_id = i.organization_id and r.user_id = d.user_id and r.date >= b.from_date and r.date < b.to_date) m
-  left join held e on e.user_id = d.user_id
+  cross join lateral (
+    select coalesce(sum(h.total_tokens), 0) as reserved_tokens from tollgate.reservations h
+    where h.organization_id = i.organization_id and h.user_id = d.user_id and h.state in ('held', 'committing')
+      and not tollgate.is_due_hold(h.state, h.expires_at)) e
   where i.organization_id = for_organization
-  order by d.user_id
+  order by d.place
 $$;
 
 revoke execute on function public.load_user_positions from public, anon, authenticated;
@@ -7333,28 +7385,47 @@ grant execute on function public.set_quota to tollgate_token_api, service_role;
 
 -- schemas/40-functions/set_user_default.sql
 -- Purpose: set the limit that each user of an organization has who has no own one, and its ladder if one is given.
--- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is), actor }.
--- Returns: no row for an unknown organization, else one as load_user_default.
--- Locks: the default's row. Invariant: the change wakes the enforcer by itself: whom it falls on is enrolled anew, and the shared
---   key of those who are no longer agrees.
+-- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is; null: the default ladder), version
+--   (the one that the change was made from, '0' for none; absent: whichever), actor }.
+-- Returns: no row for an unknown organization, else one: refusal (version: somebody changed it meanwhile; null: it is as was
+--   asked), and as load_user_default what holds now.
+-- Locks: the default of this organization against other changes, then its row. Invariant: what is set as it was changes
+--   nothing. A change wakes the enforcer by itself: the shared key of those who have a row no longer agrees. The others
+--   are enrolled where nobody has been, and none is where all have a row by now.
 create function public.set_user_default(change jsonb)
-returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
+returns table (
+  refusal text, limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   asked jsonb := tollgate.unwrap(change);
   organization uuid := (asked ->> 'organization_id')::uuid;
+  wanted bigint := (asked ->> 'limit')::bigint;
+  ladder jsonb := nullif(asked -> 'policy', 'null');
+  held tollgate.user_quota_defaults;
 begin
   if not exists (select from tollgate.directory_organizations o where o.organization_id = organization) then return; end if;
-  insert into tollgate.user_quota_defaults as q (organization_id, max_tokens, policy, updated_by)
-  values (organization, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
-  on conflict (organization_id) do update set
-    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
-    is_enrolled = false, enrolled_upto = null, updated_by = excluded.updated_by, updated_at = now();
-  perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
-    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
-  return query select * from public.load_user_default(organization);
+  perform pg_advisory_xact_lock(hashtextextended('tollgate.set_user_default:' || organization, 0));
+  select * into held from tollgate.user_quota_defaults f where f.organization_id = organization;
+  if not asked ? 'policy' then ladder := held.policy; end if;
+  if (asked ->> 'version')::bigint <> coalesce(held.version, 0) then
+    refusal := 'version';
+  elsif held.max_tokens is distinct from wanted or held.policy is distinct from ladder then
+    insert into tollgate.user_quota_defaults as q (organization_id, max_tokens, policy, updated_by)
+    values (organization, wanted, ladder, asked ->> 'actor')
+    on conflict (organization_id) do update set
+      max_tokens = excluded.max_tokens, policy = excluded.policy, version = q.version + 1,
+      -- Who used something while a default was limiting has a row; who merely is a member has one where it was 0.
+      is_enrolled = q.is_limiting and q.is_enrolled and (excluded.max_tokens is distinct from 0 or q.max_tokens = 0) is true,
+      enrolled_upto = case
+        when q.is_limiting and (excluded.max_tokens is distinct from 0 or q.max_tokens = 0) is true then q.enrolled_upto end,
+      waits_for = case when q.is_limiting then q.waits_for end,
+      updated_by = excluded.updated_by, updated_at = now();
+    perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
+      jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
+  end if;
+  return query select refusal, d.* from public.load_user_default(organization) d;
 end
 $$;
 
@@ -7394,8 +7465,8 @@ grant execute on function tollgate.first_user_quota to tollgate_token_api, servi
 
 -- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
 --   its users hold again.
--- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor,
---   follow_default? (true: limit and policy are dropped) }.
+-- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is; null:
+--   that of the default holds), actor, follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
 -- Locks: where it is the user's first, the periods against ingestion (see first_user_quota); the limit's row. Invariant: the
 --   change makes the row due, so that the enforcer finds it by itself.
@@ -7412,10 +7483,10 @@ begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
   perform tollgate.first_user_quota(organization, member);
   insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
-  values (organization, member, not follows, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
+  values (organization, member, not follows, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
     is_own = excluded.is_own, max_tokens = excluded.max_tokens,
-    policy = case when follows then null else coalesce(excluded.policy, q.policy) end, version = q.version + 1,
+    policy = case when asked ? 'policy' then excluded.policy when not follows then q.policy end, version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning q.max_tokens::text, q.version::text into limit_tokens, version;
   perform tollgate.record_audit(asked ->> 'actor', 'user_quota.changed', 'user:' || member,
@@ -8457,8 +8528,8 @@ grant execute on function public.report_organizations to authenticated;
 --   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
 --   policy_version: of the own limit and ladder, as set_quota takes it back; '0': none;
 --   manual_act: { act, until (null: until it is taken back) }, null: none, to the same;
---   user_default: { limit_tokens (text; null: none), policy (null: the default ladder) }, what holds for each user without an
---   own limit, null: nothing was set, to the same;
+--   user_default: { limit_tokens (text; null: none), policy (null: the default ladder), version (text, as set_user_default takes
+--   it back; '0': never set) }, what holds for each user without an own limit, to the same;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -8477,8 +8548,9 @@ as $$
     case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version,
     case when tollgate.may_read_organization(p.organization_id) and p.manual_act is not null
       then jsonb_build_object('act', p.manual_act -> 'act', 'until', p.manual_act -> 'until') end,
-    case when tollgate.may_read_organization(p.organization_id) and f.is_limiting
-      then jsonb_build_object('limit_tokens', f.max_tokens::text, 'policy', f.policy) end, p.counted_at, p.as_of
+    case when tollgate.may_read_organization(p.organization_id)
+      then jsonb_build_object('limit_tokens', f.max_tokens::text, 'policy', f.policy, 'version', coalesce(f.version, 0)::text) end,
+    p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
   left join tollgate.user_quota_defaults f on f.organization_id = p.organization_id
@@ -9157,10 +9229,16 @@ select tollgate.open_table('tollgate.grants',
   '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.grant_spending',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
-select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select", "insert", "update"], "tollgate_quota_enforcer": ["select", "insert", "update"]}');
+-- Whoever records usage counts what has changed, the enforcer keeps the outlook; neither sets a limit or ladder.
+select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
+    "insert (organization_id, user_id, is_own, max_tokens, policy, version, updated_by)",
+    "update (is_own, max_tokens, policy, version, updated_by, updated_at, changes)"],
+  "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, version, updated_by)", "update (changes)"],
+  "tollgate_quota_enforcer": ["select", "insert (organization_id, user_id, is_own, version, updated_by, from_date, to_date, '
+    'evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)",
+    "update (from_date, to_date, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes, changes)"]}');
 select tollgate.open_table('tollgate.user_quota_defaults', '{"tollgate_token_api": ["select", "insert", "update"],
-  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update"]}');
+  "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update (is_enrolled, enrolled_upto, waits_for)"]}');
 select tollgate.open_table('tollgate.user_enforcement_overrides',
   '{"tollgate_token_api": ["select", "insert", "update", "delete"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.user_enforcement_states',

@@ -1,6 +1,6 @@
 import type { EvaluationReason } from '@tollgate/shared/contracts'
 import type { Rpc, RpcRow } from '@tollgate/shared/store'
-import { evaluateUsers } from './evaluate-users.ts'
+import { evaluateUsers, type UserPlaces } from './evaluate-users.ts'
 import { judgePosition } from './read-position.ts'
 import { type EvaluateDependencies, reportUnreadable, tell } from './tell.ts'
 import { toDecision } from './to-decision.ts'
@@ -16,10 +16,11 @@ const MAX_ROUNDS = 5
 /** Makes `evaluate`: load, decide, apply, publish; again when the position moved meanwhile, five times at most. */
 export function createEvaluate(dependencies: EvaluateDependencies): Evaluate {
   const { metrics, logger } = dependencies
+  const places: UserPlaces = new Map()
   return async (organizationId, trigger) => {
     const stopTimer = metrics.evaluationSeconds.startTimer()
     try {
-      const outcome = await runRounds(dependencies, organizationId, trigger)
+      const outcome = await runRounds(dependencies, organizationId, trigger, places)
       metrics.evaluations.inc({ outcome })
       if (outcome === 'unknown_organization') logger.warn({ organization_id: organizationId }, 'unknown organization')
       return outcome
@@ -36,6 +37,7 @@ async function runRounds(
   dependencies: EvaluateDependencies,
   organizationId: string,
   trigger: EvaluationReason,
+  places: UserPlaces,
 ): Promise<EvaluationOutcome> {
   let changed = false
   for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -44,7 +46,7 @@ async function runRounds(
     const applied = await putIntoForce(dependencies, row, trigger)
     changed ||= applied.changed
     if (applied.again) continue
-    const users = row.has_user_limits ? await evaluateUsers(dependencies, row, trigger) : false
+    const users = row.has_user_limits ? await evaluateUsers(dependencies, row, trigger, places) : false
     return changed || users ? 'changed' : 'unchanged'
   }
   return 'contended'

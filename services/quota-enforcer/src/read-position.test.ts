@@ -17,7 +17,7 @@ const position = (change: Partial<Row>): Row => ({
   ...{ policy: null, policy_version: '1', reduced_configs: {}, mode: 'enforce', manual_act: null, inputs_key: 'x' },
   ...{ grants_due: false, next_expiry: null, cost_usd: '0', unpriced_events: '0', counted_at: null },
   ...{ state: 'active', version: '0', revision: null, reason: null, decision_id: null, state_period_start: null },
-  ...{ reduced_config: null, observed: null, reached: {}, has_user_limits: false, users_to_enroll: false },
+  ...{ reduced_config: null, observed: null, reached: {}, has_user_limits: false, users_to_enroll: 'none' as const },
   as_of: '2026-11-20T00:00:00Z',
   ...change,
 })

@@ -19,7 +19,7 @@ beforeEach(async () => {
 const evaluate = () => world.evaluate(id, 'sweep')
 /** Users whom an evaluation would look at now. */
 const dueUsers = async (): Promise<string[]> =>
-  (await world.rpcOf.enforcer('load_user_positions', { for_organization: id })).map(({ user_id }) => user_id)
+  (await world.rpcOf.enforcer('load_user_positions', { for_organization: id })).map(({ user_id }) => user_id).toSorted()
 const isDue = async () =>
   (await world.rpcOf.enforcer('list_due_evaluations', { max_rows: 1_000 })).some((row) => row.organization_id === id)
 const use = (user_id: string, tokens: number, time = new Date().toISOString()) =>
@@ -137,49 +137,6 @@ test('a sweep reads nothing of a crowd that is idle, and finds each of them that
   await world.setUserDefault(id, 50)
   expect(await isDue()).toBe(true)
   expect(await dueUsers()).toHaveLength(500)
-})
-
-test('a default finds those who have used something before it came, however many, and those who join where it is 0', async () => {
-  const users = Array.from({ length: 25 }, () => randomUUID()).toSorted()
-  for (const user of users) await use(user, 120)
-  await evaluate()
-  await world.setUserDefault(id, 100)
-  const enroll = () => world.rpcOf.enforcer('enroll_users', { for_organization: id, max_rows: 10 })
-  expect([await enroll(), await enroll(), await enroll()]).toEqual([
-    [{ done: false, more: true }],
-    [{ done: false, more: true }],
-    [{ done: true, more: false }],
-  ])
-  expect(await dueUsers()).toEqual(users)
-  await settle()
-  expect(await Promise.all(users.map(stateOf))).toEqual(users.map(() => 'revoked'))
-  await world.setUserDefault(id, 0)
-  await settle()
-  const joined = await world.createOrganization()
-  await world.admin.query('update public.profiles set organization_id = $1 where id = $2', [id, joined])
-  expect(await isDue()).toBe(true)
-  await settle()
-  expect(await stateOf(joined)).toBe('revoked')
-})
-
-test('a default waits for usage that is being recorded without having seen it, and holds up no other', async () => {
-  await evaluate()
-  const worker = await world.admin.connect()
-  const user = randomUUID()
-  try {
-    await worker.query('begin')
-    await worker.query('select * from public.ingest_usage($1)', [
-      { events: [{ ...usageEvent(id, 120), user_id: user }] },
-    ])
-    await world.setUserDefault(id, 100)
-    expect(await world.rpcOf.enforcer('enroll_users', { for_organization: id })).toEqual([{ done: false, more: false }])
-    expect(await isDue()).toBe(true)
-    await worker.query('commit')
-  } finally {
-    worker.release()
-  }
-  await settle()
-  expect(await stateOf(user)).toBe('revoked')
 })
 
 describe('between two who each see half of it', () => {

@@ -19,6 +19,8 @@ create unique index reservations_idempotency_key_idx on tollgate.reservations (o
   where idempotency_key is not null;
 create index reservations_open_idx on tollgate.reservations (organization_id, expires_at)
   where state in ('held', 'committing');
+create index reservations_open_user_idx on tollgate.reservations (organization_id, user_id)
+  where state in ('held', 'committing');
 create index reservations_created_at_idx on tollgate.reservations using brin (created_at);
 
 -- Sum of an organization's open holds. Its row is the lock under which all of the organization's holds change.

@@ -8,7 +8,8 @@ create table tollgate.user_quota_defaults (
   updated_at timestamptz not null default now(),
   is_limiting boolean generated always as (max_tokens is not null or policy is not null) stored,
   is_enrolled boolean not null default false, -- whether whom it falls on when it is set has a row in user_quotas
-  enrolled_upto uuid                          -- the last user of those who have; null: begin with the first
+  enrolled_upto uuid,                         -- the last user of those who have; null: begin with the first
+  waits_for text[]                            -- who was recording usage when it was first looked at, and still is; null: not yet
 );
 
 -- A limit of one user inside an organization. The organization's own limit holds beside it. Rows are never deleted: a limit
@@ -63,7 +64,7 @@ create table tollgate.user_enforcement_states (
 );
 create index user_enforcement_states_wakes_at_idx on tollgate.user_enforcement_states (wakes_at) where wakes_at < 'infinity';
 create index user_enforcement_states_organization_id_wakes_at_idx on tollgate.user_enforcement_states (
-  organization_id, wakes_at) where wakes_at < 'infinity';
+  organization_id, wakes_at, user_id) where wakes_at < 'infinity';
 create index user_enforcement_states_shared_key_idx on tollgate.user_enforcement_states (organization_id, shared_key, user_id);
 
 -- What somebody ordered by hand for a user, while it holds. As enforcement_overrides; whoever has one has a row in user_quotas.

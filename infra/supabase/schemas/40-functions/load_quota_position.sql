@@ -2,7 +2,8 @@
 -- Parameters: for_organization, at (default: the database's present). Returns: no row for an unknown organization, else one;
 --   amounts are of the current period, LLM tokens and US dollars as text; limit_tokens null = unlimited, grants included;
 --   state columns null or defaults where none was decided yet, and where what was decided has lapsed with its period; has_user_limits: load_user_positions may
---   have rows; users_to_enroll: enroll_users has something to do.
+--   have rows; users_to_enroll, for enroll_users: all (a default was set), joined (it is 0, so that whoever joins falls under
+--   it: perhaps nobody), none.
 -- Invariant: the period is the one that holds `at` under the organization's schedule. Reads only.
 create function public.load_quota_position(for_organization uuid, at timestamptz default now())
 returns table (
@@ -10,7 +11,7 @@ returns table (
   base_limit_tokens text, granted_tokens text, policy jsonb, policy_version text, reduced_configs jsonb, mode text,
   manual_act jsonb, grants_due boolean, next_expiry timestamptz, inputs_key text, used_tokens text, reserved_tokens text,
   cost_usd text, unpriced_events text, counted_at timestamptz, state text, version text, revision text, reason text,
-  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll boolean,
+  decision_id uuid, state_period_start timestamptz, reduced_config jsonb, observed jsonb, reached jsonb, has_user_limits boolean, users_to_enroll text,
   as_of timestamptz)
 language sql stable security invoker set search_path = ''
 as $$
@@ -24,7 +25,8 @@ as $$
     case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
-    f.is_limiting is true and tollgate.must_enroll(f), at
+    case when f.is_limiting is not true then 'none' when not f.is_enrolled then 'all' when f.max_tokens = 0 then 'joined'
+      else 'none' end, at
   from tollgate.quota_inputs_at(at) i
   cross join tollgate.enforcement_control c
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start

@@ -1,26 +1,45 @@
 -- Purpose: set the limit that each user of an organization has who has no own one, and its ladder if one is given.
--- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is), actor }.
--- Returns: no row for an unknown organization, else one as load_user_default.
--- Locks: the default's row. Invariant: the change wakes the enforcer by itself: whom it falls on is enrolled anew, and the shared
---   key of those who are no longer agrees.
+-- Parameters: change = { organization_id, limit (null: none), policy (absent: as it is; null: the default ladder), version
+--   (the one that the change was made from, '0' for none; absent: whichever), actor }.
+-- Returns: no row for an unknown organization, else one: refusal (version: somebody changed it meanwhile; null: it is as was
+--   asked), and as load_user_default what holds now.
+-- Locks: the default of this organization against other changes, then its row. Invariant: what is set as it was changes
+--   nothing. A change wakes the enforcer by itself: the shared key of those who have a row no longer agrees. The others
+--   are enrolled where nobody has been, and none is where all have a row by now.
 create function public.set_user_default(change jsonb)
-returns table (limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
+returns table (
+  refusal text, limit_tokens text, policy jsonb, version text, updated_by text, updated_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
 declare
   asked jsonb := tollgate.unwrap(change);
   organization uuid := (asked ->> 'organization_id')::uuid;
+  wanted bigint := (asked ->> 'limit')::bigint;
+  ladder jsonb := nullif(asked -> 'policy', 'null');
+  held tollgate.user_quota_defaults;
 begin
   if not exists (select from tollgate.directory_organizations o where o.organization_id = organization) then return; end if;
-  insert into tollgate.user_quota_defaults as q (organization_id, max_tokens, policy, updated_by)
-  values (organization, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
-  on conflict (organization_id) do update set
-    max_tokens = excluded.max_tokens, policy = coalesce(excluded.policy, q.policy), version = q.version + 1,
-    is_enrolled = false, enrolled_upto = null, updated_by = excluded.updated_by, updated_at = now();
-  perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
-    jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
-  return query select * from public.load_user_default(organization);
+  perform pg_advisory_xact_lock(hashtextextended('tollgate.set_user_default:' || organization, 0));
+  select * into held from tollgate.user_quota_defaults f where f.organization_id = organization;
+  if not asked ? 'policy' then ladder := held.policy; end if;
+  if (asked ->> 'version')::bigint <> coalesce(held.version, 0) then
+    refusal := 'version';
+  elsif held.max_tokens is distinct from wanted or held.policy is distinct from ladder then
+    insert into tollgate.user_quota_defaults as q (organization_id, max_tokens, policy, updated_by)
+    values (organization, wanted, ladder, asked ->> 'actor')
+    on conflict (organization_id) do update set
+      max_tokens = excluded.max_tokens, policy = excluded.policy, version = q.version + 1,
+      -- Who used something while a default was limiting has a row; who merely is a member has one where it was 0.
+      is_enrolled = q.is_limiting and q.is_enrolled and (excluded.max_tokens is distinct from 0 or q.max_tokens = 0) is true,
+      enrolled_upto = case
+        when q.is_limiting and (excluded.max_tokens is distinct from 0 or q.max_tokens = 0) is true then q.enrolled_upto end,
+      waits_for = case when q.is_limiting then q.waits_for end,
+      updated_by = excluded.updated_by, updated_at = now();
+    perform tollgate.record_audit(asked ->> 'actor', 'user_default.changed', 'organization:' || organization,
+      jsonb_build_object('limit', asked -> 'limit', 'policy', asked -> 'policy'));
+  end if;
+  return query select refusal, d.* from public.load_user_default(organization) d;
 end
 $$;
 

@@ -17,8 +17,8 @@ grant execute on function tollgate.first_user_quota to tollgate_token_api, servi
 
 -- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
 --   its users hold again.
--- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is), actor,
---   follow_default? (true: limit and policy are dropped) }.
+-- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is; null:
+--   that of the default holds), actor, follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
 -- Locks: where it is the user's first, the periods against ingestion (see first_user_quota); the limit's row. Invariant: the
 --   change makes the row due, so that the enforcer finds it by itself.
@@ -35,10 +35,10 @@ begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
   perform tollgate.first_user_quota(organization, member);
   insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
-  values (organization, member, not follows, (asked ->> 'limit')::bigint, asked -> 'policy', asked ->> 'actor')
+  values (organization, member, not follows, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
     is_own = excluded.is_own, max_tokens = excluded.max_tokens,
-    policy = case when follows then null else coalesce(excluded.policy, q.policy) end, version = q.version + 1,
+    policy = case when asked ? 'policy' then excluded.policy when not follows then q.policy end, version = q.version + 1,
     updated_by = excluded.updated_by, updated_at = now()
   returning q.max_tokens::text, q.version::text into limit_tokens, version;
   perform tollgate.record_audit(asked ->> 'actor', 'user_quota.changed', 'user:' || member,

@@ -50,7 +50,7 @@ export interface QuotaPositionRow extends PositionRow {
   reduced_config: ReducedConfig | null
   observed: unknown
   has_user_limits: boolean
-  users_to_enroll: boolean
+  users_to_enroll: 'all' | 'joined' | 'none'
 }
 
 /** All that a decision on a user needs (`load_user_positions`). */
@@ -61,6 +61,7 @@ export interface UserPositionRow extends PositionRow {
   changes: string
   from_date: string
   to_date: string
+  cursor: string
 }
 
 /** An enforcement state as the database hands it over; `version` and `epoch` are bigint text. */
@@ -177,7 +178,10 @@ interface EnforcementOrderArgs {
 /** Limits, decisions and enforcement. */
 export type QuotaFunctions = {
   load_quota_position: { args: { for_organization: string; at?: string }; row: QuotaPositionRow }
-  load_user_positions: { args: { for_organization: string; at?: string; max_rows?: number }; row: UserPositionRow }
+  load_user_positions: {
+    args: { for_organization: string; at?: string; max_rows?: number; after?: string | undefined }
+    row: UserPositionRow
+  }
   set_quota: {
     args: { change: QuotaSetting }
     row: {

@@ -40,7 +40,7 @@ export type UserQuotaFunctions = {
         organization_id: string
         user_id: string
         limit: number | null
-        policy?: QuotaPolicy | undefined // absent: as it is
+        policy?: QuotaPolicy | null | undefined // absent: as it is; null: that of the default for users
         follow_default?: boolean // absent: the limit is the user's own
         actor: string
       }
@@ -50,9 +50,15 @@ export type UserQuotaFunctions = {
   load_user_quota: { args: { for_organization: string; for_user: string }; row: UserQuotaRow }
   set_user_default: {
     args: {
-      change: { organization_id: string; limit: number | null; policy?: QuotaPolicy | undefined; actor: string }
+      change: {
+        organization_id: string
+        limit: number | null
+        policy?: QuotaPolicy | null | undefined // absent: as it is; null: the default ladder
+        version?: number | undefined // that the change was made from; absent: whichever
+        actor: string
+      }
     }
-    row: UserDefaultRow
+    row: UserDefaultRow & { refusal: 'version' | null }
   }
   load_user_default: { args: { for_organization: string }; row: UserDefaultRow }
 }
