@@ -117,12 +117,13 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
         return Object.fromEntries(rows.map((row) => [row.user_name, [row.limit_tokens, row.limit_from]]))
       }
       expect(await limits()).toEqual({ 'admin@example.com': [null, null], 'The user': ['5000', 'user'] })
+      const defaultSeenBy = async (person: Person) =>
+        (await report(person, 'report_quota', { organization_id: A }))[0]?.user_default
+      expect(await defaultSeenBy('admin')).toEqual({ limit_tokens: null, policy: null, version: '0' })
       const change = { organization_id: A, limit: 7_000, actor: 'test' }
       await sql.query('select from public.set_user_default($1)', [change])
       expect(await limits()).toEqual({ 'admin@example.com': ['7000', 'default'], 'The user': ['5000', 'user'] })
-      const defaultSeenBy = async (person: Person) =>
-        (await report(person, 'report_quota', { organization_id: A }))[0]?.user_default
-      expect(await defaultSeenBy('admin')).toEqual({ limit_tokens: '7000', policy: null })
+      expect(await defaultSeenBy('admin')).toEqual({ limit_tokens: '7000', policy: null, version: '1' })
       expect(await defaultSeenBy('user')).toBeNull()
       const rows = await report('admin', 'report_user_limits', { organization_id: A })
       const used = (id: string) =>

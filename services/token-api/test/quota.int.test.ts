@@ -130,6 +130,42 @@ describe('writing', () => {
     expect((await write(token, { limit: 60 })).body.limit).toBe(60)
   })
 
+  test("the users' default and a user's own ladder are set and dropped; an old version changes nothing", async () => {
+    const token = await addKey(bench.db, ['quota:write', 'quota:read'])
+    const path = `/v1/organizations/${organization}/users`
+    const put = (json: object, who = 'default') =>
+      call<object>(bench.api.url, `${path}/${who}/quota`, { method: 'PUT', token, json })
+    const policy = { steps: [{ at_percent: 80, state: 'warned' }], downgrade_to: {} }
+    expect(await put({ limit: 5, policy, version: 0 })).toMatchObject({
+      status: 200,
+      body: { limit: 5, policy, version: 1 },
+    })
+    expect(await put({ limit: 6, version: 0 })).toMatchObject({
+      status: 409,
+      body: { type: 'https://tollgate.dev/problems/conflict', reason: 'version', version: 1 },
+    })
+    // Without a version whoever is last wins; without a ladder it stays; what is as it was is no change.
+    expect((await put({ limit: 6 })).body).toMatchObject({ limit: 6, policy, version: 2 })
+    expect((await put({ limit: 6, policy, version: 2 })).body).toMatchObject({ policy, version: 2 })
+    expect((await put({ limit: 6, policy: null, version: 2 })).body).toMatchObject({
+      limit: 6,
+      policy: null,
+      version: 3,
+    })
+    expect((await put({ limit: 6, version: -1 })).status).toBe(400)
+    const user = await addUser(bench.db, organization)
+    const own = async () => {
+      const sql = 'select policy from tollgate.user_quotas where user_id = $1'
+      return (await bench.db.query(sql, [user])).rows[0].policy
+    }
+    await put({ limit: 5, policy }, user)
+    await put({ limit: 7 }, user)
+    expect(await own()).toEqual(policy)
+    await put({ limit: 7, policy: null }, user)
+    expect(await own()).toBeNull()
+    expect((await put({ limit: 5, version: 1 }, user)).status).toBe(400)
+  })
+
   test('a limit of chat sessions stands in no policy of a user', async () => {
     const token = await addKey(bench.db, ['quota:write'])
     const policy = { steps: [], downgrade_to: {}, session_max_tokens: 5 }

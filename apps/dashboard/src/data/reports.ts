@@ -99,7 +99,7 @@ export interface QuotaRow {
   policy_version: string
   /** What somebody ordered by hand; `until` null: until it is taken back. */
   manual_act: { act: 'revoke' | 'downgrade' | 'exempt' | 'restore'; until: string | null } | null
-  /** What holds for each user without an own limit; null: nothing. */
+  /** What holds for each user without an own limit; null to whoever may not see the whole organization. */
   user_default: UserDefault | null
   fresh_at: string | null
   as_of: string
@@ -109,6 +109,8 @@ export interface QuotaRow {
 export interface UserDefault {
   limit_tokens: string | null
   policy: QuotaPolicy | null
+  /** Of limit and ladder, as a change takes it back; '0': never set. */
+  version: string
 }
 
 /** One change of an enforcement state, or one order by hand, with what it was decided from. */

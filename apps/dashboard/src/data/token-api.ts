@@ -11,10 +11,16 @@ export interface TokenApi {
   setUserLimit(organizationId: string, userId: string, limit: number | null): Promise<void>
   /** Drops a user's own limit: the default for users holds again. */
   dropUserLimit(organizationId: string, userId: string): Promise<void>
-  /** Sets what holds for each user without an own limit: null LLM tokens is none; without a ladder it stays as it is. */
-  setUserDefault(organizationId: string, limit: number | null, policy?: QuotaPolicy): Promise<void>
+  /** Sets what holds for each user without an own limit; refused where it is no longer the default of this version. */
+  setUserDefault(organizationId: string, version: number, change: UserDefaultChange): Promise<void>
   /** Adds LLM tokens to the limit. Its idempotency key makes a repeat harmless. */
   grant(organizationId: string, grant: GrantOrder): Promise<void>
+}
+
+/** `limit: null` is none. Without a ladder it stays as it is; `policy: null` leaves the default one. */
+export interface UserDefaultChange {
+  readonly limit: number | null
+  readonly policy?: QuotaPolicy | null
 }
 
 /** A grant as it is ordered; without `expires_at` it never expires. */
@@ -62,8 +68,8 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
       send('PUT', `${organizationId}/quota`, { policy, policy_version }),
     setUserLimit: (organizationId, userId, limit) => send('PUT', `${organizationId}/users/${userId}/quota`, { limit }),
     dropUserLimit: (organizationId, userId) => send('DELETE', `${organizationId}/users/${userId}/quota`),
-    setUserDefault: (organizationId, limit, policy) =>
-      send('PUT', `${organizationId}/users/default/quota`, { limit, ...(policy === undefined ? {} : { policy }) }),
+    setUserDefault: (organizationId, version, change) =>
+      send('PUT', `${organizationId}/users/default/quota`, { ...change, version }),
     grant: (organizationId, grant) => send('POST', `${organizationId}/grants`, grant),
   }
 }

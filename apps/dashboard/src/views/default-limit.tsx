@@ -19,20 +19,23 @@ const tellLimit = (limit: string | number | null): string =>
 /** What holds for each user without an own limit: so many LLM tokens, and the ladder that they are measured against. */
 export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
   const { organization_id, name, user_default } = position
-  const [edited, setEdited] = useState<'limit' | 'ladder'>()
+  // The version that a form was opened with: what somebody else sets meanwhile is not overwritten unseen.
+  const [edited, setEdited] = useState<{ readonly part: 'limit' | 'ladder'; readonly version: number }>()
   const act = useAct(() => {
     setEdited(undefined)
     onDone()
   })
-  const toggle = (part: 'limit' | 'ladder'): void => setEdited(edited === part ? undefined : part)
+  const version = Number(user_default?.version ?? 0)
+  const toggle = (part: 'limit' | 'ladder'): void => setEdited(edited?.part === part ? undefined : { part, version })
   const limit = user_default?.limit_tokens ?? null
+  const amount = limit === null ? null : Number(limit)
   const policy = user_default?.policy ?? DEFAULT_POLICY
   const onLimit = (event: SubmitEvent): void => {
     event.preventDefault()
     const next = readCount(new FormData(event.currentTarget as HTMLFormElement).get('default-limit'))
     act.run(
       `Give each user of ${name} without an own limit ${tellLimit(next)}?`,
-      () => api.setUserDefault(organization_id, next),
+      () => api.setUserDefault(organization_id, edited?.version ?? version, { limit: next }),
       `The default for users is ${tellLimit(next)} now.`,
     )
   }
@@ -40,15 +43,31 @@ export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
     <section aria-label="Default for users">
       <p>
         Users without an own limit: {tellLimit(limit)}.{' '}
-        <button type="button" class="link" aria-expanded={edited === 'limit'} onClick={() => toggle('limit')}>
+        <button type="button" class="link" aria-expanded={edited?.part === 'limit'} onClick={() => toggle('limit')}>
           Change the default
         </button>{' '}
-        <button type="button" class="link" aria-expanded={edited === 'ladder'} onClick={() => toggle('ladder')}>
+        <button type="button" class="link" aria-expanded={edited?.part === 'ladder'} onClick={() => toggle('ladder')}>
           Change its ladder
         </button>
       </p>
-      {user_default?.policy && edited !== 'ladder' && <Ladder policy={user_default.policy} />}
-      {edited === 'limit' && (
+      {user_default?.policy && edited?.part !== 'ladder' && (
+        <>
+          <Ladder policy={user_default.policy} />
+          <button
+            type="button"
+            onClick={() =>
+              act.run(
+                `Let the default ladder hold for the users of ${name} without an own one again?`,
+                () => api.setUserDefault(organization_id, version, { limit: amount, policy: null }),
+                'The default ladder holds for users now.',
+              )
+            }
+          >
+            Back to the default ladder
+          </button>
+        </>
+      )}
+      {edited?.part === 'limit' && (
         <form class="inline" onSubmit={onLimit}>
           <input
             name="default-limit"
@@ -62,12 +81,12 @@ export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
           <button type="submit">Set the default</button>
         </form>
       )}
-      {edited === 'ladder' && (
+      {edited?.part === 'ladder' && (
         <PolicyForm
           {...{ policy, act }}
           question={`Put this ladder into force for the users of ${name} without an own one?`}
           hasSessions={false}
-          save={(next) => api.setUserDefault(organization_id, limit === null ? null : Number(limit), next)}
+          save={(next) => api.setUserDefault(organization_id, edited.version, { limit: amount, policy: next })}
           onCancel={() => setEdited(undefined)}
         />
       )}

@@ -141,6 +141,7 @@ export function describeChanges(open: () => Dashboard): void {
       .getByRole('row', { name: /Bruno Keller/ })
       .getByText('900,000,000 (default)')
       .waitFor(PATIENT)
+    await users.getByText('Users without an own limit: 900,000,000').waitFor(PATIENT)
     await users.getByRole('button', { name: 'Change its ladder' }).click()
     const step = users.getByRole('group', { name: 'Step', exact: true }).last()
     await step.locator('select[name=mode]').selectOption('soft')
@@ -154,8 +155,11 @@ export function describeChanges(open: () => Dashboard): void {
     )
     const last = { at_percent: 120, state: 'revoked', mode: 'soft' }
     expect(held.rows).toEqual([{ max_tokens: '900000000', last }])
+    await users.getByRole('button', { name: 'Back to the default ladder' }).click()
+    await confirmChange(page)
+    await users.getByText('only recorded and notified').waitFor({ ...PATIENT, state: 'detached' })
     await users.getByRole('button', { name: 'Change the limit of Ada Meyer' }).click()
-    await users.getByRole('button', { name: 'Back to the default' }).click()
+    await users.getByRole('button', { name: 'Back to the default', exact: true }).click()
     await confirmChange(page)
     await users
       .getByRole('row', { name: /Ada Meyer/ })

@@ -4,8 +4,8 @@
 --   policy: the ladder as it is configured (null: the default one), for whoever may read the whole organization alone;
 --   policy_version: of the own limit and ladder, as set_quota takes it back; '0': none;
 --   manual_act: { act, until (null: until it is taken back) }, null: none, to the same;
---   user_default: { limit_tokens (text; null: none), policy (null: the default ladder) }, what holds for each user without an
---   own limit, null: nothing was set, to the same;
+--   user_default: { limit_tokens (text; null: none), policy (null: the default ladder), version (text, as set_user_default takes
+--   it back; '0': never set) }, what holds for each user without an own limit, to the same;
 --   fresh_at: when the newest usage was counted.
 -- Security definer: limits and states are no rows that a tenant may read; members see their own organization's, super_admin
 --   every one's, and nobody anything that GET /v1/organizations/{id}/quota would not show.
@@ -24,8 +24,9 @@ as $$
     case when tollgate.may_read_organization(p.organization_id) then p.policy end, p.policy_version,
     case when tollgate.may_read_organization(p.organization_id) and p.manual_act is not null
       then jsonb_build_object('act', p.manual_act -> 'act', 'until', p.manual_act -> 'until') end,
-    case when tollgate.may_read_organization(p.organization_id) and f.is_limiting
-      then jsonb_build_object('limit_tokens', f.max_tokens::text, 'policy', f.policy) end, p.counted_at, p.as_of
+    case when tollgate.may_read_organization(p.organization_id)
+      then jsonb_build_object('limit_tokens', f.max_tokens::text, 'policy', f.policy, 'version', coalesce(f.version, 0)::text) end,
+    p.counted_at, p.as_of
   from public.load_quota_position((tollgate.unwrap(query) ->> 'organization_id')::uuid) p
   join tollgate.directory_organizations o on o.organization_id = p.organization_id
   left join tollgate.user_quota_defaults f on f.organization_id = p.organization_id

@@ -65,14 +65,18 @@ export const decisionReport = z.object({
   inputs: z.record(z.string(), z.unknown()),
 })
 
-/**
- * Body of `PUT /v1/organizations/{id}/users/{user}/quota` and of `…/users/default/quota`; `limit: null` leaves the
- * organization's limit alone.
- */
+/** Body of `PUT /v1/organizations/{id}/users/{user}/quota`; `limit: null` leaves the organization's limit alone. */
 export const userQuotaChange = z.strictObject({
   limit: z.number().int().nonnegative().max(MAX_LIMIT_TOKENS).nullable(),
-  // Optional: as it is; without any the default ladder. Chat sessions are limited by the organization's policy alone.
-  policy: quotaPolicy.omit({ session_max_tokens: true }).optional(),
+  // Optional: as it is. `null` drops it: that of the default for users holds, else the default ladder. Chat sessions are limited
+  // by the organization's policy alone.
+  policy: quotaPolicy.omit({ session_max_tokens: true }).nullable().optional(),
+})
+
+/** Body of `PUT /v1/organizations/{id}/users/default/quota`. */
+export const userDefaultChange = userQuotaChange.extend({
+  /** Version of the default that the change was made from (0: never set); refused where it is another by now. */
+  version: z.number().int().nonnegative().optional(),
 })
 
 /** Answer of `…/users/default/quota`: the limit of each user without an own one; `limit: null` is none, `policy: null` the default ladder. */

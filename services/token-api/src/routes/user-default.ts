@@ -1,4 +1,4 @@
-import { ProblemError, userDefault, userQuotaChange, uuid } from '@tollgate/shared/contracts'
+import { ProblemError, userDefault, userDefaultChange, uuid } from '@tollgate/shared/contracts'
 import { readPolicy } from '@tollgate/shared/quota'
 import type { RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
@@ -35,13 +35,18 @@ export function userDefaultQuota(app: App, { access, store, wakeEnforcer }: User
     summary: "Set the limit of each user who has no own one; the organization's own holds beside it",
     security: bearer,
     params,
-    body: userQuotaChange,
-    response: { 200: userDefault, ...problems(400, 401, 403, 404, 413, 415, 503) },
+    body: userDefaultChange,
+    response: { 200: userDefault, ...problems(400, 401, 403, 404, 409, 413, 415, 503) },
   }
   app.put(PATH, { schema: put }, async (request) => {
     const { id } = request.params
     const { actor } = await authorizeWrite(request.headers.authorization, id, access)
     const row = await store.setUserDefault({ organization_id: id, ...request.body, actor })
+    if (row?.refusal === 'version') {
+      throw new ProblemError('conflict', 'The default for users was changed meanwhile: look at it again.', {
+        extensions: { reason: 'version', version: Number(row.version) },
+      })
+    }
     await wakeEnforcer(id)
     return report(row)
   })
