@@ -1381,15 +1381,17 @@ create view tollgate.markups with (security_invoker = true) as
   where p.markup_percent is not null;
 
 -- When organizations were revoked. The last open time ends with its period where it lapses then, whether or not anybody
--- has decided by then, and has no end otherwise.
+-- has decided by then, and has no end otherwise. One that was put into force after its period was over is empty.
 create view tollgate.revocations with (security_invoker = true) as
-  select d.organization_id, tstzrange(d.decided_at, coalesce((
+  select d.organization_id, tstzrange(d.decided_at, case when o.over_at is not null then greatest(o.over_at, d.decided_at) end) as revoked
+  from tollgate.quota_decisions d
+  cross join lateral (
+    select coalesce((
       select min(coalesce(n.effective_at, n.decided_at)) from tollgate.quota_decisions n
       where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
         and n.user_id is null and n.kind = 'change'), (
-      select greatest(s.period_end, d.decided_at) from tollgate.enforcement_states s
-      where s.organization_id = d.organization_id and s.lapses))) as revoked
-  from tollgate.quota_decisions d
+      select s.period_end from tollgate.enforcement_states s
+      where s.organization_id = d.organization_id and s.lapses)) as over_at) o
   where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';
 
 -- schemas/30-views/period_start.sql

@@ -183,6 +183,13 @@ describe('a ledger entry', () => {
     await decide('revoked', '2026-11-20T11:45:00Z')
     await lapse(false)
     expect(await flags(within, gap, late)).toEqual([true, false, true])
+    // One that came into force a moment after its period was over takes nothing away, and spoils nothing.
+    await admin.query('truncate tollgate.quota_decisions')
+    await decide('revoked', '2026-11-20T11:00:00.005Z')
+    await lapse(true)
+    expect(await flags(within, gap)).toEqual([false, false])
+    await decide('active', '2026-11-20T11:45:00Z', '2026-11-20T11:00:00Z')
+    expect(await flags(within, gap)).toEqual([false, false])
     await admin.query('delete from tollgate.enforcement_states where organization_id = $1', [organization_id])
   })
 })
