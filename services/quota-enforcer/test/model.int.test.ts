@@ -20,14 +20,8 @@ let world: World
 const ENDPOINT = randomUUID()
 beforeAll(async () => {
   world = await openWorld()
-  const endpoint = {
-    id: ENDPOINT,
-    organization_id: null,
-    url: 'https://hooks.example.com/',
-    types: [],
-    sealed_secret: 'v1.test',
-  }
-  await world.rpcOf.api('create_webhook', { change: { ...endpoint, actor: 'test' } })
+  const change = { id: ENDPOINT, organization_id: null, url: 'https://hooks.example.com/', types: [], actor: 'test' }
+  await world.rpcOf.api('create_webhook', { change: { ...change, sealed_secret: 'v1.test' } })
 })
 afterAll(() => world.close())
 
@@ -64,6 +58,7 @@ const operation = fc.oneof(
     lasts: fc.option(some),
   }),
   fc.record({ kind: fc.constant('time' as const), passes: some }),
+  fc.record({ kind: fc.constant('away' as const), tokens: fc.integer({ min: 0, max: 2_000 }) }),
   fc.record({ kind: fc.constant('evaluate' as const), times: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ kind: fc.constant('crash' as const), when: fc.constantFrom('before' as const, 'after' as const) }),
 )
@@ -104,6 +99,22 @@ async function passTime({ traveller, reference }: Run, passes: number): Promise<
   await traveller.sweep()
 }
 
+/** Nobody is there until the month is over, and something is used before anybody decides in the next one. */
+async function stayAway(model: Run, tokens: number): Promise<void> {
+  const { traveller, reference } = model
+  await traveller.sweep()
+  const end = monthOf(reference.at, 1)
+  for (let next = nextInstant(reference); next <= end; next = nextInstant(reference)) moveTo(reference, next)
+  await use(model, tokens)
+  await traveller.sweep()
+}
+
+async function use({ traveller, reference, events }: Run, tokens: number): Promise<void> {
+  const event = await traveller.use(tokens)
+  events.push({ event, tokens, month: monthOf(reference.at), revision: 0 })
+  addTo(reference, monthOf(reference.at), tokens)
+}
+
 async function correct({ traveller, reference, events }: Run, which: number, total: number): Promise<void> {
   const original = events[which % Math.max(1, events.length)]
   if (original === undefined) return
@@ -125,13 +136,8 @@ async function correct({ traveller, reference, events }: Run, which: number, tot
   await traveller.evaluate()
 }
 
-async function grant(
-  { traveller, reference }: Run,
-  order: number,
-  amount: number,
-  priority: number,
-  lasts: number | null,
-) {
+async function grant({ traveller, reference }: Run, order: number, given: Extract<Operation, { kind: 'grant' }>) {
+  const { amount, priority, lasts } = given
   const expires = lasts === null ? Number.POSITIVE_INFINITY : reference.at + lasts
   const grant_order = {
     organization_id: traveller.id,
@@ -177,11 +183,10 @@ async function run(step: Operation, model: Run): Promise<void> {
   const { traveller, reference, events } = model
   const { id } = traveller
   switch (step.kind) {
-    case 'use': {
-      const event = await traveller.use(step.tokens)
-      events.push({ event, tokens: step.tokens, month: monthOf(reference.at), revision: 0 })
-      return void addTo(reference, monthOf(reference.at), step.tokens)
-    }
+    case 'use':
+      return use(model, step.tokens)
+    case 'away':
+      return stayAway(model, step.tokens)
     case 'redeliver': {
       const last = events.at(-1)
       if (last) await world.rpcOf.worker('ingest_usage', { batch: { events: [last.event] } })
@@ -202,7 +207,7 @@ async function run(step: Operation, model: Run): Promise<void> {
       reference.userLimit = undefined
       return void (await world.followDefault(id))
     case 'grant':
-      return grant(model, model.grants++, step.amount, step.priority, step.lasts)
+      return grant(model, model.grants++, step)
     case 'act':
       return order(model, step)
     case 'time':
