@@ -1235,6 +1235,8 @@ create table tollgate.user_quotas (
   evaluate_below_usd numeric(30, 12),
   changes bigint not null default 0,         -- counts usage beyond the outlook and manual acts
   seen_changes bigint,                       -- version + changes that the last decision was made from; null: none yet
+  is_settled boolean not null default true,  -- false: who was recording usage when the row came may not have seen it
+  waits_for text[],                          -- of those, who had not ended when it was last looked at; null: not yet
   is_due boolean not null generated always as (seen_changes is distinct from version + changes) stored,
   primary key (organization_id, user_id)
 );
@@ -1964,6 +1966,8 @@ declare
   made tollgate.quota_decisions;
   outlook tollgate.user_quotas;
   is_over boolean;
+  was_settled boolean;
+  again boolean; -- there is more than this was decided from
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -2033,9 +2037,17 @@ begin
       evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
       evaluate_below_usd = excluded.evaluate_below_usd, seen_changes = excluded.seen_changes
     returning u.* into outlook;
-    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked.
-    if tollgate.is_beyond_outlook(outlook) then
-      update tollgate.user_quotas u set changes = u.changes + 1
+    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked; where the row is new, once
+    -- those have ended who were recording and had not seen it. What has committed by then is summed below.
+    was_settled := outlook.is_settled;
+    if not was_settled then
+      outlook.waits_for := tollgate.still_recording(outlook.waits_for);
+      outlook.is_settled := outlook.waits_for = '{}';
+    end if;
+    again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);
+    if again or not was_settled then
+      update tollgate.user_quotas u
+      set changes = u.changes + again::integer, is_settled = outlook.is_settled, waits_for = outlook.waits_for
       where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
     end if;
   end if;
@@ -3339,19 +3351,6 @@ $$;
 grant execute on function tollgate.end_logins to tollgate_token_api, service_role;
 
 -- schemas/40-functions/enroll_users.sql
--- Purpose: who is recording usage at present, and may not have seen what has just been committed. Parameters: none.
--- Returns: transactions, as pg_locks names them: whoever holds a share of the periods (ingestion, imports, rerating) or of
---   the books (reconciling). Reads only, and waits for nobody.
-create function tollgate.recording_transactions() returns text[]
-language sql volatile security invoker set search_path = ''
-as $$
-  select coalesce(array_agg(l.virtualtransaction), '{}') from pg_catalog.pg_locks l
-  where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.mode = 'ShareLock'
-    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-    and l.classid::bigint << 32 | l.objid::bigint
-      in (hashtext('tollgate.periods')::bigint, hashtext('tollgate.books')::bigint)
-$$;
-
 -- Purpose: give users on whom an organization's default falls a row of their own, which is due: who has used something in the
 --   period, and where it is 0 every member. Parameters: for_organization, at (default: the database's present), max_rows (how many
 --   users are looked at). Returns: one row: done (all are enrolled), more (call again at once; false where not done: later,
@@ -3365,7 +3364,6 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   held tollgate.user_quota_defaults;
-  recording text[];
   first_day date;
   page uuid[];
 begin
@@ -3374,9 +3372,7 @@ begin
   more := false;
   if done then return next; return; end if;
   if held.waits_for is distinct from '{}' then
-    recording := tollgate.recording_transactions();
-    held.waits_for := array(
-      select r.id from unnest(recording) r (id) where held.waits_for is null or r.id = any (held.waits_for));
+    held.waits_for := tollgate.still_recording(held.waits_for);
     update tollgate.user_quota_defaults f set waits_for = held.waits_for where f.organization_id = for_organization;
     if held.waits_for <> '{}' then return next; return; end if;
   end if;
@@ -3418,7 +3414,6 @@ $$;
 
 revoke execute on function public.enroll_users from public, anon, authenticated;
 grant execute on function public.enroll_users to tollgate_quota_enforcer, service_role;
-grant execute on function tollgate.recording_transactions to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/ensure_usage_partitions.sql
 -- Purpose: create the ledger's monthly partitions ahead, from two months back to two months on, and those of months whose
@@ -5556,9 +5551,8 @@ grant execute on function public.order_enforcement to tollgate_token_api, servic
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
 -- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
--- Locks: where the user has no row in user_quotas, the periods against ingestion (see first_user_quota); the override row, then
---   the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
---   state holds beside it.
+-- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
+--   state holds beside it. A row of user_quotas that is new stays due as that of a first limit does.
 create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -5571,7 +5565,6 @@ begin
     organization_id uuid, user_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
-  perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
     tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state, coalesce(s.version, 0) as version
   into held
@@ -5612,8 +5605,8 @@ begin
       actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
   end if;
   -- The enforcer looks at whoever has a row that is due.
-  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, version, updated_by)
-  values (asked.organization_id, asked.user_id, false, 0, asked.actor)
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, is_settled, version, updated_by)
+  values (asked.organization_id, asked.user_id, false, false, 0, asked.actor)
   on conflict (organization_id, user_id) do update set changes = q.changes + 1;
   perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'user:' || asked.user_id,
     jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id),
@@ -7448,30 +7441,13 @@ revoke execute on function public.set_user_default, public.load_user_default fro
 grant execute on function public.set_user_default, public.load_user_default to tollgate_token_api, service_role;
 
 -- schemas/40-functions/set_user_quota.sql
--- Purpose: wait, before a user's first row in user_quotas is made, until whoever records usage and cannot have seen the row has
---   committed. Parameters: organization, member. Returns: nothing. Locks: the periods against ingestion, until the end of the
---   transaction; none where the user has a row. Fails (lock_not_available, to be tried again) where ingestion under way takes
---   longer: what comes after it waits too.
--- Invariant: usage is either committed before the row, and summed by its first decision, or finds the row and locks it.
-create function tollgate.first_user_quota(organization uuid, member uuid) returns void
-language plpgsql volatile security invoker set search_path = '' set lock_timeout = '500ms'
-as $$
-begin
-  if not exists (select from tollgate.user_quotas q where q.organization_id = organization and q.user_id = member) then
-    perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
-  end if;
-end
-$$;
-
-grant execute on function tollgate.first_user_quota to tollgate_token_api, service_role;
-
 -- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
 --   its users hold again.
 -- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is; null:
 --   that of the default holds), actor, follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
--- Locks: where it is the user's first, the periods against ingestion (see first_user_quota); the limit's row. Invariant: the
---   change makes the row due, so that the enforcer finds it by itself.
+-- Locks: the limit's row. Invariant: the change makes the row due, so that the enforcer finds it by itself. One that is new
+--   stays due until those have ended who were recording usage and had not seen it (apply_user_enforcement).
 create function public.set_user_quota(change jsonb) returns table (limit_tokens text, version text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -7483,9 +7459,8 @@ declare
   follows constant boolean := coalesce((asked ->> 'follow_default')::boolean, false);
 begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
-  perform tollgate.first_user_quota(organization, member);
-  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
-  values (organization, member, not follows, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, is_settled, max_tokens, policy, updated_by)
+  values (organization, member, not follows, false, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
     is_own = excluded.is_own, max_tokens = excluded.max_tokens,
     policy = case when asked ? 'policy' then excluded.policy when not follows then q.policy end, version = q.version + 1,
@@ -7773,6 +7748,25 @@ $$;
 
 revoke execute on function public.start_logins from public, anon, authenticated;
 grant execute on function public.start_logins to tollgate_token_api, service_role;
+
+-- schemas/40-functions/still_recording.sql
+-- Purpose: who is recording usage and may not have seen what was committed just before. Parameters: noted (who was so when this
+--   was asked for the first time; null: this is it). Returns: transactions, as pg_locks names them: of those noted (null: of
+--   all) whoever still holds a share of the periods (ingestion, imports, rerating) or of the books (reconciling).
+-- Reads only, and waits for nobody. Invariant: once it is empty, whoever was noted has ended, and whoever has begun since then
+--   sees what was committed.
+create function tollgate.still_recording(noted text[]) returns text[]
+language sql volatile security invoker set search_path = ''
+as $$
+  select coalesce(array_agg(l.virtualtransaction), '{}') from pg_catalog.pg_locks l
+  where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.mode = 'ShareLock'
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
+    and l.classid::bigint << 32 | l.objid::bigint
+      in (hashtext('tollgate.periods')::bigint, hashtext('tollgate.books')::bigint)
+    and (noted is null or l.virtualtransaction = any (noted))
+$$;
+
+grant execute on function tollgate.still_recording to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/supabase_session_is_gone.sql
 -- Purpose: whether a Supabase session was signed out (or has ended, or its user was deleted). Parameters: session (null:
@@ -9233,12 +9227,13 @@ select tollgate.open_table('tollgate.grant_spending',
   '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 -- Whoever records usage counts what has changed, the enforcer keeps the outlook; neither sets a limit or ladder.
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
-    "insert (organization_id, user_id, is_own, max_tokens, policy, version, updated_by)",
+    "insert (organization_id, user_id, is_own, is_settled, max_tokens, policy, version, updated_by)",
     "update (is_own, max_tokens, policy, version, updated_by, updated_at, changes)"],
   "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, version, updated_by)", "update (changes)"],
   "tollgate_quota_enforcer": ["select", "insert (organization_id, user_id, is_own, version, updated_by, from_date, to_date, '
     'evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)",
-    "update (from_date, to_date, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes, changes)"]}');
+    "update (from_date, to_date, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes, changes, '
+    'is_settled, waits_for)"]}');
 select tollgate.open_table('tollgate.user_quota_defaults', '{"tollgate_token_api": ["select", "insert", "update"],
   "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "update (is_enrolled, enrolled_upto, waits_for)"]}');
 select tollgate.open_table('tollgate.user_enforcement_overrides',

@@ -125,7 +125,7 @@ export const TOLLGATE_TABLES: Readonly<Record<string, Readonly<Record<Asker, Rea
  */
 export const SERVICE_WRITES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   'user_quotas tollgate_token_api': {
-    INSERT: ['organization_id', 'user_id', 'is_own', 'max_tokens', 'policy', 'version', 'updated_by'],
+    INSERT: ['organization_id', 'user_id', 'is_own', 'is_settled', 'max_tokens', 'policy', 'version', 'updated_by'],
     UPDATE: ['is_own', 'max_tokens', 'policy', 'version', 'updated_by', 'updated_at', 'changes'],
   },
   'user_quotas tollgate_usage_worker': {
@@ -134,7 +134,7 @@ export const SERVICE_WRITES: Readonly<Record<string, Readonly<Record<string, rea
   },
   'user_quotas tollgate_quota_enforcer': {
     INSERT: ['organization_id', 'user_id', 'is_own', 'version', 'updated_by', ...OUTLOOK],
-    UPDATE: [...OUTLOOK, 'changes'],
+    UPDATE: [...OUTLOOK, 'changes', 'is_settled', 'waits_for'],
   },
   'user_quota_defaults tollgate_token_api': { INSERT: ['*'], UPDATE: ['*'] },
   'user_quota_defaults tollgate_usage_worker': {},

@@ -139,6 +139,14 @@ test('a sweep reads nothing of a crowd that is idle, and finds each of them that
   expect(await dueUsers()).toHaveLength(500)
 })
 
+/** As an evaluation does with users: it would wait for the organization's total, which is being added to. */
+async function decideOnUsers(): Promise<void> {
+  for (const row of await world.rpcOf.enforcer('load_user_positions', { for_organization: id })) {
+    const decision = toUserDecision(row, judgePosition(row, expect.fail), 'sweep')
+    await world.rpcOf.enforcer('apply_user_enforcement', { decision })
+  }
+}
+
 describe('between two who each see half of it', () => {
   test('usage that is recorded while a lower limit takes hold is seen', async () => {
     await world.setUserLimit(id, id, 10_000)
@@ -164,23 +172,37 @@ describe('between two who each see half of it', () => {
     expect(await stateOf(id)).toBe('revoked')
   })
 
-  test("a user's first limit waits for usage that cannot have seen it", async () => {
-    await evaluate()
-    const worker = await world.admin.connect()
-    const limit = { organization_id: id, user_id: id, limit: 100, actor: 'test' }
-    try {
-      await worker.query('begin')
-      await worker.query('select * from public.ingest_usage($1)', [{ events: [usageEvent(id, 120)] }])
-      // Nobody waits for long: what is recorded after it would wait too.
-      await expect(world.rpcOf.api('set_user_quota', { change: limit })).rejects.toMatchObject({ code: 'conflict' })
-      await worker.query('commit')
-    } finally {
-      worker.release()
-    }
-    await world.rpcOf.api('set_user_quota', { change: limit })
-    await settle()
-    expect(await stateOf(id)).toBe('revoked')
-  })
+  test.each(['limit', 'order'])(
+    "a user's first %s is set at once, and usage that cannot have seen it is seen afterwards",
+    async (first) => {
+      await evaluate()
+      const of = { organization_id: id, user_id: id, actor: 'test' }
+      const worker = await world.admin.connect()
+      try {
+        await worker.query('begin')
+        await worker.query('select * from public.ingest_usage($1)', [{ events: [usageEvent(id, 120)] }])
+        if (first === 'order') {
+          const order = { ...of, action: 'restore' as const, reason: 'because' }
+          await world.rpcOf.api('order_user_enforcement', { enforcement_order: order })
+          await world.admin.query('update tollgate.user_quotas set is_own = true, max_tokens = 60 where user_id = $1', [
+            id,
+          ])
+        } else await world.rpcOf.api('set_user_quota', { change: { ...of, limit: 100 } })
+        for (let round = 0; round < 2; round++) {
+          await decideOnUsers()
+          expect([await stateOf(id), await dueUsers()]).toEqual(['active', [id]])
+        }
+        await worker.query('commit')
+      } finally {
+        worker.release(true)
+      }
+      await settle()
+      expect(await stateOf(id)).toBe('revoked')
+      // Whoever records from now on has seen it: nobody is waited for again.
+      await use(id, 1)
+      expect(await dueUsers()).toEqual([])
+    },
+  )
 
   test('two batches of a user whom a default has just met are seen together', async () => {
     await evaluate()

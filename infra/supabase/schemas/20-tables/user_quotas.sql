@@ -33,6 +33,8 @@ create table tollgate.user_quotas (
   evaluate_below_usd numeric(30, 12),
   changes bigint not null default 0,         -- counts usage beyond the outlook and manual acts
   seen_changes bigint,                       -- version + changes that the last decision was made from; null: none yet
+  is_settled boolean not null default true,  -- false: who was recording usage when the row came may not have seen it
+  waits_for text[],                          -- of those, who had not ended when it was last looked at; null: not yet
   is_due boolean not null generated always as (seen_changes is distinct from version + changes) stored,
   primary key (organization_id, user_id)
 );

@@ -17,6 +17,8 @@ declare
   made tollgate.quota_decisions;
   outlook tollgate.user_quotas;
   is_over boolean;
+  was_settled boolean;
+  again boolean; -- there is more than this was decided from
 begin
   select d.*, coalesce(d.at, now()) as decided_at into wanted from jsonb_to_record(tollgate.unwrap(decision)) as d (
     organization_id uuid, user_id uuid, expected_revision bigint, state text, reason text, actor text, period_start timestamptz,
@@ -86,9 +88,17 @@ begin
       evaluate_below = excluded.evaluate_below, evaluate_at_usd = excluded.evaluate_at_usd,
       evaluate_below_usd = excluded.evaluate_below_usd, seen_changes = excluded.seen_changes
     returning u.* into outlook;
-    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked.
-    if tollgate.is_beyond_outlook(outlook) then
-      update tollgate.user_quotas u set changes = u.changes + 1
+    -- Usage that was judged by the outlook before: it is committed by now, since the row is locked; where the row is new, once
+    -- those have ended who were recording and had not seen it. What has committed by then is summed below.
+    was_settled := outlook.is_settled;
+    if not was_settled then
+      outlook.waits_for := tollgate.still_recording(outlook.waits_for);
+      outlook.is_settled := outlook.waits_for = '{}';
+    end if;
+    again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);
+    if again or not was_settled then
+      update tollgate.user_quotas u
+      set changes = u.changes + again::integer, is_settled = outlook.is_settled, waits_for = outlook.waits_for
       where u.organization_id = wanted.organization_id and u.user_id = wanted.user_id;
     end if;
   end if;

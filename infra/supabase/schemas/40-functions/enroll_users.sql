@@ -1,16 +1,3 @@
--- Purpose: who is recording usage at present, and may not have seen what has just been committed. Parameters: none.
--- Returns: transactions, as pg_locks names them: whoever holds a share of the periods (ingestion, imports, rerating) or of
---   the books (reconciling). Reads only, and waits for nobody.
-create function tollgate.recording_transactions() returns text[]
-language sql volatile security invoker set search_path = ''
-as $$
-  select coalesce(array_agg(l.virtualtransaction), '{}') from pg_catalog.pg_locks l
-  where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.mode = 'ShareLock'
-    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
-    and l.classid::bigint << 32 | l.objid::bigint
-      in (hashtext('tollgate.periods')::bigint, hashtext('tollgate.books')::bigint)
-$$;
-
 -- Purpose: give users on whom an organization's default falls a row of their own, which is due: who has used something in the
 --   period, and where it is 0 every member. Parameters: for_organization, at (default: the database's present), max_rows (how many
 --   users are looked at). Returns: one row: done (all are enrolled), more (call again at once; false where not done: later,
@@ -24,7 +11,6 @@ language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
   held tollgate.user_quota_defaults;
-  recording text[];
   first_day date;
   page uuid[];
 begin
@@ -33,9 +19,7 @@ begin
   more := false;
   if done then return next; return; end if;
   if held.waits_for is distinct from '{}' then
-    recording := tollgate.recording_transactions();
-    held.waits_for := array(
-      select r.id from unnest(recording) r (id) where held.waits_for is null or r.id = any (held.waits_for));
+    held.waits_for := tollgate.still_recording(held.waits_for);
     update tollgate.user_quota_defaults f set waits_for = held.waits_for where f.organization_id = for_organization;
     if held.waits_for <> '{}' then return next; return; end if;
   end if;
@@ -77,4 +61,3 @@ $$;
 
 revoke execute on function public.enroll_users from public, anon, authenticated;
 grant execute on function public.enroll_users to tollgate_quota_enforcer, service_role;
-grant execute on function tollgate.recording_transactions to tollgate_quota_enforcer, service_role;

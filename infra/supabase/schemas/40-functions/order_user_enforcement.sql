@@ -1,9 +1,8 @@
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
 -- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
--- Locks: where the user has no row in user_quotas, the periods against ingestion (see first_user_quota); the override row, then
---   the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
---   state holds beside it.
+-- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
+--   state holds beside it. A row of user_quotas that is new stays due as that of a first limit does.
 create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -16,7 +15,6 @@ begin
     organization_id uuid, user_id uuid, action text, until timestamptz, reason text, actor text, at timestamptz,
     decision_id uuid);
   if tollgate.membership_fault(asked.organization_id, asked.user_id, true) is not null then return; end if;
-  perform tollgate.first_user_quota(asked.organization_id, asked.user_id);
   select i.period_end, m.used_tokens, m.cost_usd, case when q.is_own then q.max_tokens else f.max_tokens end as limit_tokens,
     tollgate.state_at(s.state, s.lapses, s.period_end, asked.ordered_at) as state, coalesce(s.version, 0) as version
   into held
@@ -57,8 +55,8 @@ begin
       actor = excluded.actor, reason = excluded.reason, decision_id = excluded.decision_id, created_at = excluded.created_at;
   end if;
   -- The enforcer looks at whoever has a row that is due.
-  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, version, updated_by)
-  values (asked.organization_id, asked.user_id, false, 0, asked.actor)
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, is_settled, version, updated_by)
+  values (asked.organization_id, asked.user_id, false, false, 0, asked.actor)
   on conflict (organization_id, user_id) do update set changes = q.changes + 1;
   perform tollgate.record_audit(asked.actor, 'enforcement.ordered', 'user:' || asked.user_id,
     jsonb_build_object('action', asked.action, 'until', until, 'reason', asked.reason, 'decision_id', decision_id),

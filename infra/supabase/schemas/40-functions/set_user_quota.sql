@@ -1,27 +1,10 @@
--- Purpose: wait, before a user's first row in user_quotas is made, until whoever records usage and cannot have seen the row has
---   committed. Parameters: organization, member. Returns: nothing. Locks: the periods against ingestion, until the end of the
---   transaction; none where the user has a row. Fails (lock_not_available, to be tried again) where ingestion under way takes
---   longer: what comes after it waits too.
--- Invariant: usage is either committed before the row, and summed by its first decision, or finds the row and locks it.
-create function tollgate.first_user_quota(organization uuid, member uuid) returns void
-language plpgsql volatile security invoker set search_path = '' set lock_timeout = '500ms'
-as $$
-begin
-  if not exists (select from tollgate.user_quotas q where q.organization_id = organization and q.user_id = member) then
-    perform pg_advisory_xact_lock(hashtext('tollgate.periods'));
-  end if;
-end
-$$;
-
-grant execute on function tollgate.first_user_quota to tollgate_token_api, service_role;
-
 -- Purpose: set the limit of one user of an organization, and its ladder if one is given; or let the organization's default for
 --   its users hold again.
 -- Parameters: change = { organization_id, user_id, limit (null: none of its own), policy (absent: as it is; null:
 --   that of the default holds), actor, follow_default? (true: limit and policy are dropped) }.
 -- Returns: no row where the user does not belong to the organization, else one: limit_tokens, version.
--- Locks: where it is the user's first, the periods against ingestion (see first_user_quota); the limit's row. Invariant: the
---   change makes the row due, so that the enforcer finds it by itself.
+-- Locks: the limit's row. Invariant: the change makes the row due, so that the enforcer finds it by itself. One that is new
+--   stays due until those have ended who were recording usage and had not seen it (apply_user_enforcement).
 create function public.set_user_quota(change jsonb) returns table (limit_tokens text, version text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -33,9 +16,8 @@ declare
   follows constant boolean := coalesce((asked ->> 'follow_default')::boolean, false);
 begin
   if tollgate.membership_fault(organization, member, true) is not null then return; end if;
-  perform tollgate.first_user_quota(organization, member);
-  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, max_tokens, policy, updated_by)
-  values (organization, member, not follows, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
+  insert into tollgate.user_quotas as q (organization_id, user_id, is_own, is_settled, max_tokens, policy, updated_by)
+  values (organization, member, not follows, false, (asked ->> 'limit')::bigint, nullif(asked -> 'policy', 'null'), asked ->> 'actor')
   on conflict (organization_id, user_id) do update set
     is_own = excluded.is_own, max_tokens = excluded.max_tokens,
     policy = case when asked ? 'policy' then excluded.policy when not follows then q.policy end, version = q.version + 1,
