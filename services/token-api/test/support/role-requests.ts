@@ -56,6 +56,7 @@ const sessionOf = async ({ db, organizationId, userId }: Target): Promise<string
   return rows[0].id
 }
 
+let nextLimit = 1_000_000
 const webhooksOf = ({ organizationId }: Target) => `/v1/organizations/${organizationId}/webhooks`
 const webhookOf = async (target: Target): Promise<string> => {
   const add = `insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
@@ -124,7 +125,8 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   }),
   'PUT /v1/organizations/{id}/users/default/quota': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/users/default/quota`,
-    json: { limit: 1_000_000 },
+    // What is set as it was is no act.
+    json: { limit: nextLimit++ },
   }),
   'GET /v1/organizations/{id}/grants': ({ organizationId }) => ({ path: `/v1/organizations/${organizationId}/grants` }),
   'POST /v1/organizations/{id}/grants': ({ organizationId }) => ({
