@@ -154,8 +154,8 @@ export const COUNTING: readonly Mutation[] = [
     edits: [
       {
         file: `${SQL}/apply_user_enforcement.sql`,
-        find: '    if tollgate.is_beyond_outlook(outlook) then',
-        replace: '    if false then',
+        find: '    again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);',
+        replace: '    again := not outlook.is_settled;',
       },
     ],
     test: {
