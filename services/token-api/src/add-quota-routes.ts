@@ -21,12 +21,13 @@ export interface QuotaRouteDependencies {
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
   readonly awaitForce: AwaitForce
+  readonly now: () => number
 }
 
 /** Adds limits, grants, manual acts and decisions. */
 export function addQuotaRoutes(
   app: App,
-  { store, wakeEnforcer, actOf, awaitForce }: QuotaRouteDependencies,
+  { store, wakeEnforcer, actOf, awaitForce, now }: QuotaRouteDependencies,
   { verifySupabase, authenticateKey }: Omit<QuotaAccess, 'findMember'>,
 ): void {
   const { findMember, loadPosition, setQuota } = store
@@ -38,7 +39,7 @@ export function addQuotaRoutes(
   userDefaultQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
-  postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
-  postUserEnforcement(app, { access, store, wakeEnforcer, actOf })
+  postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce, now })
+  postUserEnforcement(app, { access, store, wakeEnforcer, actOf, now })
   getDecisions(app, { access, store })
 }

@@ -120,6 +120,11 @@ describe('the routes', () => {
       ids.unshift(answer.body.decision_id)
     }
     expect((await post('enforcement', operator, { action: 'exempt', reason: 'without end' })).status).toBe(400)
+    const over = { action: 'revoke', reason: 'over already', until: new Date(Date.now() - 1_000).toISOString() }
+    for (const route of ['enforcement', `users/${user}/enforcement`]) {
+      const refused = { status: 400, body: { errors: [{ pointer: '#/until' }] } }
+      expect(await post(route, operator, over)).toMatchObject(refused)
+    }
     const reader = await admin()
     interface Page {
       decisions: { id: string; actor: string; inputs: object }[]

@@ -4,6 +4,7 @@ import { type CallerAccess, identifyCaller, requireReach } from '../access/ident
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
 import type { AwaitForce } from '../quota/await-force.ts'
+import { requireFuture } from '../quota/require-future.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -14,13 +15,17 @@ export interface PostEnforcement {
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
   readonly awaitForce: AwaitForce
+  readonly now: () => number
 }
 
 const ordered = z.object({ decision_id: z.string(), until: z.string().nullable(), in_force: z.boolean() })
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/enforcement`: revoke, downgrade, restore, exempt or clear by hand. */
-export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf, awaitForce }: PostEnforcement): void {
+export function postEnforcement(
+  app: App,
+  { access, store, wakeEnforcer, actOf, awaitForce, now }: PostEnforcement,
+): void {
   const schema = {
     summary: 'Revoke, downgrade, restore or exempt an organization by hand',
     description:
@@ -40,6 +45,7 @@ export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf, 
     if (requireReach(caller, SCOPE) !== 'all') {
       throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
     }
+    requireFuture(request.body.until, now())
     const order = await store.orderEnforcement({
       organization_id: id,
       ...request.body,
