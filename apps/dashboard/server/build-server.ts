@@ -25,6 +25,8 @@ export function buildServer(config: DashboardConfig, metrics: Metrics, stopping:
       supabaseUrl: config.SUPABASE_SAME_ORIGIN ? SUPABASE_PREFIX : config.SUPABASE_URL,
       publishableKey: config.SUPABASE_PUBLISHABLE_KEY,
       tokenApiUrl: config.TOKEN_API_URL,
+      // The way through this server is for requests alone: the page need not try, and the browser not complain.
+      realtime: !config.SUPABASE_SAME_ORIGIN,
     }
   })
   app.register(opsRoutes, { checks: {}, metrics, stopping })

@@ -1,6 +1,7 @@
 import { createClient } from '@supabase/supabase-js'
 import { render } from 'preact'
 import { App } from './app.tsx'
+import { RealtimeContext } from './data/use-live.ts'
 
 /** Where the page finds its servers; the server that serves the page says it (server/main.ts). */
 export interface PageConfig {
@@ -8,6 +9,8 @@ export interface PageConfig {
   readonly supabaseUrl: string
   readonly publishableKey: string
   readonly tokenApiUrl: string
+  /** Whether Supabase's Realtime can be reached. */
+  readonly realtime: boolean
 }
 
 const root = document.getElementById('app')
@@ -17,5 +20,10 @@ if (root) {
   const client = createClient(new URL(config.supabaseUrl, location.href).href, config.publishableKey, {
     auth: { detectSessionInUrl: false },
   })
-  render(<App client={client} tokenApiUrl={config.tokenApiUrl} />, root)
+  render(
+    <RealtimeContext.Provider value={config.realtime}>
+      <App client={client} tokenApiUrl={config.tokenApiUrl} />
+    </RealtimeContext.Provider>,
+    root,
+  )
 }

@@ -47,7 +47,17 @@ describe('figures', () => {
     const { tokens } = await dashboard.ledger(`user_id = '${user?.id}'`)
     await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
     await expect.poll(() => textOf(page.locator('[data-own=used]')), PATIENT).toBe(tokens)
-    for (const name of ['Limit', 'Grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
+    // The meter is the user's own: nothing of what the organization used or may use.
+    const [quota] = (
+      await dashboard.sql.query(
+        `select to_char(used_tokens, 'FM999,999,999,999') as used from tollgate.period_totals
+       where organization_id = $1 order by period_start desc limit 1`,
+        [dashboard.idOf('acme-research')],
+      )
+    ).rows
+    expect(await page.locator('main').textContent()).not.toContain(quota.used)
+    expect(await page.locator('.quota-line').textContent()).toContain('without a limit of your own')
+    for (const name of ['Quota', 'Limit', 'Grants', 'Limits of users', 'Policy', 'Enforcement', 'Webhook deliveries']) {
       expect(await page.getByRole('heading', { name, exact: true }).count()).toBe(0)
     }
     // What is not for the user's eyes, and an odd address, leads back, without a word of the database's.

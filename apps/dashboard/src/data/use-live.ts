@@ -1,6 +1,6 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
 import { createContext } from 'preact'
-import { useEffect, useState } from 'preact/hooks'
+import { useContext, useEffect, useState } from 'preact/hooks'
 
 /** How reports are kept fresh: `turn` changes when something was announced; without announcements they ask more often. */
 export interface Live {
@@ -11,6 +11,9 @@ export interface Live {
 /** How fresh the reports beneath are kept. */
 export const LiveContext = createContext<Live>({ turn: 0, isHeard: false })
 
+/** Whether Supabase's Realtime can be reached at all. */
+export const RealtimeContext = createContext(true)
+
 const FIRST_RETRY_MS = 60_000
 const LAST_RETRY_MS = 900_000
 
@@ -20,7 +23,9 @@ const LAST_RETRY_MS = 900_000
  */
 export function useLive(client: SupabaseClient, organizationId: string): Live {
   const [live, setLive] = useState<Live>({ turn: 0, isHeard: false })
+  const hasRealtime = useContext(RealtimeContext)
   useEffect(() => {
+    if (!hasRealtime) return
     let retryMs = FIRST_RETRY_MS
     let timer: ReturnType<typeof setTimeout> | undefined
     let leave = (): void => undefined
@@ -62,6 +67,6 @@ export function useLive(client: SupabaseClient, organizationId: string): Live {
       clearTimeout(timer)
       leave()
     }
-  }, [client, organizationId])
+  }, [client, organizationId, hasRealtime])
   return live
 }

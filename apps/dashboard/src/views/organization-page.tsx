@@ -11,7 +11,7 @@ import { EnforcementCard } from './enforcement-card.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { GrantsCard } from './grants-card.tsx'
 import { LimitsCard } from './limits-card.tsx'
-import { OwnLimitCard } from './own-limit-card.tsx'
+import { OwnQuotaCard } from './own-quota-card.tsx'
 import { PolicyCard } from './policy-card.tsx'
 import { QuotaCard } from './quota-card.tsx'
 import { SessionsCard } from './sessions-card.tsx'
@@ -71,12 +71,15 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
     <>
       {isWhole && <Views {...{ filters, change }} />}
       <PageTitle position={position} />
-      <QuotaCard position={position} now={Date.now()} />
+      {isWhole ? (
+        <QuotaCard position={position} now={Date.now()} />
+      ) : (
+        <OwnQuotaCard client={client} position={position} now={Date.now()} />
+      )}
       <FilterBar {...{ filters, change, names, span }} />
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />
-      {!isWhole && <OwnLimitCard client={client} position={position} />}
       {isWhole && (
         <>
           <EnforcementCard client={client} position={position} />
