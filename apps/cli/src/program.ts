@@ -5,8 +5,10 @@ import { addDemoCommand } from './commands/demo.ts'
 import { addEnforcementCommand } from './commands/enforcement.ts'
 import { addEraseUserCommand } from './commands/erase-user.ts'
 import { addExportCommand } from './commands/export.ts'
+import { addGrantsCommand } from './commands/grants.ts'
 import { addImportCommand } from './commands/import.ts'
 import { addKeysCommand } from './commands/keys.ts'
+import { addMarkupCommand } from './commands/markup.ts'
 import { addPeriodCommand } from './commands/period.ts'
 import { addPlansCommand } from './commands/plans.ts'
 import { addPricesCommand } from './commands/prices.ts'
@@ -36,6 +38,8 @@ export function createProgram(io: CommandIo): Command {
   addEnforcementCommand(program, io)
   addQuotaCommand(program, io)
   addPlansCommand(program, io)
+  addMarkupCommand(program, io)
+  addGrantsCommand(program, io)
   return program
 }
 

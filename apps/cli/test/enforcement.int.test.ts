@@ -120,6 +120,53 @@ test('a plan is set for all that have nothing of their own, with an entry in the
   }
 })
 
+test('a markup is set for an organization or its plan, holds for what is judged next, and is on record', async () => {
+  const id = await addOrganization('marked up')
+  const markup = (...args: string[]) => runCli(['markup', ...args, '--json'], { databaseUrl: database.databaseUrl })
+  const holding = async () =>
+    Number((await admin.query('select tollgate.markup_percent($1) as percent', [id])).rows[0].percent)
+  const set = await markup('set', '12.5', '--plan', 'basic', '--actor', 'ada')
+  expect(set.json()).toEqual({ scope: 'plan', target: 'basic', name: null, markup_percent: '12.5' })
+  expect(await holding()).toBe(12.5)
+  await markup('set', '20', '--organization', id)
+  expect(await holding()).toBe(20)
+  expect((await markup('list')).json()).toEqual([
+    { scope: 'plan', target: 'basic', name: null, markup_percent: '12.5' },
+    { scope: 'organization', target: id, name: 'marked up', markup_percent: '20' },
+  ])
+  expect((await markup('set', 'none', '--organization', id)).json()).toMatchObject({ markup_percent: null })
+  expect(await holding()).toBe(12.5)
+  for (const wrong of [
+    ['20'],
+    ['-101', '--plan', 'basic'],
+    ['x', '--plan', 'basic'],
+    ['1', '--plan', 'nobody has it'],
+  ]) {
+    expect((await markup('set', ...wrong)).code).toBe(2)
+  }
+  const trail = `select actor, target, details from tollgate.audit_log where action = 'markup.changed' order by id`
+  expect((await admin.query(trail)).rows).toEqual([
+    { actor: 'ada', target: 'plan:basic', details: { percent: 12.5 } },
+    { actor: 'operator', target: `organization:${id}`, details: { percent: 20 } },
+    { actor: 'operator', target: `organization:${id}`, details: { percent: null } },
+  ])
+})
+
+test('a grant is listed and voided once; what is none of the organization is refused', async () => {
+  const id = await addOrganization('granted')
+  const grants = (...args: string[]) => runCli(['grants', ...args, '--json'], { databaseUrl: database.databaseUrl })
+  const order = { organization_id: id, amount: 500, reason: 'sorry', idempotency_key: 'k', actor: 'ada' }
+  await admin.query('select public.create_grant($1)', [order])
+  const [given] = (await grants('list', id)).json() as { id: string; left_tokens: string }[]
+  expect(given).toMatchObject({ left_tokens: '500', voided_at: null })
+  const grant = given?.id ?? ''
+  for (const outcome of ['voided', 'repeated']) {
+    const voided = await grants('void', id, grant, '--reason', 'by mistake', '--actor', 'ada')
+    expect(voided.json()).toMatchObject({ outcome, spent_tokens: '0', voided_by: 'ada', void_reason: 'by mistake' })
+  }
+  expect((await grants('void', await addOrganization('stranger'), grant, '--reason', 'x')).code).toBe(2)
+})
+
 async function addOrganization(name: string): Promise<string> {
   const sql = `insert into public.organizations (name, domain, plan_type) values ($1, $1, 'basic') returning id`
   return (await admin.query(sql, [name])).rows[0].id

@@ -598,11 +598,15 @@ create table tollgate.grants (
   actor text not null,
   created_at timestamptz not null default now(),
   settled_until timestamptz not null, -- start of the first period whose spending is not settled
-  closed_at timestamptz,             -- spent or expired; null: still counts
-  unique (organization_id, idempotency_key)
+  closed_at timestamptz,             -- spent, expired or voided; null: still counts
+  voided_at timestamptz,             -- what was left was taken back; with who and why
+  voided_by text,
+  void_reason text,
+  unique (organization_id, idempotency_key),
+  check (voided_at is null or (closed_at is not null and voided_by is not null and void_reason is not null))
 );
 
--- What a grant gave to a period, fixed when the period is over or the grant has expired.
+-- What a grant gave to a period, fixed when the period is over, or the grant has expired or was voided.
 create table tollgate.grant_spending (
   grant_id uuid not null references tollgate.grants (id),
   period_start timestamptz not null,
@@ -3073,10 +3077,11 @@ $$;
 create function public.list_grants(for_organization uuid, at timestamptz default now())
 returns table (
   id uuid, amount_tokens text, left_tokens text, priority integer, expires_at timestamptz, reason text, actor text,
-  created_at timestamptz, closed_at timestamptz)
+  created_at timestamptz, closed_at timestamptz, voided_at timestamptz, voided_by text, void_reason text)
 language sql stable security invoker set search_path = ''
 as $$
-  select g.id, g.amount_tokens::text, (u.size - u.spent)::text, g.priority, g.expires_at, g.reason, g.actor, g.created_at, g.closed_at
+  select g.id, g.amount_tokens::text, (u.size - u.spent)::text, g.priority, g.expires_at, g.reason, g.actor,
+    g.created_at, g.closed_at, g.voided_at, g.voided_by, g.void_reason
   from tollgate.quota_inputs_at(at) i
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   join tollgate.grants g on g.organization_id = i.organization_id
@@ -4900,7 +4905,7 @@ as $$
     'periods', (select jsonb_agg(b.at order by b.at) from (
       select p.period_start as at from period p union select max(p.period_end) from period p) b),
     'grants', (select coalesce(jsonb_agg(jsonb_build_object('amount', l.amount::text, 'priority', g.priority,
-        'at', g.created_at, 'expires_at', g.expires_at) order by g.created_at, g.id), '[]')
+        'at', g.created_at, 'expires_at', g.expires_at, 'voided_at', g.voided_at) order by g.created_at, g.id), '[]')
       from tollgate.grants g
       cross join lateral (
         select g.amount_tokens - coalesce(sum(s.spent_tokens), 0) as amount from tollgate.grant_spending s
@@ -7218,6 +7223,64 @@ $$;
 revoke execute on function public.set_enforcement_control from public, anon, authenticated;
 grant execute on function public.set_enforcement_control to tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/set_markup.sql
+-- Purpose: set the markup on the cost of calls that are recorded from now on, of an organization or of a plan.
+-- Parameters: change = { organization_id | plan_type, percent (null: an organization as its plan, a plan none), actor }.
+-- Returns: no row for an organization or plan that is not known, else one as list_markups.
+-- Locks: the row of the organization's settings or of the plan. Invariant: what is recorded keeps its charge.
+create function public.set_markup(change jsonb)
+returns table (scope text, target text, name text, markup_percent text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked jsonb := tollgate.unwrap(change);
+  organization uuid := (asked ->> 'organization_id')::uuid;
+  plan text := asked ->> 'plan_type';
+  percent numeric := (asked ->> 'percent')::numeric;
+begin
+  if organization is not null then
+    if not exists (select from tollgate.directory_organizations o where o.organization_id = organization) then return; end if;
+    insert into tollgate.organization_settings as s (organization_id, markup_percent) values (organization, percent)
+    on conflict (organization_id) do update set markup_percent = excluded.markup_percent, updated_at = now();
+  else
+    if not exists (select from tollgate.plans p where p.plan_type = plan)
+      and not exists (select from tollgate.directory_organizations o where o.plan_type = plan) then return; end if;
+    insert into tollgate.plans as p (plan_type, markup_percent) values (plan, percent)
+    on conflict (plan_type) do update set markup_percent = excluded.markup_percent;
+  end if;
+  perform tollgate.record_audit(asked ->> 'actor', 'markup.changed', coalesce('organization:' || organization, 'plan:' || plan),
+    jsonb_build_object('percent', percent));
+  return query select l.* from public.list_markups() l
+    where (l.scope, l.target) = (case when organization is null then 'plan' else 'organization' end, coalesce(organization::text, plan));
+  if not found then
+    scope := case when organization is null then 'plan' else 'organization' end;
+    target := coalesce(organization::text, plan);
+    return next;
+  end if;
+end
+$$;
+
+-- Purpose: the markups that are set. Parameters: none. Returns: a row each, of plans and then of organizations: scope (plan |
+--   organization), target (the plan, or the organization's id), name (of the organization), markup_percent. Reads only.
+create function public.list_markups()
+returns table (scope text, target text, name text, markup_percent text)
+language sql stable security invoker set search_path = ''
+as $$
+  select m.scope, m.target, m.name, trim_scale(m.markup_percent)::text
+  from (
+    select 2 as rank, 'organization' as scope, s.organization_id::text as target, o.name, s.markup_percent
+    from tollgate.organization_settings s
+    left join tollgate.directory_organizations o on o.organization_id = s.organization_id
+    union all
+    select 1, 'plan', p.plan_type, null, p.markup_percent from tollgate.plans p) m
+  where m.markup_percent is not null
+  order by m.rank, m.name, m.target
+$$;
+
+revoke execute on function public.set_markup, public.list_markups from public, anon, authenticated;
+grant execute on function public.set_markup, public.list_markups to service_role;
+
 -- schemas/40-functions/set_plan.sql
 -- Purpose: set what holds for every organization of a plan that has nothing of its own: the monthly limit, the ladder, or both.
 -- Parameters: change = { plan_type, limit? (null: unlimited; absent: as it is), policy? (null: the default ladder; absent: as it
@@ -7922,6 +7985,63 @@ return case jsonb_typeof(argument) when 'string' then (argument #>> '{}')::jsonb
 grant execute on function tollgate.unwrap
   to authenticated, tollgate_token_api, tollgate_usage_worker, tollgate_quota_enforcer, service_role;
 
+-- schemas/40-functions/void_grant.sql
+-- Purpose: take back what a grant has left. What it gave stays given, in this period too.
+-- Parameters: grant_void = { organization_id, grant_id, reason, actor, at? (default: the database's present) }.
+-- Returns: no row for a grant that the organization does not have, else one: outcome (voided; repeated: it was voided before;
+--   over: it was spent or had expired, and stays as it is), and the grant with what it gave.
+-- Locks: as settle_grants. Invariant: a grant is voided once, and gives the period no more and no less than it had given by
+--   then in the spending order. The change wakes the enforcer by itself, because inputs_key no longer agrees.
+create function public.void_grant(grant_void jsonb)
+returns table (
+  outcome text, id uuid, amount_tokens text, spent_tokens text, priority integer, expires_at timestamptz, reason text,
+  actor text, created_at timestamptz, closed_at timestamptz, voided_at timestamptz, voided_by text, void_reason text)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  asked record;
+  given tollgate.grants;
+  spent bigint;
+begin
+  select v.*, coalesce(v.at, now()) as present into asked from jsonb_to_record(tollgate.unwrap(grant_void)) as v (
+    organization_id uuid, grant_id uuid, reason text, actor text, at timestamptz);
+  -- What is over by itself is settled first: it is no longer there to be voided.
+  perform public.settle_grants(asked.organization_id, asked.present);
+  select g.* into given from tollgate.grants g
+  where g.id = asked.grant_id and g.organization_id = asked.organization_id for update;
+  if not found then return; end if;
+  outcome := case when given.voided_at is not null then 'repeated' when given.closed_at is not null then 'over' else 'voided' end;
+  if outcome = 'voided' then
+    insert into tollgate.grant_spending (grant_id, period_start, spent_tokens)
+    select u.grant_id, i.period_start, u.spent
+    from tollgate.quota_inputs_at(asked.present) i
+    left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    cross join lateral tollgate.spread_usage(i.organization_id, i.period_start, i.period_end, i.base_limit_tokens,
+      coalesce(t.used_tokens, 0)) u
+    where i.organization_id = asked.organization_id and u.grant_id = given.id;
+    update tollgate.grants g set closed_at = asked.present, voided_at = asked.present, voided_by = asked.actor,
+      void_reason = asked.reason
+    where g.id = given.id returning g.* into given;
+  end if;
+  select coalesce(sum(s.spent_tokens), 0) into spent from tollgate.grant_spending s where s.grant_id = given.id;
+  if outcome = 'voided' then
+    perform tollgate.record_audit(asked.actor, 'grant.voided', 'organization:' || asked.organization_id, jsonb_build_object(
+      'grant_id', given.id, 'amount', given.amount_tokens, 'spent', spent, 'reason', asked.reason));
+    perform tollgate.notify(given.organization_id, 'quota.grant_voided', 'quota.grant_voided:' || given.id, jsonb_build_object(
+      'grant_id', given.id, 'amount_tokens', given.amount_tokens::text, 'spent_tokens', spent::text, 'reason', asked.reason,
+      'actor', asked.actor), asked.present);
+  end if;
+  id := given.id; amount_tokens := given.amount_tokens::text; spent_tokens := spent::text; priority := given.priority;
+  expires_at := given.expires_at; reason := given.reason; actor := given.actor; created_at := given.created_at;
+  closed_at := given.closed_at; voided_at := given.voided_at; voided_by := given.voided_by; void_reason := given.void_reason;
+  return next;
+end
+$$;
+
+revoke execute on function public.void_grant from public, anon, authenticated;
+grant execute on function public.void_grant to tollgate_token_api, service_role;
+
 -- schemas/40-functions/write_closing_figures.sql
 -- Purpose: add the sums of one partition's entries to the closing figures by day, session, period and model, and posting.
 -- Parameters: partition (name of the table). Returns: one row: entries, total_tokens, cost_usd of the partition.
@@ -8407,14 +8527,14 @@ grant execute on function public.report_decisions to authenticated;
 -- schemas/45-reports/report_grants.sql
 -- Purpose: the grants of an organization one by one, newest first, a page at a time, for its admin. Parameters: query =
 --   { organization_id, limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
--- Returns: a row a grant; state: open, spent or expired; left_tokens is what may still be spent ('0' of one that is over),
+-- Returns: a row a grant; state: open, spent, expired or voided; left_tokens is what may still be spent ('0' of one that is over),
 --   spent_tokens what it has given up to now, in all periods; actor_name null for whoever is no member that the caller sees.
 -- Security definer: grants are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
 --   else gets no row.
 create function public.report_grants(query jsonb)
 returns table (
   id uuid, amount_tokens text, left_tokens text, spent_tokens text, priority integer, expires_at timestamptz, reason text,
-  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, cursor text)
+  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, void_reason text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -8447,7 +8567,8 @@ begin
     )
     select c.id, c.amount_tokens::text, case when c.is_over then 0 else coalesce(c.rest, c.amount_tokens - c.given) end::text,
       c.given::text, c.priority, c.expires_at, c.reason, c.actor, v.user_name, c.created_at, c.closed_at,
-      case when c.given >= c.amount_tokens then 'spent' when c.is_over then 'expired' else 'open' end,
+      case when c.given >= c.amount_tokens then 'spent' when c.voided_at is not null then 'voided' when c.is_over then 'expired'
+        else 'open' end, c.void_reason,
       jsonb_build_array(c.created_at, c.id)::text
     from counted c
     left join tollgate.visible_members(organization) v on 'user:' || v.user_id = c.actor
@@ -9222,9 +9343,10 @@ select tollgate.open_table('tollgate.enforcement_overrides',
 select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],
   "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 select tollgate.open_table('tollgate.grants',
-  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "update"]}');
+  '{"tollgate_token_api": ["select", "insert", "update (settled_until, closed_at, voided_at, voided_by, void_reason)"],
+    "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.grant_spending',
-  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
 -- Whoever records usage counts what has changed, the enforcer keeps the outlook; neither sets a limit or ladder.
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
     "insert (organization_id, user_id, is_own, is_settled, max_tokens, policy, version, updated_by)",

@@ -194,6 +194,11 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
       expect(await shown()).toEqual(expected)
       await sql.query('select from public.settle_grants($1)', [A])
       expect(await shown()).toEqual(expected)
+      // What is left is taken back, and what it gave stays: the next one steps in for what is still to be covered.
+      const first = `select public.void_grant(jsonb_build_object('organization_id', $1::text, 'grant_id', id, 'reason', 'typo',
+        'actor', 'test')) from tollgate.grants where reason = 'first'`
+      await sql.query(first, [A])
+      expect(await shown()).toEqual({ ...expected, first: ['voided', '0', '0'] })
 
       const [top] = await report('superAdmin', 'report_grants', { organization_id: A, limit: 1 })
       expect(top).toMatchObject({ reason: 'lapsed', actor: `user:${ids.admin}`, actor_name: 'admin@example.com' })

@@ -219,6 +219,7 @@ export const SERVICE_FUNCTIONS: readonly string[] = [
   'list_grants',
   'list_logins',
   'list_old_seals',
+  'list_markups',
   'list_plans',
   'list_positions',
   'list_prices',
@@ -262,6 +263,7 @@ export const SERVICE_FUNCTIONS: readonly string[] = [
   'rotate_webhook',
   'seal_usage_partition',
   'set_enforcement_control',
+  'set_markup',
   'set_plan',
   'set_price',
   'set_quota',
@@ -273,5 +275,6 @@ export const SERVICE_FUNCTIONS: readonly string[] = [
   'take_session_events',
   'tollgate_ping',
   'touch_service_keys',
+  'void_grant',
   'webhook_backlog',
 ]

@@ -42,3 +42,18 @@ export async function expectCrossingsOnce(world: World, organizationId: string, 
   const crossings = decisions.rows.flatMap((row) => crossingOf(row) ?? [])
   expect(told.rows.map(crossingOf)).toEqual([...new Set(crossings)])
 }
+
+/** Versions and revisions only rise, decisions form a chain, and none says what the one before said. */
+export async function expectChain(world: World, id: string): Promise<void> {
+  const sql = `select from_state, to_state, version::bigint, reason, observed from tollgate.quota_decisions
+    where organization_id = $1 and user_id is null and kind = 'change' order by seq`
+  const { rows } = await world.admin.query(sql, [id])
+  let [state, version, said] = ['active', 0n, '']
+  for (const row of rows) {
+    expect(row.from_state).toBe(state)
+    expect(BigInt(row.version)).toBeGreaterThanOrEqual(version)
+    const says = JSON.stringify([row.to_state, row.reason, row.observed, row.version])
+    expect(says).not.toBe(said)
+    ;[state, version, said] = [row.to_state, BigInt(row.version), says]
+  }
+}

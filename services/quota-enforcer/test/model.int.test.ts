@@ -9,10 +9,11 @@ import {
   type Reference,
   stateOf,
   userStateOf,
+  voidGrant,
 } from '@tollgate/shared/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { expectCrossingsOnce } from './expect-crossings.ts'
+import { expectChain, expectCrossingsOnce } from './expect-crossings.ts'
 import { openTraveller, type Traveller } from './virtual-time.ts'
 import { evaluateOver, openWorld, type World } from './world.ts'
 
@@ -45,6 +46,7 @@ const operation = fc.oneof(
     priority: fc.integer({ min: 0, max: 2 }),
     lasts: fc.option(some),
   }),
+  fc.record({ kind: fc.constant('void' as const), which: fc.nat() }),
   fc.record({
     kind: fc.constant('act' as const),
     of: fc.constantFrom('organization' as const, 'user' as const),
@@ -156,6 +158,20 @@ async function grant({ traveller, reference }: Run, order: number, given: Extrac
   reference.grants.push({ amount, priority, order, expires, createdIn, spent: new Map(), closed: false })
 }
 
+/** Takes back what a grant has left, if it has not ended before; twice is as once. */
+async function voidOne({ traveller, reference }: Run, order: number): Promise<void> {
+  const sql = `select id from tollgate.grants where organization_id = $1 and idempotency_key = $2`
+  const { rows } = await world.admin.query(sql, [traveller.id, `grant-${order}`])
+  const grant = { organization_id: traveller.id, grant_id: rows[0]?.id ?? randomUUID() }
+  const grant_void = { ...grant, reason: 'model', actor: 'test', at: iso(reference.at) }
+  const again = async () => (await world.rpcOf.api('void_grant', { grant_void }))[0]?.outcome
+  const outcomes = [await again(), await again()]
+  const isOpen = reference.grants.some((grant) => grant.order === order && !grant.closed)
+  expect(outcomes[0] === 'voided').toBe(isOpen)
+  expect(outcomes[1]).toBe(isOpen ? 'repeated' : outcomes[0])
+  voidGrant(reference, order)
+}
+
 async function order({ traveller, reference }: Run, { act: action, of, lasts }: Extract<Operation, { kind: 'act' }>) {
   const ends = lasts ?? (action === 'exempt' ? days(3) : null)
   const until = ends === null ? undefined : iso(reference.at + ends)
@@ -208,6 +224,8 @@ async function run(step: Operation, model: Run): Promise<void> {
       return void (await world.followDefault(id))
     case 'grant':
       return grant(model, model.grants++, step)
+    case 'void':
+      return voidOne(model, step.which % Math.max(1, model.grants))
     case 'act':
       return order(model, step)
     case 'time':
@@ -216,21 +234,6 @@ async function run(step: Operation, model: Run): Promise<void> {
       return void (await Promise.all(Array.from({ length: step.times }, () => traveller.evaluate())))
     case 'crash':
       return void (await evaluateOver(crashing(traveller.rpc, step.when))(id, 'usage').catch(() => undefined))
-  }
-}
-
-/** Versions and revisions only rise, decisions form a chain, and none says what the one before said. */
-async function expectChain(id: string): Promise<void> {
-  const sql = `select from_state, to_state, version::bigint, reason, observed from tollgate.quota_decisions
-    where organization_id = $1 and user_id is null and kind = 'change' order by seq`
-  const { rows } = await world.admin.query(sql, [id])
-  let [state, version, said] = ['active', 0n, '']
-  for (const row of rows) {
-    expect(row.from_state).toBe(state)
-    expect(BigInt(row.version)).toBeGreaterThanOrEqual(version)
-    const says = JSON.stringify([row.to_state, row.reason, row.observed, row.version])
-    expect(says).not.toBe(said)
-    ;[state, version, said] = [row.to_state, BigInt(row.version), says]
   }
 }
 
@@ -262,7 +265,7 @@ async function expectAsReference(
   const sql = 'select state from tollgate.user_enforcement_states where organization_id = $1'
   const { rows } = await world.admin.query(sql, [traveller.id])
   expect(rows[0]?.state ?? 'active').toBe(userStateOf(reference))
-  await expectChain(traveller.id)
+  await expectChain(world, traveller.id)
   await expectCrossingsOnce(world, traveller.id, ENDPOINT)
 }
 

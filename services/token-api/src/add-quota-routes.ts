@@ -7,6 +7,7 @@ import { getDecisions } from './routes/get-decisions.ts'
 import { getGrants } from './routes/get-grants.ts'
 import { getQuota } from './routes/get-quota.ts'
 import { postEnforcement } from './routes/post-enforcement.ts'
+import { postGrantVoid } from './routes/post-grant-void.ts'
 import { postGrants } from './routes/post-grants.ts'
 import { postUserEnforcement } from './routes/post-user-enforcement.ts'
 import { putQuota } from './routes/put-quota.ts'
@@ -39,6 +40,7 @@ export function addQuotaRoutes(
   userDefaultQuota(app, { access, store, wakeEnforcer })
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
+  postGrantVoid(app, { access, store, wakeEnforcer })
   postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce, now })
   postUserEnforcement(app, { access, store, wakeEnforcer, actOf, now })
   getDecisions(app, { access, store })

@@ -47,6 +47,8 @@ export function bindStore(rpc: Rpc) {
       rpc('release_reservations', { batch: { releases } }),
     createGrant: async (order: RpcArgs<'create_grant'>['grant_order']) =>
       (await rpc('create_grant', { grant_order: order }))[0],
+    voidGrant: async (order: RpcArgs<'void_grant'>['grant_void']) =>
+      (await rpc('void_grant', { grant_void: order }))[0],
     listGrants: (organizationId: string) => rpc('list_grants', { for_organization: organizationId }),
     orderEnforcement: async (order: RpcArgs<'order_enforcement'>['enforcement_order']) =>
       (await rpc('order_enforcement', { enforcement_order: order }))[0],

@@ -109,6 +109,27 @@ describe('the routes', () => {
     expect(list.body).toMatchObject({ grants: [{ amount: 500, left: 500, closed_at: null }] })
     const quota = await call(bench.api.url, path('quota'), { token: operator })
     expect(quota.body).toMatchObject({ limit: 1_500, granted: 500 })
+
+    // Voided by the operator alone, once: what is left of it no longer adds to the limit, at once.
+    const { id } = (list.body as { grants: { id: string }[] }).grants[0] ?? { id: '' }
+    const voided = { voided_by: expect.stringMatching(/^key:/), void_reason: 'a mistake', left: null, spent: 0 }
+    for (let time = 0; time < 2; time++) {
+      const answer = await post(`grants/${id}/void`, operator, { reason: 'a mistake' })
+      expect(answer).toMatchObject({ status: 200, body: { id, ...voided } })
+    }
+    const after = await call(bench.api.url, path('quota'), { token: operator })
+    expect(after.body).toMatchObject({ limit: 1_000, granted: 0 })
+    const trail = `select count(*)::integer as n from tollgate.audit_log where action = 'grant.voided' and details ->> 'grant_id' = $1`
+    expect((await bench.db.query(trail, [id])).rows).toEqual([{ n: 1 }])
+    expect(await post(`grants/${randomUUID()}/void`, operator, { reason: 'x' })).toMatchObject({ status: 404 })
+    // One that is over by itself stays as it is.
+    const lapsed = await post('grants', operator, {
+      ...order,
+      idempotency_key: 'lapsed',
+      expires_at: '2025-12-31T00:00:00Z',
+    })
+    const over = await post(`grants/${(lapsed.body as { id: string }).id}/void`, operator, { reason: 'x' })
+    expect(over).toMatchObject({ status: 409, body: { reason: 'grant_is_over' } })
   })
 
   test('an order is a decision that an admin of the organization can read, page by page', async () => {

@@ -5,6 +5,8 @@ export interface PastGrant {
   readonly at: number
   /** Infinity: never. */
   readonly expires: number
+  /** When what was left of it was taken back; Infinity: never. */
+  readonly voided: number
 }
 
 /** A period in which grants are spent. */
@@ -21,7 +23,7 @@ export interface GrantBooks {
   add(grant: PastGrant): void
   /** What they add to the limit of the period that begins at `start`. */
   granted(start: number): bigint
-  /** Fixes what grants gave that have expired at `at`, or all of them when the period is over. */
+  /** Fixes what grants gave that have expired or were voided at `at`, or all of them when the period is over. */
   settle(period: GrantPeriod, at: number): void
 }
 
@@ -54,13 +56,16 @@ export function openGrantBooks(): GrantBooks {
       const isOver = at >= period.end
       const gave = spread(grants, period)
       for (const grant of grants) {
-        if (grant.closed || (grant.expires > at && !isOver)) continue
+        if (grant.closed || (endOf(grant) > at && !isOver)) continue
         grant.spent.set(period.start, gave.get(grant) ?? 0n)
-        grant.closed = grant.expires <= at || sum([...grant.spent.values()]) === grant.amount
+        grant.closed = endOf(grant) <= at || sum([...grant.spent.values()]) === grant.amount
       }
     },
   }
 }
+
+/** When a grant ends by time or by hand, whatever it has left. */
+export const endOf = ({ expires, voided }: Pick<PastGrant, 'expires' | 'voided'>): number => Math.min(expires, voided)
 
 function spread(grants: readonly Grant[], { start, end, used, limit }: GrantPeriod): Map<Grant, bigint> {
   const open = grants.filter((grant) => !grant.closed)

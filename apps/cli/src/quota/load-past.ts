@@ -28,7 +28,7 @@ const userRule = z.object({ limit: amount.nullable(), policy: quotaPolicy.nullab
 const shape = z.object({
   mode: z.enum(['enforce', 'observe']),
   periods: z.array(instant),
-  grants: z.array(z.object({ amount, priority: z.number(), at: instant, expires_at: orNever })),
+  grants: z.array(z.object({ amount, priority: z.number(), at: instant, expires_at: orNever, voided_at: orNever })),
   acts: z.array(
     z.object({
       user_id: z.string().nullable(),
@@ -49,7 +49,7 @@ export async function loadPast(rpc: Rpc, organizationId: string, from: number, t
   return {
     observe: past.mode === 'observe',
     periods: past.periods,
-    grants: past.grants.map(({ expires_at: expires, ...grant }) => ({ ...grant, expires })),
+    grants: past.grants.map(({ expires_at: expires, voided_at: voided, ...grant }) => ({ ...grant, expires, voided })),
     acts: Map.groupBy(past.acts, (act) => act.user_id),
     users: new Map(past.users.map(({ user_id, ...rule }) => [user_id, rule])),
     userDefault: past.user_default,

@@ -6,6 +6,7 @@ const JANUARY = Date.UTC(2026, 0, 1)
 const FEBRUARY = Date.UTC(2026, 1, 1)
 const END = Date.UTC(2026, 2, 1)
 const HOUR = 3_600_000
+const NEVER = Number.POSITIVE_INFINITY
 const use = (periodStart: number, hour: number, tokens: number, costUsd: string | null = null) => ({
   ...{ periodStart, time: periodStart + hour * HOUR, tokens: BigInt(tokens), costUsd },
 })
@@ -58,7 +59,7 @@ const act = (hour: number, action: 'revoke' | 'restore' | 'exempt' | 'clear', un
 })
 
 test('a grant lifts what its usage had brought, is spent before the limit where it expires first, and what is left goes on', () => {
-  const grants = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: JANUARY + 5 * HOUR }]
+  const grants = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: JANUARY + 5 * HOUR, voided: NEVER }]
   const history = [use(JANUARY, 1, 1_250), use(JANUARY, 6, 50), use(FEBRUARY, 1, 990)]
   const found = replayUsage(history, { ...rules, grants }, END)
   expect(found.map(({ at, state, limit_tokens }) => [at.slice(0, 13), state, limit_tokens])).toEqual([
@@ -67,9 +68,22 @@ test('a grant lifts what its usage had brought, is spent before the limit where 
     ['2026-02-01T00', 'active', '1000'], // all of it was spent in January, before the limit
     ['2026-02-01T01', 'warned', '1000'],
   ])
-  const kept = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: Number.POSITIVE_INFINITY }]
+  const kept = [{ amount: 1_000n, priority: 100, at: JANUARY + 3 * HOUR, expires: NEVER, voided: NEVER }]
   const later = replayUsage(history, { ...rules, grants: kept }, END)
   expect(later.at(-1)).toMatchObject({ state: 'warned', reason: 'max_tokens_50_percent', limit_tokens: '1700' })
+  // Voided at 5 o'clock: the 250 beyond the limit stay spent, the rest is gone at once.
+  const voided = replayUsage(
+    history,
+    { ...rules, grants: kept.map((grant) => ({ ...grant, voided: JANUARY + 5 * HOUR })) },
+    END,
+  )
+  expect(voided.map(({ at, state, limit_tokens }) => [at.slice(0, 13), state, limit_tokens])).toEqual([
+    ['2026-01-01T01', 'revoked', '1000'],
+    ['2026-01-01T03', 'warned', '2000'],
+    ['2026-01-01T05', 'downgraded', '1250'],
+    ['2026-02-01T00', 'active', '1000'],
+    ['2026-02-01T01', 'warned', '1000'],
+  ])
 })
 
 test('manual acts hold from when to when they were ordered, and observing takes nothing', () => {

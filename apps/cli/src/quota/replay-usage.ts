@@ -1,6 +1,6 @@
 import type { EnforcementState, QuotaPolicy, ReducedConfig } from '@tollgate/shared/contracts'
 import { decide, fromPicodollars, type ManualAct, type QuotaVerdict, toPicodollars } from '@tollgate/shared/quota'
-import { openGrantBooks, type PastGrant } from './grant-books.ts'
+import { endOf, openGrantBooks, type PastGrant } from './grant-books.ts'
 
 /** A ledger entry, as far as a quota looks at it; times are epoch ms. */
 export interface PastUsage {
@@ -115,7 +115,7 @@ export function replayUsage(usage: readonly PastUsage[], rules: Rules, until: nu
         if (verdict) verdict = { ...verdict, reached: {} }
       },
     })),
-    ...grants.map(({ expires: at }) => ({ at, rank: 1, run: () => books.settle(period, at) })),
+    ...grants.map(endOf).map((at) => ({ at, rank: 1, run: () => books.settle(period, at) })),
     ...grants.map((grant) => ({ at: grant.at, rank: 2, run: () => books.add(grant) })),
     ...acts.map(({ at, action, until: ends }) => ({
       ...{ at, rank: 3 },

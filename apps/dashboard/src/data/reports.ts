@@ -145,7 +145,8 @@ export interface GrantRow {
   actor: string
   actor_name: string | null
   created_at: string
-  state: 'open' | 'spent' | 'expired'
+  state: 'open' | 'spent' | 'expired' | 'voided'
+  void_reason: string | null
   cursor: string
 }
 

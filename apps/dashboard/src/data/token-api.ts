@@ -15,6 +15,8 @@ export interface TokenApi {
   setUserDefault(organizationId: string, version: number, change: UserDefaultChange): Promise<void>
   /** Adds LLM tokens to the limit. Its idempotency key makes a repeat harmless. */
   grant(organizationId: string, grant: GrantOrder): Promise<void>
+  /** Takes back what a grant has left. */
+  voidGrant(organizationId: string, grantId: string, reason: string): Promise<void>
 }
 
 /** `limit: null` is none. Without a ladder it stays as it is; `policy: null` leaves the default one. */
@@ -71,5 +73,7 @@ export function createTokenApi(url: string, client: SupabaseClient): TokenApi {
     setUserDefault: (organizationId, version, change) =>
       send('PUT', `${organizationId}/users/default/quota`, { ...change, version }),
     grant: (organizationId, grant) => send('POST', `${organizationId}/grants`, grant),
+    voidGrant: (organizationId, grantId, reason) =>
+      send('POST', `${organizationId}/grants/${grantId}/void`, { reason }),
   }
 }

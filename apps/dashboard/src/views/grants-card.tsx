@@ -1,4 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import { useState } from 'preact/hooks'
 import type { GrantRow, Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { usePages } from '../data/use-pages.ts'
@@ -8,6 +9,7 @@ import { useAct } from './act.tsx'
 import { ExportButtons } from './export-buttons.tsx'
 import { GrantForm } from './grant-form.tsx'
 import { Card, Failure, Loading, MoreButton, Scroll, StateBadge } from './states.tsx'
+import { VoidGrantForm } from './void-grant-form.tsx'
 
 interface GrantsCardProps {
   readonly client: SupabaseClient
@@ -17,7 +19,7 @@ interface GrantsCardProps {
   readonly onChanged: () => void
 }
 
-/** Every grant on top of the monthly limit, with what it has left; the platform's staff gives them. */
+/** Every grant on top of the monthly limit, with what it has left; the platform's staff gives and voids them. */
 export function GrantsCard({ client, api, self, position, onChanged }: GrantsCardProps) {
   const pages = usePages(client, 'report_grants', { organization_id: position.organization_id, limit: 20 })
   const { rows, error, refresh } = pages
@@ -25,6 +27,9 @@ export function GrantsCard({ client, api, self, position, onChanged }: GrantsCar
     refresh()
     onChanged()
   })
+  const isStaff = self.role === 'super_admin'
+  const [voidedId, setVoidedId] = useState<string>()
+  const voided = rows?.find(({ id, state }) => id === voidedId && state === 'open')
   return (
     <Card title="Grants">
       {error !== undefined && <Failure what="The grants" error={error} onRetry={refresh} />}
@@ -32,12 +37,20 @@ export function GrantsCard({ client, api, self, position, onChanged }: GrantsCar
       {rows?.length === 0 && <p class="empty">Nothing was granted yet.</p>}
       {rows !== undefined && rows.length > 0 && (
         <>
-          <GrantTable rows={rows} timeZone={position.time_zone} />
+          <GrantTable rows={rows} timeZone={position.time_zone} onVoid={isStaff ? setVoidedId : undefined} />
+          {voided !== undefined && (
+            <VoidGrantForm
+              key={voided.id}
+              {...{ api, position, act }}
+              grant={voided}
+              onEnd={() => setVoidedId(undefined)}
+            />
+          )}
           <MoreButton pages={pages} />
           <ExportButtons name="grants" lines={() => rows.map(toGrantLine)} count={rows.length} />
         </>
       )}
-      {self.role === 'super_admin' && <GrantForm {...{ api, position, act }} />}
+      {isStaff && <GrantForm {...{ api, position, act }} />}
       {act.view}
     </Card>
   )
@@ -46,7 +59,14 @@ export function GrantsCard({ client, api, self, position, onChanged }: GrantsCar
 const NUMBERS: ReadonlySet<string> = new Set(['LLM tokens', 'Left', 'Spent', 'Priority'])
 const HEADINGS = ['Given', 'State', 'LLM tokens', 'Left', 'Spent', 'Priority', 'Valid until', 'Reason', 'By'] as const
 
-const GrantTable = ({ rows, timeZone }: { readonly rows: readonly GrantRow[]; readonly timeZone: string }) => (
+interface GrantTableProps {
+  readonly rows: readonly GrantRow[]
+  readonly timeZone: string
+  /** Absent: whoever sees them may not void them. */
+  readonly onVoid: ((id: string) => void) | undefined
+}
+
+const GrantTable = ({ rows, timeZone, onVoid }: GrantTableProps) => (
   <Scroll label="Table of grants" isTall>
     <table data-table="grants">
       <thead>
@@ -56,13 +76,14 @@ const GrantTable = ({ rows, timeZone }: { readonly rows: readonly GrantRow[]; re
               {heading}
             </th>
           ))}
+          {onVoid && <td />}
         </tr>
       </thead>
       <tbody>
         {rows.map((row) => (
           <tr key={row.id} class={row.state === 'open' ? undefined : 'over'}>
             <th scope="row">{formatTime(row.created_at, timeZone)}</th>
-            <td>
+            <td title={row.void_reason ?? undefined}>
               <StateBadge state={row.state} />
             </td>
             <td class="number">{formatCount(row.amount_tokens)}</td>
@@ -72,6 +93,15 @@ const GrantTable = ({ rows, timeZone }: { readonly rows: readonly GrantRow[]; re
             <td>{row.expires_at === null ? 'it is spent' : formatTime(row.expires_at, timeZone)}</td>
             <td class="long">{row.reason}</td>
             <td title={row.actor}>{tellActor(row.actor, row.actor_name)}</td>
+            {onVoid && (
+              <td>
+                {row.state === 'open' && (
+                  <button type="button" aria-label={`Void the grant “${row.reason}”`} onClick={() => onVoid(row.id)}>
+                    Void
+                  </button>
+                )}
+              </td>
+            )}
           </tr>
         ))}
       </tbody>

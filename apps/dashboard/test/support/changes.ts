@@ -111,8 +111,22 @@ export function describeChanges(open: () => Dashboard): void {
     const row = grants.getByRole('row', { name: /a good cause/ })
     await row.waitFor(PATIENT)
     const cells = await row.locator('td').allTextContents()
-    expect(cells).toEqual(['open', '5,000', '5,000', '0', '7', periodEnd, 'a good cause', 'Petra Ostrom'])
+    const told = ['5,000', '0', '7', periodEnd, 'a good cause', 'Petra Ostrom']
+    expect(cells).toEqual(['open', '5,000', ...told, 'Void'])
     await page.locator('.quota-line').getByText('5,000 of them granted').waitFor(PATIENT)
+
+    // And takes it back, with a reason.
+    await grants.getByRole('button', { name: 'Void the grant “a good cause”' }).click()
+    await grants.getByLabel('Why “a good cause” is voided').fill('a mistake')
+    await grants.getByRole('button', { name: 'Void it' }).click()
+    await page.getByRole('dialog').getByText('now 5,000 LLM tokens').waitFor()
+    await confirmChange(page)
+    await row.getByText('voided').waitFor(PATIENT)
+    expect(await row.locator('td').allTextContents()).toEqual(['voided', '5,000', '–', ...told.slice(1), ''])
+    await page
+      .locator('.quota-line')
+      .getByText('granted')
+      .waitFor({ state: 'detached', ...PATIENT })
   })
 
   it("an admin gives a user an own limit, and what is typed survives the page's refreshes", async () => {

@@ -11,11 +11,15 @@ create table tollgate.grants (
   actor text not null,
   created_at timestamptz not null default now(),
   settled_until timestamptz not null, -- start of the first period whose spending is not settled
-  closed_at timestamptz,             -- spent or expired; null: still counts
-  unique (organization_id, idempotency_key)
+  closed_at timestamptz,             -- spent, expired or voided; null: still counts
+  voided_at timestamptz,             -- what was left was taken back; with who and why
+  voided_by text,
+  void_reason text,
+  unique (organization_id, idempotency_key),
+  check (voided_at is null or (closed_at is not null and voided_by is not null and void_reason is not null))
 );
 
--- What a grant gave to a period, fixed when the period is over or the grant has expired.
+-- What a grant gave to a period, fixed when the period is over, or the grant has expired or was voided.
 create table tollgate.grant_spending (
   grant_id uuid not null references tollgate.grants (id),
   period_start timestamptz not null,

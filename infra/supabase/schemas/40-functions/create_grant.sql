@@ -54,10 +54,11 @@ $$;
 create function public.list_grants(for_organization uuid, at timestamptz default now())
 returns table (
   id uuid, amount_tokens text, left_tokens text, priority integer, expires_at timestamptz, reason text, actor text,
-  created_at timestamptz, closed_at timestamptz)
+  created_at timestamptz, closed_at timestamptz, voided_at timestamptz, voided_by text, void_reason text)
 language sql stable security invoker set search_path = ''
 as $$
-  select g.id, g.amount_tokens::text, (u.size - u.spent)::text, g.priority, g.expires_at, g.reason, g.actor, g.created_at, g.closed_at
+  select g.id, g.amount_tokens::text, (u.size - u.spent)::text, g.priority, g.expires_at, g.reason, g.actor,
+    g.created_at, g.closed_at, g.voided_at, g.voided_by, g.void_reason
   from tollgate.quota_inputs_at(at) i
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   join tollgate.grants g on g.organization_id = i.organization_id

@@ -21,7 +21,7 @@ as $$
     'periods', (select jsonb_agg(b.at order by b.at) from (
       select p.period_start as at from period p union select max(p.period_end) from period p) b),
     'grants', (select coalesce(jsonb_agg(jsonb_build_object('amount', l.amount::text, 'priority', g.priority,
-        'at', g.created_at, 'expires_at', g.expires_at) order by g.created_at, g.id), '[]')
+        'at', g.created_at, 'expires_at', g.expires_at, 'voided_at', g.voided_at) order by g.created_at, g.id), '[]')
       from tollgate.grants g
       cross join lateral (
         select g.amount_tokens - coalesce(sum(s.spent_tokens), 0) as amount from tollgate.grant_spending s

@@ -12,9 +12,10 @@ select tollgate.open_table('tollgate.enforcement_overrides',
 select tollgate.open_table('tollgate.quota_decisions', '{"tollgate_token_api": ["select", "insert"],
   "tollgate_usage_worker": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
 select tollgate.open_table('tollgate.grants',
-  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "update"]}');
+  '{"tollgate_token_api": ["select", "insert", "update (settled_until, closed_at, voided_at, voided_by, void_reason)"],
+    "tollgate_quota_enforcer": ["select", "update"]}');
 select tollgate.open_table('tollgate.grant_spending',
-  '{"tollgate_token_api": ["select"], "tollgate_quota_enforcer": ["select", "insert"]}');
+  '{"tollgate_token_api": ["select", "insert"], "tollgate_quota_enforcer": ["select", "insert"]}');
 -- Whoever records usage counts what has changed, the enforcer keeps the outlook; neither sets a limit or ladder.
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
     "insert (organization_id, user_id, is_own, is_settled, max_tokens, policy, version, updated_by)",

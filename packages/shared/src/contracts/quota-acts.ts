@@ -19,7 +19,10 @@ export const grantOrder = z.strictObject({
   idempotency_key: boundedText(200),
 })
 
-/** A grant as the API shows it; `left` is null once it is spent or has expired. */
+/** Body of `POST /v1/organizations/{id}/grants/{grant}/void`. */
+export const grantVoid = z.strictObject({ reason })
+
+/** A grant as the API shows it; `left` is null once it is spent, has expired or was voided. */
 export const grantReport = z.object({
   id: z.string(),
   amount: z.number().int(),
@@ -30,7 +33,14 @@ export const grantReport = z.object({
   actor: z.string(),
   created_at: time,
   closed_at: time.nullable(),
+  // Null: it was not. Absent in the answer of an older release.
+  voided_at: time.nullable().optional(),
+  voided_by: z.string().nullable().optional(),
+  void_reason: z.string().nullable().optional(),
 })
+
+/** A voided grant with the LLM tokens that it had given by then. */
+export const voidedGrantReport = grantReport.extend({ spent: z.number().int() })
 
 /** Body of `POST /v1/organizations/{id}/enforcement`. `exempt` needs its end. */
 export const enforcementOrder = z

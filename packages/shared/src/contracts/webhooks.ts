@@ -8,6 +8,7 @@ export const WEBHOOK_TYPES = [
   'quota.revoked',
   'quota.restored',
   'quota.granted',
+  'quota.grant_voided',
   'period.ended',
 ] as const
 

@@ -73,6 +73,15 @@ export function moveTo(reference: Reference, to: number): void {
   if (reference.userAct && reference.userAct.until <= to) reference.userAct = null
 }
 
+/** Takes back what a grant has left; what it gave stays given. */
+export function voidGrant(reference: Reference, order: number): void {
+  const grant = reference.grants.find((one) => one.order === order && !one.closed)
+  if (grant === undefined) return
+  const month = monthOf(reference.at)
+  grant.spent.set(month, spread(reference, month).get(grant) ?? 0)
+  grant.closed = true
+}
+
 const left = (grant: Grant): number => grant.amount - [...grant.spent.values()].reduce((sum, spent) => sum + spent, 0)
 
 /** Who gives how much to a month, one bucket after the other. */

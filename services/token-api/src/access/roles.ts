@@ -133,6 +133,7 @@ export const ROLES: Readonly<Record<string, RouteRights>> = {
   },
   'GET /v1/organizations/{id}/grants': { ...members, credential: 'supabase', scope: 'quota:read' },
   'POST /v1/organizations/{id}/grants': { ...operators, scope: 'quota:write', audited: 'grant.created' },
+  'POST /v1/organizations/{id}/grants/{grant}/void': { ...operators, scope: 'quota:write', audited: 'grant.voided' },
   'POST /v1/organizations/{id}/enforcement': {
     ...operators,
     scope: 'enforcement:write',

@@ -14,5 +14,8 @@ export function reportGrant(row: RpcRow<'list_grants'>): z.input<typeof grantRep
     actor: row.actor,
     created_at: row.created_at,
     closed_at: row.closed_at,
+    voided_at: row.voided_at,
+    voided_by: row.voided_by,
+    void_reason: row.void_reason,
   }
 }

@@ -38,8 +38,10 @@ export function postGrants(app: App, { access, store, wakeEnforcer }: PostGrants
       })
     }
     await wakeEnforcer(id)
-    return reply.status(grant.created ? 201 : 200).send(reportGrant({ ...grant, left_tokens: null, closed_at: null }))
+    return reply.status(grant.created ? 201 : 200).send(reportGrant({ ...grant, ...OPEN }))
   })
 }
+
+const OPEN = { left_tokens: null, closed_at: null, voided_at: null, voided_by: null, void_reason: null }
 
 const json = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })

@@ -42,6 +42,12 @@ const holdOf = async ({ db, organizationId, userId }: Target): Promise<string> =
   return (await db.query(add, [randomUUID(), organizationId, userId])).rows[0].id
 }
 
+const grantOf = async ({ db, organizationId }: Target): Promise<string> => {
+  const add = `insert into tollgate.grants (organization_id, amount_tokens, reason, idempotency_key, actor, settled_until)
+    values ($1, 5, 'test', $2, 'test', date_trunc('month', now(), 'UTC')) returning id`
+  return (await db.query(add, [organizationId, randomUUID()])).rows[0].id
+}
+
 const decisionOf = async ({ db, organizationId }: Target): Promise<string> => {
   const add = `insert into tollgate.quota_decisions (organization_id, from_state, to_state, version, reason, actor, inputs)
     values ($1, 'active', 'warned', 0, 'test', 'test', '{}') returning id`
@@ -132,6 +138,10 @@ export const ROLE_REQUESTS: Readonly<Record<string, Example>> = {
   'POST /v1/organizations/{id}/grants': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/grants`,
     json: { amount: 5, reason: 'test', idempotency_key: randomUUID() },
+  }),
+  'POST /v1/organizations/{id}/grants/{grant}/void': async (target) => ({
+    path: `/v1/organizations/${target.organizationId}/grants/${await grantOf(target)}/void`,
+    json: { reason: 'test' },
   }),
   'POST /v1/organizations/{id}/enforcement': ({ organizationId }) => ({
     path: `/v1/organizations/${organizationId}/enforcement`,

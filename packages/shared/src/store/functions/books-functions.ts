@@ -45,6 +45,14 @@ interface StatementFigures {
 }
 
 /** An operator's price, US dollars per million LLM tokens as text. */
+/** A markup that is set. */
+interface MarkupRow {
+  scope: 'plan' | 'organization'
+  target: string // the plan, or the organization's id
+  name: string | null
+  markup_percent: string | null // null: it was taken away
+}
+
 interface PriceSetting {
   provider: string
   model: string
@@ -135,6 +143,18 @@ export type BooksFunctions = {
     args: { for_organization?: string | undefined }
     row: StatementFigures & { time_zone: string; closed_at: string; closed_by: string; lines: unknown }
   }
+  set_markup: {
+    args: {
+      change: {
+        organization_id?: string | undefined // or plan_type
+        plan_type?: string | undefined
+        percent: string | null // null: an organization as its plan, a plan none
+        actor: string
+      }
+    }
+    row: MarkupRow
+  }
+  list_markups: { args: Record<never, never>; row: MarkupRow }
   set_price: { args: { price: PriceSetting }; row: { id: string } }
   list_prices: { args: { search?: string | undefined }; row: PriceRow }
   list_usage_days: {

@@ -155,6 +155,14 @@ interface GrantRow {
   created_at: string
 }
 
+/** How a grant ended; all null: it still counts. */
+interface GrantEndRow {
+  closed_at: string | null
+  voided_at: string | null
+  voided_by: string | null
+  void_reason: string | null
+}
+
 /** What a plan says to organizations without a limit or ladder of their own. */
 interface PlanRow {
   plan_type: string
@@ -245,7 +253,11 @@ export type QuotaFunctions = {
   }
   list_grants: {
     args: { for_organization: string; at?: string }
-    row: GrantRow & { left_tokens: string | null; closed_at: string | null }
+    row: GrantRow & GrantEndRow & { left_tokens: string | null }
+  }
+  void_grant: {
+    args: { grant_void: { organization_id: string; grant_id: string; reason: string; actor: string; at?: string } }
+    row: GrantRow & GrantEndRow & { outcome: 'voided' | 'repeated' | 'over'; spent_tokens: string }
   }
   find_enforcement: {
     args: { for_organization: string }
