@@ -840,7 +840,11 @@ create table tollgate.quota_decisions (
   inputs jsonb not null
 );
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
-create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';
+-- For the view revocations, which is asked whenever usage is recorded: decisions on users, which are many, are passed over.
+create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id)
+  where to_state = 'revoked' and user_id is null and kind = 'change';
+create index quota_decisions_changes_idx on tollgate.quota_decisions (organization_id, decided_at, seq)
+  where user_id is null and kind = 'change';
 create index quota_decisions_organization_id_seq_idx on tollgate.quota_decisions (organization_id, seq desc);
 
 -- What somebody ordered by hand for an organization, while it holds. The latest order replaces the one before.
@@ -1393,9 +1397,10 @@ create view tollgate.revocations with (security_invoker = true) as
   from tollgate.quota_decisions d
   cross join lateral (
     select coalesce((
-      select min(coalesce(n.effective_at, n.decided_at)) from tollgate.quota_decisions n
+      select coalesce(n.effective_at, n.decided_at) from tollgate.quota_decisions n
       where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
-        and n.user_id is null and n.kind = 'change'), (
+        and n.user_id is null and n.kind = 'change'
+      order by n.decided_at, n.seq limit 1), (
       select s.period_end from tollgate.enforcement_states s
       where s.organization_id = d.organization_id and s.lapses)) as over_at) o
   where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';

@@ -87,6 +87,17 @@ test('under row level security a page of sessions and the tiles read an index, h
   expect(grown.filter(([, more]) => more > ALLOWANCE)).toEqual([])
 }, 60_000)
 
+test('recording reads no more after a year of decisions on an organization and its users', async () => {
+  const [before = 0] = await countPages(['ingest_usage'])
+  // Every month it is revoked and let in again, and so are a hundred of its users.
+  await admin.query(`insert into tollgate.quota_decisions (organization_id, user_id, decided_at, from_state, to_state, version, reason, actor, inputs)
+    select md5('o1')::uuid, case when u > 0 then md5('u' || u)::uuid end, now() - m * interval '1 month' - i * interval '1 day',
+      'x', (array['active', 'revoked'])[i + 1], 1, 'test', 'test', '{}'
+    from generate_series(1, 12) m cross join generate_series(0, 1) i cross join generate_series(0, 100) u`)
+  const [after = 0] = await countPages(['ingest_usage'])
+  expect(after - before).toBeLessThan(ALLOWANCE)
+}, 60_000)
+
 /** Pages that each call touches, as a connection does that has made it before; nothing of it stays. */
 async function countPages(asked: readonly (keyof typeof CALLS)[] = names, role = 'postgres'): Promise<number[]> {
   await admin.query('analyze')

@@ -66,7 +66,11 @@ create table tollgate.quota_decisions (
   inputs jsonb not null
 );
 create index quota_decisions_organization_id_decided_at_idx on tollgate.quota_decisions (organization_id, decided_at desc);
-create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id) where to_state = 'revoked';
+-- For the view revocations, which is asked whenever usage is recorded: decisions on users, which are many, are passed over.
+create index quota_decisions_revocations_idx on tollgate.quota_decisions (organization_id)
+  where to_state = 'revoked' and user_id is null and kind = 'change';
+create index quota_decisions_changes_idx on tollgate.quota_decisions (organization_id, decided_at, seq)
+  where user_id is null and kind = 'change';
 create index quota_decisions_organization_id_seq_idx on tollgate.quota_decisions (organization_id, seq desc);
 
 -- What somebody ordered by hand for an organization, while it holds. The latest order replaces the one before.

@@ -15,9 +15,10 @@ create view tollgate.revocations with (security_invoker = true) as
   from tollgate.quota_decisions d
   cross join lateral (
     select coalesce((
-      select min(coalesce(n.effective_at, n.decided_at)) from tollgate.quota_decisions n
+      select coalesce(n.effective_at, n.decided_at) from tollgate.quota_decisions n
       where n.organization_id = d.organization_id and n.decided_at > d.decided_at and n.to_state <> 'revoked'
-        and n.user_id is null and n.kind = 'change'), (
+        and n.user_id is null and n.kind = 'change'
+      order by n.decided_at, n.seq limit 1), (
       select s.period_end from tollgate.enforcement_states s
       where s.organization_id = d.organization_id and s.lapses)) as over_at) o
   where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change';
