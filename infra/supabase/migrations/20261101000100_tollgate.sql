@@ -5105,8 +5105,9 @@ begin
   with inserted as (
     -- Who falls under a default and was never looked at. Before the rows are locked: one that somebody else is inserting is waited
     -- for, and then locked and judged like any other.
-    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
-    select distinct u.organization_id, u.user_id, false, 0, 'usage'
+    -- While some may still be recording who have not seen the default: another day of the same user would pass unseen.
+    insert into tollgate.user_quotas (organization_id, user_id, is_own, is_settled, version, updated_by)
+    select distinct u.organization_id, u.user_id, false, f.waits_for is not distinct from '{}', 0, 'usage'
     from unnest(organizations, users) u (organization_id, user_id)
     join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
     where not exists (
@@ -9356,7 +9357,7 @@ select tollgate.open_table('tollgate.grant_spending',
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
     "insert (organization_id, user_id, is_own, is_settled, max_tokens, policy, version, updated_by)",
     "update (is_own, max_tokens, policy, version, updated_by, updated_at, changes)"],
-  "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, version, updated_by)", "update (changes)"],
+  "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, is_settled, version, updated_by)", "update (changes)"],
   "tollgate_quota_enforcer": ["select", "insert (organization_id, user_id, is_own, version, updated_by, from_date, to_date, '
     'evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)",
     "update (from_date, to_date, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes, changes, '

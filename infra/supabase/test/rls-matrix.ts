@@ -129,7 +129,7 @@ export const SERVICE_WRITES: Readonly<Record<string, Readonly<Record<string, rea
     UPDATE: ['is_own', 'max_tokens', 'policy', 'version', 'updated_by', 'updated_at', 'changes'],
   },
   'user_quotas tollgate_usage_worker': {
-    INSERT: ['organization_id', 'user_id', 'is_own', 'version', 'updated_by'],
+    INSERT: ['organization_id', 'user_id', 'is_own', 'is_settled', 'version', 'updated_by'],
     UPDATE: ['changes'],
   },
   'user_quotas tollgate_quota_enforcer': {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Rpc, type RpcArgs, StoreError } from '@tollgate/shared/store'
 import type { PoolClient } from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { evaluateOver, openWorld, usageEvent, type World } from './world.ts'
 
 // Many users at once: whoever falls under a default is found once, the due ones are looked at in turn, and nobody waits meanwhile.
@@ -85,6 +85,37 @@ test('usage that is being recorded without having seen the default is waited for
   expect(await enroll()).toEqual([{ done: false, more: false }])
   await before.query('commit')
   expect(await enroll()).toEqual([{ done: true, more: false }])
+  await settle()
+  expect(await stateOf(user)).toBe('revoked')
+})
+
+test('usage that was not measured by the default is seen, also of a user who got a row by usage that was', async () => {
+  const user = randomUUID()
+  const [first = '', second = ''] = [id, await world.createOrganization()].toSorted()
+  id = second
+  for (const organization of [first, second]) await world.evaluate(organization, 'sweep')
+  const [blocker, early] = [await world.admin.connect(), await world.admin.connect()]
+  workers.push(blocker, early)
+  await blocker.query('begin')
+  await blocker.query('select from tollgate.period_totals where organization_id = $1 for update', [first])
+  // Another day of the same month, and past the look for limits: it waits for the total of the organization before.
+  const [day, other] = [new Date(), new Date()]
+  other.setUTCDate(day.getUTCDate() > 1 ? day.getUTCDate() - 1 : 2)
+  const events = [eventOf(randomUUID(), 1, first), { ...eventOf(user, 60), time: other.toISOString() }]
+  const recording = early.query('select * from public.ingest_usage($1)', [{ events }])
+  await vi.waitFor(async () => {
+    const { rows } = await world.admin.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    expect(rows).toHaveLength(1)
+  })
+  await world.setUserDefault(id, 100)
+  const later = { ...eventOf(user, 60), session_id: 'later' }
+  await world.rpcOf.worker('ingest_usage', { batch: { events: [later] } })
+  await world.evaluate(id, 'sweep')
+  expect(await stateOf(user)).toBe('warned')
+  await blocker.query('commit')
+  await recording
   await settle()
   expect(await stateOf(user)).toBe('revoked')
 })

@@ -39,8 +39,9 @@ begin
   with inserted as (
     -- Who falls under a default and was never looked at. Before the rows are locked: one that somebody else is inserting is waited
     -- for, and then locked and judged like any other.
-    insert into tollgate.user_quotas (organization_id, user_id, is_own, version, updated_by)
-    select distinct u.organization_id, u.user_id, false, 0, 'usage'
+    -- While some may still be recording who have not seen the default: another day of the same user would pass unseen.
+    insert into tollgate.user_quotas (organization_id, user_id, is_own, is_settled, version, updated_by)
+    select distinct u.organization_id, u.user_id, false, f.waits_for is not distinct from '{}', 0, 'usage'
     from unnest(organizations, users) u (organization_id, user_id)
     join tollgate.user_quota_defaults f on f.organization_id = u.organization_id and f.is_limiting
     where not exists (

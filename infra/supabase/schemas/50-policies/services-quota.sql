@@ -20,7 +20,7 @@ select tollgate.open_table('tollgate.grant_spending',
 select tollgate.open_table('tollgate.user_quotas', '{"tollgate_token_api": ["select",
     "insert (organization_id, user_id, is_own, is_settled, max_tokens, policy, version, updated_by)",
     "update (is_own, max_tokens, policy, version, updated_by, updated_at, changes)"],
-  "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, version, updated_by)", "update (changes)"],
+  "tollgate_usage_worker": ["select", "insert (organization_id, user_id, is_own, is_settled, version, updated_by)", "update (changes)"],
   "tollgate_quota_enforcer": ["select", "insert (organization_id, user_id, is_own, version, updated_by, from_date, to_date, '
     'evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes)",
     "update (from_date, to_date, evaluate_at, evaluate_below, evaluate_at_usd, evaluate_below_usd, seen_changes, changes, '
