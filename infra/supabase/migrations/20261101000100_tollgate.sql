@@ -1121,7 +1121,8 @@ create table if not exists public.chat_sessions (
 -- Sessions are counted from the index alone, under a policy that asks whose they are.
 create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at)
   include (user_id);
-create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
+-- A user's pages are found without reading the others'.
+create index if not exists chat_sessions_user_id_started_at_idx on public.chat_sessions (user_id, started_at);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
 create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 
@@ -8733,8 +8734,11 @@ language sql stable security invoker set search_path = '' set jit = off
 as $$
   select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor
-  from tollgate.select_sessions(query) s
-  left join tollgate.visible_members((tollgate.unwrap(query) ->> 'organization_id')::uuid) v on v.user_id = s.user_id
+  from (select tollgate.unwrap(query) as query, (tollgate.unwrap(query) ->> 'organization_id')::uuid as organization_id) a
+  -- Whoever sees the own sessions alone asks for them, as in report_usage.
+  cross join lateral tollgate.select_sessions(case when tollgate.may_read_organization(a.organization_id) then a.query
+    else jsonb_build_object('user_id', auth.uid()) || a.query end) s
+  left join lateral tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
   order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
 $$;
 

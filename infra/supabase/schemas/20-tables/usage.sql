@@ -165,7 +165,8 @@ create table if not exists public.chat_sessions (
 -- Sessions are counted from the index alone, under a policy that asks whose they are.
 create index if not exists chat_sessions_organization_id_started_at_idx on public.chat_sessions (organization_id, started_at)
   include (user_id);
-create index if not exists chat_sessions_user_id_idx on public.chat_sessions (user_id);
+-- A user's pages are found without reading the others'.
+create index if not exists chat_sessions_user_id_started_at_idx on public.chat_sessions (user_id, started_at);
 -- For close_sessions. Activity changes neither column, so that it touches no index.
 create index if not exists chat_sessions_active_idx on public.chat_sessions (organization_id) where status = 'active';
 

@@ -47,8 +47,11 @@ language sql stable security invoker set search_path = '' set jit = off
 as $$
   select s.librechat_session_id, s.user_id, v.user_name, s.model_used, s.status, s.started_at, s.last_activity_at, s.ended_at,
     s.end_reason, s.message_count, s.tokens_used, s.cost_usd, s.unpriced_events, s.cursor
-  from tollgate.select_sessions(query) s
-  left join tollgate.visible_members((tollgate.unwrap(query) ->> 'organization_id')::uuid) v on v.user_id = s.user_id
+  from (select tollgate.unwrap(query) as query, (tollgate.unwrap(query) ->> 'organization_id')::uuid as organization_id) a
+  -- Whoever sees the own sessions alone asks for them, as in report_usage.
+  cross join lateral tollgate.select_sessions(case when tollgate.may_read_organization(a.organization_id) then a.query
+    else jsonb_build_object('user_id', auth.uid()) || a.query end) s
+  left join lateral tollgate.visible_members(a.organization_id) v on v.user_id = s.user_id
   order by s.started_at desc, s.user_id || ' ' || s.librechat_session_id desc
 $$;
 
