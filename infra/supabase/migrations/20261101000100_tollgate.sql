@@ -2730,8 +2730,8 @@ as $$
     select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
     from tollgate.quota_decisions d
     join public.chat_sessions s on s.organization_id = d.organization_id
-    where d.to_state = 'revoked' and d.decided_at > now() - interval '10 minutes' and s.status = 'active'
-      and s.last_activity_at <= d.decided_at
+    where d.to_state = 'revoked' and d.user_id is null and d.kind = 'change'
+      and d.decided_at > now() - interval '10 minutes' and s.status = 'active' and s.last_activity_at <= d.decided_at
   ), ended as materialized (
     -- Judged before the limit: a session that another login keeps open must not take the place of others.
     select s.organization_id, s.user_id, s.librechat_session_id, s.last_activity_at
