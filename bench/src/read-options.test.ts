@@ -33,6 +33,10 @@ describe('readOptions', () => {
     })
   })
 
+  test('puts the whole table into the README, or nothing', () => {
+    expect(readOptions(['--', '--readme', '--json'], scenarios)).toMatchObject({ names: scenarios, readme: true })
+  })
+
   test.each([
     [['four']],
     [['--seconds', '0']],
@@ -40,6 +44,8 @@ describe('readOptions', () => {
     [['--rounds', '1.5']],
     [['--rows', '0']],
     [['--fast']],
+    [['--readme', 'one']],
+    [['--readme', '--seconds', '1']],
   ])('refuses %j', (args) => {
     expect(() => readOptions(args, scenarios)).toThrow(BenchError)
   })

@@ -27,7 +27,7 @@ export function usage(scenarios: readonly string[]): string {
   return `Usage: bench [name…] [--json] [--readme] [--seconds N] [--rounds N] [--rows N]
   name       ${scenarios.join(', ')} (default: all)
   --json     print JSON instead of tables
-  --readme   put the table of ratios into the README
+  --readme   put the table of ratios into the README: of all scenarios, at their usual length
   --seconds  length of each measurement (3); of plain requests two thirds of it
   --rounds   measurements of each contender, taken in turn (3)
   --rows     rows in the ledger for ledger-size (10000000, which takes some minutes to fill)`
@@ -47,6 +47,9 @@ export function readOptions(args: readonly string[], scenarios: readonly string[
   const rows = Number(values.rows)
   if (!(Number.isInteger(rows) && rows >= 1 && rows <= MAX_ROWS)) {
     throw new BenchError(`--rows must be a whole number from 1 to ${MAX_ROWS}.`)
+  }
+  if (values.readme && args.some((arg) => !['--', '--readme', '--json'].includes(arg))) {
+    throw new BenchError('--readme takes the whole bench: no names, no --seconds, --rounds or --rows.')
   }
   const names = scenarios.filter((name) => positionals.length === 0 || positionals.includes(name))
   return { names, json: values.json, readme: values.readme, seconds, rounds, rows, help: values.help }

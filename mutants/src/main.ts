@@ -64,8 +64,9 @@ async function main(): Promise<boolean> {
     )
     console.error(`Sound without any fault (${Math.round((performance.now() - began) / 1_000)} s).`)
     const trials = await tryAll(copy, chosen)
-    if (chosen.length === MUTATIONS.length) await writeFile(resolve(ROOT, 'docs/mutants.md'), renderTable(trials))
-    console.log(renderTable(trials))
+    const page = renderTable(trials, new Date().toISOString().slice(0, 10))
+    if (chosen.length === MUTATIONS.length) await writeFile(resolve(ROOT, 'docs/mutants.md'), page)
+    console.log(page)
     return trials.every(({ caught }) => caught)
   } finally {
     await copy.remove()

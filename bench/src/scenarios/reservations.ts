@@ -1,3 +1,5 @@
+import type pg from 'pg'
+import { BenchError } from '../bench-error.ts'
 import { createSendRequests, startBareServer } from '../contenders/bare-server.ts'
 import { type Contender, type Run, rateOf } from '../contenders/contender.ts'
 import { runInTurn, shorter } from '../contenders/run-in-turn.ts'
@@ -24,10 +26,12 @@ export const reservations: Scenario = {
         makeRequests: async (count) =>
           Array.from({ length: count }, (_, index) => makeRequest(path, bench.ingestKey, from, index)),
       })
+    const hold = async (name: string, from: readonly Member[]) =>
+      auditHolds(await contend(name, bench.tokenApi, '/v1/reservations', 201, from), bench.db)
     const contenders: Contender[] = await Promise.all([
       contend('bare Fastify', bareServer.url, '/v1/events', 202, members),
-      contend('holds, 50 organizations', bench.tokenApi, '/v1/reservations', 201, members),
-      contend('holds, one organization', bench.tokenApi, '/v1/reservations', 201, members.slice(0, 4)),
+      hold('holds, 50 organizations', members),
+      hold('holds, one organization', members.slice(0, 4)),
     ])
     const runs = await runInTurn(contenders, shorter(turns))
     for (const contender of contenders) await contender.close()
@@ -43,6 +47,24 @@ export const reservations: Scenario = {
       notes: [`${IN_FLIGHT} in flight, each request a hold in Postgres; the bare route takes the same body`],
     }
   },
+}
+
+/** The same contender, whose every answer must be a row in Postgres. */
+function auditHolds(contender: Contender, db: pg.Pool): Contender {
+  const countHolds = async (): Promise<number> => {
+    const { rows } = await db.query<{ holds: number }>('select count(*)::int as holds from tollgate.reservations')
+    return rows[0]?.holds ?? 0
+  }
+  return {
+    ...contender,
+    run: async (count) => {
+      const before = await countHolds()
+      const run = await contender.run(count)
+      const made = (await countHolds()) - before
+      if (made !== run.count) throw new BenchError(`${contender.name}: ${run.count} were answered, ${made} are held`)
+      return run
+    },
+  }
 }
 
 function makeRequest(path: string, token: string, members: readonly Member[], index: number): Buffer {
