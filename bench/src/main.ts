@@ -7,6 +7,7 @@ import { runBench } from './run-bench.ts'
 import { SCENARIOS } from './scenarios/index.ts'
 import { reports } from './scenarios/reports.ts'
 import { openBenchStack } from './stack/open-bench-stack.ts'
+import { untilAborted } from './until-aborted.ts'
 import { writeRatios, writeResults } from './write-results.ts'
 
 const RESULTS = resolve(import.meta.dirname, '../results')
@@ -21,12 +22,13 @@ async function bench(): Promise<void> {
   const options = readOptions(process.argv.slice(2), names)
   if (options.help) return console.log(usage(names))
   const chosen = SCENARIOS.filter(({ name }) => options.names.includes(name))
-  const stack = await openBenchStack(abort.signal, log, { dashboard: chosen.includes(reports) })
-  const interrupted = new Promise<never>((_, reject) => {
-    abort.signal.addEventListener('abort', () => reject(new BenchError('Interrupted.')))
+  const opened = openBenchStack(abort.signal, log, { dashboard: chosen.includes(reports) })
+  const stack = await opened.catch((cause: unknown) => {
+    throw abort.signal.aborted ? new BenchError('Interrupted.', { cause }) : cause
   })
+  const interrupted = untilAborted(abort.signal).then(() => Promise.reject(new BenchError('Interrupted.')))
   try {
-    const result = await Promise.race([runBench(stack, chosen, options, log), interrupted])
+    const result = await Promise.race([interrupted, runBench(stack, chosen, options, log)])
     writeResults(RESULTS, result)
     if (options.readme) writeRatios(README, result)
     console.log(options.json ? JSON.stringify(result, null, 2) : renderMarkdown(result))

@@ -49,4 +49,8 @@ describe('readOptions', () => {
   ])('refuses %j', (args) => {
     expect(() => readOptions(args, scenarios)).toThrow(BenchError)
   })
+
+  test('says which seconds are taken', () => {
+    expect(() => readOptions(['--seconds', '0'], scenarios)).toThrow('above 0, at most 20')
+  })
 })

@@ -39,7 +39,9 @@ export function readOptions(args: readonly string[], scenarios: readonly string[
   const unknown = positionals.filter((name) => !scenarios.includes(name))
   if (unknown.length > 0) throw new BenchError(`There is no scenario ${unknown.join(', ')}.\n${usage(scenarios)}`)
   const seconds = Number(values.seconds)
-  if (!(seconds > 0 && seconds <= MAX_SECONDS)) throw new BenchError(`--seconds must lie between 0 and ${MAX_SECONDS}.`)
+  if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+    throw new BenchError(`--seconds must be above 0, at most ${MAX_SECONDS}.`)
+  }
   const rounds = Number(values.rounds)
   if (!(Number.isInteger(rounds) && rounds >= 1 && rounds <= MAX_ROUNDS)) {
     throw new BenchError(`--rounds must be a whole number from 1 to ${MAX_ROUNDS}.`)

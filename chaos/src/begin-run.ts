@@ -5,13 +5,13 @@ import type { LedgerFinding } from './audit/compare-ledger.ts'
 import { watchProcesses } from './audit/find-orphans.ts'
 import type { Finding } from './audit/finding.ts'
 import { waitUntilDrained } from './audit/wait-until-drained.ts'
-import { createInjector } from './faults/inject-fault.ts'
+import { createInjector, type Injector } from './faults/inject-fault.ts'
 import { runSchedule, type ScheduleRecord } from './faults/run-schedule.ts'
 import { untilWell } from './faults/until-well.ts'
 import { createProbe } from './load/probe-intake.ts'
 import { type Load, runLoad } from './load/run-load.ts'
 import { measureSizes, type Sizes } from './report/measure-sizes.ts'
-import { type Sampling, startSampling } from './sample/start-sampling.ts'
+import { startSampling } from './sample/start-sampling.ts'
 import type { Fault } from './schedule/fault.ts'
 import { type ChaosStack, openChaosStack } from './stack/open-chaos-stack.ts'
 
@@ -36,7 +36,7 @@ export interface Run {
   play(): Promise<Played>
   /** Compares everything; after `play`. */
   audit(played: Played): Promise<{ ledger: LedgerFinding; findings: Finding[] }>
-  /** Takes everything down; tells what is left behind. */
+  /** Ends faults under way and takes everything down; tells what is left behind. */
   stop(): Promise<Finding>
 }
 
@@ -51,36 +51,50 @@ export interface Played extends ScheduleRecord {
 const WARM_UP_MS = 3_000
 const TELL_MS = 10_000
 
-/** Starts the stack and its load. */
+/** Starts the stack and its load. Rejects when it is interrupted meanwhile, with everything taken down. */
 export async function beginRun(options: RunOptions): Promise<Run> {
   const chaos = await openChaosStack(options)
   const findOrphans = watchProcesses(chaos.dir)
+  const teardown: (() => unknown)[] = [chaos.stop]
+  const stop = async (): Promise<Finding> => {
+    for (const step of teardown.splice(0).reverse()) await step()
+    return findOrphans()
+  }
   try {
     const load = await runLoad(chaos, options)
     const sampling = startSampling(chaos)
+    const stopping = new AbortController()
+    const injector = createInjector(chaos, stopping.signal)
+    // What faults have still to start or to give back comes before the stack goes down under them, or not at all.
+    teardown.push(sampling.stop, injector.settle, () => stopping.abort(), load.stop)
     // Pools are opened and heaps have grown: what is compared with the end.
-    await delay(WARM_UP_MS)
+    await delay(WARM_UP_MS, undefined, { signal: options.signal })
     const baseline = await sampling.take()
     return {
       chaos,
       load,
-      play: () => play(chaos, load, options),
+      play: () => play(chaos, load, options, { inject: injector.inject, stopping: stopping.signal }),
       audit: ({ spending }) => auditRun({ chaos, load, spending, sampling, baseline }),
-      stop: () => end(chaos, load, sampling, findOrphans),
+      stop,
     }
   } catch (error) {
-    await chaos.stop()
+    await stop()
     throw error
   }
 }
 
-async function play(chaos: ChaosStack, load: Load, { faults, log }: RunOptions): Promise<Played> {
+async function play(
+  chaos: ChaosStack,
+  load: Load,
+  { faults, log }: RunOptions,
+  { inject, stopping }: Pick<Injector, 'inject'> & { readonly stopping: AbortSignal },
+): Promise<Played> {
   const probe = createProbe(load.context, load.members)
   const record = await Promise.race([
     runSchedule(faults, {
-      inject: createInjector(chaos),
-      untilWell: () => untilWell(chaos, probe, log),
-      log,
+      inject,
+      untilWell: () => untilWell(chaos, probe, { log, stopping }),
+      ...{ log, stopping },
     }),
     // A client that gives up ends the run at once.
     load.done.then(() => new Promise<never>(() => undefined)),
@@ -88,7 +102,7 @@ async function play(chaos: ChaosStack, load: Load, { faults, log }: RunOptions):
   log('The last fault is over; the load comes to its end …')
   load.stop()
   const spending = await withProgress(load, log)
-  await untilWell(chaos, probe, log)
+  await untilWell(chaos, probe, { log, stopping })
   await load.settle()
   log('Waiting until everything is drained …')
   const drainSeconds = await waitUntilDrained(chaos)
@@ -100,11 +114,4 @@ async function withProgress({ done, busy, context }: Load, log: (line: string) =
   const tell = () => log(`  not done: ${[...busy].join(', ')} ${JSON.stringify([...context.troubles])}`)
   const timer = setInterval(tell, TELL_MS)
   return done.finally(() => clearInterval(timer))
-}
-
-async function end(chaos: ChaosStack, load: Load, sampling: Sampling, findOrphans: () => Finding): Promise<Finding> {
-  load.stop()
-  await sampling.stop()
-  await chaos.stop()
-  return findOrphans()
 }

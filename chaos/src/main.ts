@@ -15,8 +15,9 @@ async function chaos(): Promise<number> {
   const options = readOptions(process.argv.slice(2), () => randomInt(MAX_DRAWN_SEED))
   if (options.help) console.log(USAGE)
   else if (options.plan) {
-    const { seed, minutes, privileged } = options
-    for (const fault of planSchedule({ seed, seconds: minutes * 60, privileged })) console.log(describeFault(fault))
+    const { seed, minutes, privileged, json } = options
+    const faults = planSchedule({ seed, seconds: minutes * 60, privileged })
+    console.log(json ? JSON.stringify(faults, null, 2) : faults.map(describeFault).join('\n'))
   } else {
     // What is going on goes to stderr, so that stdout is the result alone.
     const log = (line: string): void => console.error(line)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { ChaosError } from './chaos-error.ts'
-import { readOptions } from './read-options.ts'
+import { readOptions, USAGE } from './read-options.ts'
 
 const read = (...args: string[]) => readOptions(args, () => 42)
 
@@ -21,4 +21,9 @@ test.each([
   ['now'],
 ])('%s %s is refused', (...args) => {
   expect(() => read(...args)).toThrow(ChaosError)
+})
+
+test('what is said of limits and schedules is what holds', () => {
+  expect(() => read('--minutes', '0')).toThrow('above 0, at most 1440')
+  expect(USAGE).toMatch(/same seed, minutes and --privileged\s+give the same schedule/)
 })

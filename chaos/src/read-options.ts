@@ -8,7 +8,7 @@ export interface ChaosOptions {
   readonly minutes: number
   /** Also what needs root. */
   readonly privileged: boolean
-  /** Print JSON instead of Markdown. */
+  /** Print JSON instead of Markdown, or of the schedule's lines. */
   readonly json: boolean
   /** Print the schedule and do nothing. */
   readonly plan: boolean
@@ -20,11 +20,12 @@ const MAX_SEED = 2 ** 32 - 1
 
 /** How it is used. */
 export const USAGE = `Usage: chaos [--seed N] [--minutes M] [--privileged] [--plan] [--json]
-  --seed        of the fault schedule (default: drawn, and printed); the same seed and minutes give the same schedule
+  --seed        of the fault schedule (default: drawn, and printed); the same seed, minutes and --privileged
+                give the same schedule
   --minutes     how long faults are begun (5); 60 for a soak
   --privileged  also faults that need root on Linux: full disks, power loss, packets lost
   --plan        print the schedule and do nothing
-  --json        print the result as JSON instead of Markdown`
+  --json        print the result as JSON instead of Markdown; with --plan, the schedule`
 
 /** Reads the command line; `drawSeed` is asked when none is given. @throws ChaosError for what it does not understand */
 export function readOptions(args: readonly string[], drawSeed: () => number): ChaosOptions {
@@ -35,7 +36,7 @@ export function readOptions(args: readonly string[], drawSeed: () => number): Ch
   }
   const minutes = Number(values.minutes)
   if (!(minutes > 0 && minutes <= MAX_MINUTES)) {
-    throw new ChaosError(`--minutes must lie between 0 and ${MAX_MINUTES}.`)
+    throw new ChaosError(`--minutes must be above 0, at most ${MAX_MINUTES}.`)
   }
   const { privileged, json, plan, help } = values
   return { seed, minutes, privileged, json, plan, help }

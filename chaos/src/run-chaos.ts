@@ -1,5 +1,7 @@
+import { untilAborted } from '@tollgate/bench/until-aborted'
 import type { Finding } from './audit/finding.ts'
-import { beginRun, type Played, type Run } from './begin-run.ts'
+import { beginRun, type Played, type Run, type RunOptions } from './begin-run.ts'
+import { ChaosError } from './chaos-error.ts'
 import { requirePrivileges } from './privileged/require-privileges.ts'
 import type { ChaosOptions } from './read-options.ts'
 import type { ChaosResult } from './report/result.ts'
@@ -15,7 +17,7 @@ export interface ChaosTools {
   readonly durable: boolean
 }
 
-/** Plays the schedule of a seed against a fresh stack under load, and audits what is left. */
+/** Plays the schedule of a seed against a fresh stack under load, and audits what is left. @throws ChaosError when interrupted */
 export async function runChaos(options: ChaosOptions, tools: ChaosTools): Promise<ChaosResult> {
   const { seed, minutes, privileged } = options
   const { log, signal, durable } = tools
@@ -24,10 +26,11 @@ export async function runChaos(options: ChaosOptions, tools: ChaosTools): Promis
   log(`Seed ${seed}: ${faults.length} faults in ${minutes} min.`)
   for (const fault of faults) log(`  ${describeFault(fault)}`)
   if (privileged) requirePrivileges(log)
-  const run = await beginRun({ seed, seconds, faults, durable, ownDisks: privileged, signal, log })
-  const played = await settle(run.play(), signal)
-  const audited = played instanceof Error ? failed('the run comes to its end', played) : await auditOrFail(run, played)
+  const run = await begin({ seed, seconds, faults, durable, ownDisks: privileged, signal, log })
+  const judged = await Promise.race([judge(run), ...(signal === undefined ? [] : [untilAborted(signal)])])
   const orphans = await run.stop()
+  if (judged === undefined) throw new ChaosError(['Interrupted.', ...orphans.faults.map(leftBehind)].join('\n'))
+  const { played, audited } = judged
   const findings = [...audited.findings, orphans]
   const { accepted, lost, twice } = audited.ledger
   return {
@@ -45,6 +48,23 @@ export async function runChaos(options: ChaosOptions, tools: ChaosTools): Promis
 
 const pick = ({ faults, recoverySeconds, sizes }: Played) => ({ faults, recoverySeconds, sizes })
 
+const leftBehind = (process: string) => `It left behind: ${process}`
+
+async function begin(options: RunOptions): Promise<Run> {
+  try {
+    return await beginRun(options)
+  } catch (cause) {
+    throw options.signal?.aborted ? new ChaosError('Interrupted.', { cause }) : cause
+  }
+}
+
+/** Plays a run to its end and audits it; an error in the play is what the audits find. */
+async function judge(run: Run): Promise<{ played: Played | Error; audited: Audited }> {
+  const played = await run.play().catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+  const audited = played instanceof Error ? failed('the run comes to its end', played) : await auditOrFail(run, played)
+  return { played, audited }
+}
+
 type Audited = { ledger: { accepted: number; lost: number; twice: number }; findings: Finding[] }
 
 async function auditOrFail(run: Run, played: Played): Promise<Audited> {
@@ -60,15 +80,4 @@ async function auditOrFail(run: Run, played: Played): Promise<Audited> {
 function failed(audit: string, error: unknown): Audited {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return { ledger: { accepted: 0, lost: 0, twice: 0 }, findings: [{ audit, faults: [text], looked: '–' }] }
-}
-
-/** The outcome of a promise, or the error; an interrupt is an error at once. */
-async function settle<Outcome>(promise: Promise<Outcome>, signal: AbortSignal | undefined): Promise<Outcome | Error> {
-  const interrupted = new Promise<Error>((done) => {
-    signal?.addEventListener('abort', () => done(new Error('interrupted')), { once: true })
-  })
-  return Promise.race([
-    promise.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error)))),
-    interrupted,
-  ])
 }

@@ -1,11 +1,13 @@
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { compareLedger } from '../src/audit/compare-ledger.ts'
 import { compareSums } from '../src/audit/compare-rollups.ts'
 import { compareStates } from '../src/audit/compare-states.ts'
 import { findLeftovers } from '../src/audit/find-leftovers.ts'
 import type { Finding } from '../src/audit/finding.ts'
 import { beginRun, type Played, type Run } from '../src/begin-run.ts'
+import { createInjector } from '../src/faults/inject-fault.ts'
+import type { Fault } from '../src/schedule/fault.ts'
 import { planSchedule } from '../src/schedule/plan-schedule.ts'
 
 // Kills of Postgres, a worker and Redis, and a rolling restart among them.
@@ -97,4 +99,24 @@ test('they go red for a state that is not the one of its total, and for what was
   expect(await auditTampered(lie, [(db) => compareStates(db, run.load.organizations)])).toHaveLength(1)
   const bury = `insert into tollgate.dead_letters (queue, reason, payload) values ('usage-events', 'x', '{}')`
   expect(await auditTampered(bury, [findLeftovers])).toHaveLength(1)
+})
+
+// The last one: what it killed stays away.
+test('a run that stops ends the faults under way, and starts nothing again', async () => {
+  const stopping = new AbortController()
+  const { inject, settle } = createInjector(run.chaos, stopping.signal)
+  const fault = (kind: Fault['kind'], target: string): Fault => ({
+    ...{ number: 1, round: 1, atSeconds: 0, seconds: 3_600, kind, target, amount: 0 },
+  })
+  const kill = fault('kill-service', 'quota-enforcer-2')
+  const done = Promise.allSettled([kill, kill, fault('slow-sql', 'tollgate.usage_events')].map(inject))
+  const victim = run.chaos.process(kill.target)
+  const locks = `select from pg_stat_activity where application_name = 'chaos' and state = 'idle in transaction'`
+  const countLocks = async () => (await run.chaos.db.query(locks)).rowCount
+  await vi.waitFor(async () => expect([victim.pid, await countLocks()]).toEqual([null, 1]), 30_000)
+  stopping.abort()
+  await settle()
+  expect((await done).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  await expect(inject(fault('deploy', 'all'))).rejects.toThrow('aborted')
+  expect([victim.pid, await countLocks()]).toEqual([null, 0])
 })

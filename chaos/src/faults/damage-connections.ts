@@ -4,12 +4,12 @@ import { type Inject, last } from './fault-context.ts'
 /** Puts the proxy of a connection into a mode for the fault's time. */
 const damage =
   (mode: ProxyMode): Inject =>
-  async ({ connections }, { target, seconds, amount }) => {
+  async ({ connections }, { target, seconds, amount }, stopping) => {
     const proxy = connections.of(target)
     proxy.delayMs = amount
     proxy.mode = mode
     try {
-      await last(seconds)
+      await last(seconds, stopping)
     } finally {
       proxy.mode = 'pass'
       // What was taken out of a stream can not come any more: TCP would have given up such a connection.

@@ -4,7 +4,7 @@ import { losePackets } from '../privileged/lose-packets.ts'
 import type { Fault, FaultKind } from '../schedule/fault.ts'
 import type { ChaosStack } from '../stack/open-chaos-stack.ts'
 import { cutConnections, delayReplies, loseReplies, shutServer } from './damage-connections.ts'
-import type { Inject } from './fault-context.ts'
+import { type Inject, startAgain } from './fault-context.ts'
 import { fillPostgresConnections, fillRedis, fillRedisClients, lockTable } from './fill-servers.ts'
 import { jumpClock } from './jump-clock.ts'
 import { freezeProcess, killProcess } from './stop-processes.ts'
@@ -32,33 +32,49 @@ const INJECTIONS: Readonly<Record<Exclude<FaultKind, 'deploy'>, Inject>> = {
   'packets-lost': losePackets,
 }
 
-/** Does faults; two that would have to do with the same process wait for each other. */
-export function createInjector(stack: ChaosStack): (fault: Fault) => Promise<void> {
+/** Does faults, until the run stops. */
+export interface Injector {
+  /** Rejects when the fault could not be done to its end; at once when the run is stopping. */
+  inject(fault: Fault): Promise<void>
+  /** Waits until no fault is under way any more; in a run that is stopping none begins after that. */
+  settle(): Promise<void>
+}
+
+/** Two faults that would have to do with the same process wait for each other. Those under way are ended by `stopping`. */
+export function createInjector(stack: ChaosStack, stopping: AbortSignal): Injector {
   const busy = new Map<string, Promise<void>>()
   const alone = (owner: string, work: () => Promise<void>): Promise<void> => {
-    const done = (busy.get(owner) ?? Promise.resolve()).then(work)
+    const done = (busy.get(owner) ?? Promise.resolve()).then(() => {
+      stopping.throwIfAborted()
+      return work()
+    })
     // Whoever comes next goes on, also when this one fails.
     const settled = done.catch(() => undefined)
     busy.set(owner, settled)
     return done
   }
-  return async (fault) => {
+  const inject = async (fault: Fault) => {
     const { kind } = fault
     try {
-      if (kind === 'deploy') await deploy(stack, alone)
-      else await alone(ownerOf(fault), () => INJECTIONS[kind](stack, fault))
+      if (kind === 'deploy') await deploy(stack, alone, stopping)
+      else await alone(ownerOf(fault), () => INJECTIONS[kind](stack, fault, stopping))
     } catch (cause) {
       throw new ChaosError(`Fault #${fault.number} (${kind} ${fault.target}): ${messageOf(cause)}`, { cause })
     }
   }
+  return { inject, settle: async () => void (await Promise.all(busy.values())) }
 }
 
 /** A rolling restart: one instance after the other is asked to end, and the next one only when it is back. */
-async function deploy({ services }: ChaosStack, alone: (owner: string, work: () => Promise<void>) => Promise<void>) {
+async function deploy(
+  { services }: ChaosStack,
+  alone: (owner: string, work: () => Promise<void>) => Promise<void>,
+  stopping: AbortSignal,
+) {
   for (const [label, service] of services) {
     await alone(label, async () => {
       await service.stop()
-      await service.start()
+      await startAgain(service, stopping)
     })
   }
 }

@@ -39,3 +39,13 @@ test('a fault that can not be done, or from which nothing recovers, ends the run
     'no',
   )
 })
+
+test('nobody waits for the next fault of a run that is stopping', async () => {
+  const stopping = new AbortController()
+  const later = { ...fault(1, 1), atSeconds: 3_600 }
+  const well = async () => undefined
+  const tools = { inject: well, untilWell: well, log: () => undefined, stopping: stopping.signal }
+  const played = runSchedule([later], tools)
+  stopping.abort()
+  await expect(played).rejects.toThrow('aborted')
+})

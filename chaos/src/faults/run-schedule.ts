@@ -20,6 +20,8 @@ export interface ScheduleTools {
   /** Resolves as soon as everything answers. Rejects when that takes too long. */
   readonly untilWell: () => Promise<void>
   readonly log: (line: string) => void
+  /** Ends the waiting for the next fault; the schedule then rejects. */
+  readonly stopping?: AbortSignal
 }
 
 /**
@@ -28,14 +30,15 @@ export interface ScheduleTools {
  */
 export async function runSchedule(faults: readonly Fault[], tools: ScheduleTools): Promise<ScheduleRecord> {
   const startMs = performance.now()
+  const wait = (seconds: number) => delay(Math.max(0, seconds * 1_000), undefined, { signal: tools.stopping })
   const nowSeconds = () => (performance.now() - startMs) / 1_000
   const records: FaultRecord[] = []
   const recoverySeconds: number[] = []
   for (const round of roundsOf(faults)) {
     const plannedSeconds = round[0]?.atSeconds ?? 0
-    await delay(Math.max(0, (plannedSeconds - nowSeconds()) * 1_000))
+    await wait(plannedSeconds - nowSeconds())
     const run = async (fault: Fault): Promise<FaultRecord> => {
-      await delay((fault.atSeconds - plannedSeconds) * 1_000)
+      await wait(fault.atSeconds - plannedSeconds)
       tools.log(describeFault(fault))
       const beganSeconds = round1(nowSeconds())
       await tools.inject(fault)

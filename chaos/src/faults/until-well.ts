@@ -11,9 +11,14 @@ export type Probe = (tokenApi: string) => Promise<boolean>
 
 /**
  * Waits until every service says that it is ready and an event sent to each API is recorded within the request; says what
- * is missing when that takes long. @throws ChaosError after a minute and a half: nothing that lasts so long heals by itself
+ * is missing when that takes long. Rejects when the run is stopping. @throws ChaosError after a minute and a half: nothing
+ * that lasts so long heals by itself
  */
-export async function untilWell(stack: ChaosStack, probe: Probe, log: (line: string) => void): Promise<void> {
+export async function untilWell(
+  stack: ChaosStack,
+  probe: Probe,
+  { log, stopping }: { readonly log: (line: string) => void; readonly stopping: AbortSignal },
+): Promise<void> {
   const startMs = performance.now()
   let tellAtMs = startMs + TELL_MS
   for (;;) {
@@ -26,7 +31,7 @@ export async function untilWell(stack: ChaosStack, probe: Probe, log: (line: str
       log(`  not well yet after ${Math.round((performance.now() - startMs) / 1_000)} s: ${missing}`)
       tellAtMs += TELL_MS
     }
-    await delay(POLL_MS)
+    await delay(POLL_MS, undefined, { signal: stopping })
   }
 }
 

@@ -1,5 +1,6 @@
 import { type LimitRun, spendUnderFaults } from '@tollgate/bench/holds'
 import { addPopulation, type Member } from '@tollgate/bench/load'
+import { untilAborted } from '@tollgate/bench/until-aborted'
 import { createRandom } from '../schedule/random.ts'
 import type { ChaosStack } from '../stack/open-chaos-stack.ts'
 import { openBook } from './book.ts'
@@ -105,9 +106,4 @@ async function spendHolds({ chaos, book, stopping }: LoadContext, seconds: numbe
   // Every commit was answered, or this line is not reached.
   book.noteAnswer(events)
   return run
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((done) => signal.addEventListener('abort', () => done(), { once: true }))
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ChaosError } from '../chaos-error.ts'
-import { type Inject, last } from '../faults/fault-context.ts'
+import { type Inject, last, startAgain } from '../faults/fault-context.ts'
 import { familyOf } from '../stack/list-processes.ts'
 import type { ChaosStack } from '../stack/open-chaos-stack.ts'
 import type { Disk } from './open-disk.ts'
@@ -10,26 +10,26 @@ const ANSWER_PAUSE_MS = 500
 const ANSWER_MS = 2_000
 
 /** A server's disk is full for a while. Redis with its append-only file, and PostgreSQL with its WAL, may end of it. */
-export const fillDisk: Inject = async (stack, { target, seconds }) => {
+export const fillDisk: Inject = async (stack, { target, seconds }, stopping) => {
   const disk = diskOf(stack, target)
   const server = stack.process(target)
   stack.expectEnd(target, true)
   disk.fill()
   try {
-    await last(seconds)
+    await last(seconds, stopping)
   } finally {
     disk.free()
   }
   // What has not ended of it goes on; what has, or does so now, is started as a supervisor would.
   for (let tries = ANSWER_TRIES; tries > 0 && !(await answers(stack, target)); tries--) {
-    if (server.pid === null) await server.start().catch(() => undefined)
-    await delay(ANSWER_PAUSE_MS)
+    if (server.pid === null) await startAgain(server, stopping).catch(() => undefined)
+    await delay(ANSWER_PAUSE_MS, undefined, { signal: stopping })
   }
   stack.expectEnd(target, false)
 }
 
 /** The power fails: what was not synced is lost. */
-export const cutPower: Inject = async (stack, { target }) => {
+export const cutPower: Inject = async (stack, { target }, stopping) => {
   const disk = diskOf(stack, target)
   const server = stack.process(target)
   if (server.pid === null) return
@@ -40,7 +40,7 @@ export const cutPower: Inject = async (stack, { target }) => {
   for (const pid of family.slice(1)) process.kill(pid, 'SIGKILL')
   await server.kill('SIGKILL')
   await disk.mountCrashImage()
-  await server.start()
+  await startAgain(server, stopping)
 }
 
 async function answers({ db, redis }: ChaosStack, target: string): Promise<boolean> {

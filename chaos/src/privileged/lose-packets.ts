@@ -10,7 +10,7 @@ export function findNft(log: (line: string) => void): string | null {
 }
 
 /** Every packet from and to a server vanishes: no reset, no answer, and connections that both sides believe in. */
-export const losePackets: Inject = async ({ stack }, { target, seconds }) => {
+export const losePackets: Inject = async ({ stack }, { target, seconds }, stopping) => {
   const { port } = new URL(target === 'redis' ? stack.redisUrl : stack.databaseUrl)
   // The kernel's own names are left alone: a table of this run alone.
   const table = `tollgate_chaos_${process.pid}_${target}`
@@ -20,7 +20,7 @@ export const losePackets: Inject = async ({ stack }, { target, seconds }) => {
     nft(`add chain inet ${table} in { type filter hook input priority 0 ; }`)
     nft(`add rule inet ${table} in tcp dport ${port} drop`)
     nft(`add rule inet ${table} in tcp sport ${port} drop`)
-    await last(seconds)
+    await last(seconds, stopping)
   } finally {
     nft(`delete table inet ${table}`)
   }

@@ -94,6 +94,8 @@ async function open(options: ChaosStackOptions, teardown: (() => unknown)[]): Pr
     hooks: { onUnexpectedExit: ends.onUnexpectedExit },
   })
   teardown.push(stack.stop, ends.supervise(stack.supabaseApi))
+  // An interrupt at the very end of the start: the stack is on its way down.
+  options.signal?.throwIfAborted()
   const services = await addInstances(stack)
   return {
     ...{ stack, dir, services, connections, clocks, disks, surprises: ends.surprises, expectEnd: ends.expectEnd },
