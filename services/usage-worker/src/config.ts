@@ -15,7 +15,7 @@ export const usageWorkerEnv = serviceEnv({
    * Most events of queued jobs that one transaction records; a job that alone has more is recorded alone. The inbox is
    * drained ten rows at a time, up to 1,000 events each, whatever this says.
    */
-  BATCH_MAX_EVENTS: positiveInteger().prefault('5000'),
+  BATCH_MAX_EVENTS: positiveInteger().prefault('2000'),
   /** Longest time that a job waits for company in its transaction, in ms. */
   BATCH_MAX_DELAY_MS: positiveInteger().prefault('25'),
   /** Transactions under way at a time, which is also the number of Postgres connections that record. */
