@@ -2,6 +2,7 @@ import axe from 'axe-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeChanges } from './support/changes.ts'
 import { columnOf, readCsv, separated, takeFile } from './support/files.ts'
+import { describeFocus } from './support/focus.ts'
 import { describeLive } from './support/live.ts'
 import { card, type Dashboard, openDashboard, textOf, tile, total } from './support/open-dashboard.ts'
 import { describeStatements, monthsAgo } from './support/statements.ts'
@@ -304,6 +305,7 @@ describe('habits', () => {
   })
 })
 
+describe('focus', () => describeFocus(() => dashboard))
 describe('statements', () => describeStatements(() => dashboard))
 describe('changes', () => describeChanges(() => dashboard))
 describe('live', () => describeLive(() => dashboard))

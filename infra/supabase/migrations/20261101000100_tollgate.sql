@@ -8535,13 +8535,15 @@ grant execute on function public.report_decisions to authenticated;
 -- Purpose: the grants of an organization one by one, newest first, a page at a time, for its admin. Parameters: query =
 --   { organization_id, limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
 -- Returns: a row a grant; state: open, spent, expired or voided; left_tokens is what may still be spent ('0' of one that is over),
---   spent_tokens what it has given up to now, in all periods; actor_name null for whoever is no member that the caller sees.
+--   spent_tokens what it has given up to now, in all periods; void_reason and voided_by null of one that nobody voided;
+--   actor_name and voided_by_name null for whoever is no member that the caller sees.
 -- Security definer: grants are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
 --   else gets no row.
 create function public.report_grants(query jsonb)
 returns table (
   id uuid, amount_tokens text, left_tokens text, spent_tokens text, priority integer, expires_at timestamptz, reason text,
-  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, void_reason text, cursor text)
+  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, void_reason text,
+  voided_by text, voided_by_name text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -8575,10 +8577,11 @@ begin
     select c.id, c.amount_tokens::text, case when c.is_over then 0 else coalesce(c.rest, c.amount_tokens - c.given) end::text,
       c.given::text, c.priority, c.expires_at, c.reason, c.actor, v.user_name, c.created_at, c.closed_at,
       case when c.given >= c.amount_tokens then 'spent' when c.voided_at is not null then 'voided' when c.is_over then 'expired'
-        else 'open' end, c.void_reason,
+        else 'open' end, c.void_reason, c.voided_by, b.user_name,
       jsonb_build_array(c.created_at, c.id)::text
     from counted c
     left join tollgate.visible_members(organization) v on 'user:' || v.user_id = c.actor
+    left join tollgate.visible_members(organization) b on 'user:' || b.user_id = c.voided_by
     order by c.created_at desc, c.id desc;
 end
 $$;
@@ -9019,12 +9022,12 @@ grant execute on function public.report_usage_whole to authenticated, service_ro
 -- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
 -- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens is what holds for the user alone (null = none),
 --   limit_from whose it is: `user`, or the organization's `default` for its users (null: nobody set one); state is that of
---   this limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
+--   this limit; policy is the ladder that it is measured against (null: the default one), for whoever sees all alone. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
 --   super_admin see them, a member the own, anybody else gets no row, as with GET
 --   /v1/organizations/{id}/users/{user}/quota.
 create function public.report_user_limits(query jsonb)
 returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, limit_from text,
-  state text, reason text, cursor text)
+  state text, reason text, policy jsonb, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -9051,6 +9054,7 @@ begin
       case when q.is_own then 'user' when f.is_limiting then 'default' end,
       tollgate.state_at(s.state, s.lapses, s.period_end),
       case when not tollgate.is_lapsed(s.lapses, s.period_end) then s.reason end,
+      case when sees_all then coalesce(q.policy, f.policy) end,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p

@@ -134,6 +134,16 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
       expect([first?.user_id, second?.user_id].toSorted()).toEqual([ids.admin, ids.user].toSorted())
       const own = await report('user', 'report_user_limits', { organization_id: A })
       expect(own).toEqual(rows.filter(({ user_id }) => user_id === ids.user))
+      // A ladder of the user's own, and that of the default, are for whoever sees all alone.
+      const ladder = (percent: number) => ({ steps: [{ at_percent: percent, state: 'revoked' }], downgrade_to: {} })
+      await sql.query('update tollgate.user_quotas set policy = $2 where user_id = $1', [ids.user, ladder(70)])
+      await sql.query('select from public.set_user_default($1)', [{ ...change, policy: ladder(90) }])
+      const seen = await report('admin', 'report_user_limits', { organization_id: A })
+      const ladders = Object.fromEntries(seen.map(({ user_name, policy }) => [user_name, policy]))
+      expect(ladders).toEqual({ 'admin@example.com': ladder(90), 'The user': ladder(70) })
+      expect((await report('user', 'report_user_limits', { organization_id: A }))[0]?.policy).toBeNull()
+      await sql.query('update tollgate.user_quotas set policy = null where user_id = $1', [ids.user])
+      await sql.query('select from public.set_user_default($1)', [{ ...change, policy: null }])
       expect(await report('stranger', 'report_user_limits', { organization_id: A })).toEqual([])
     })
   })
@@ -196,12 +206,23 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
       expect(await shown()).toEqual(expected)
       // What is left is taken back, and what it gave stays: the next one steps in for what is still to be covered.
       const first = `select public.void_grant(jsonb_build_object('organization_id', $1::text, 'grant_id', id, 'reason', 'typo',
-        'actor', 'test')) from tollgate.grants where reason = 'first'`
-      await sql.query(first, [A])
+        'actor', $2::text)) from tollgate.grants where reason = 'first'`
+      await sql.query(first, [A, `user:${ids.admin}`])
       expect(await shown()).toEqual({ ...expected, first: ['voided', '0', '0'] })
+      const voided = (await report('admin', 'report_grants', { organization_id: A })).find(
+        ({ state }) => state === 'voided',
+      )
+      expect(voided).toMatchObject({
+        void_reason: 'typo',
+        voided_by: `user:${ids.admin}`,
+        voided_by_name: 'admin@example.com',
+      })
 
       const [top] = await report('superAdmin', 'report_grants', { organization_id: A, limit: 1 })
-      expect(top).toMatchObject({ reason: 'lapsed', actor: `user:${ids.admin}`, actor_name: 'admin@example.com' })
+      expect(top).toMatchObject({
+        ...{ reason: 'lapsed', actor: `user:${ids.admin}`, actor_name: 'admin@example.com' },
+        ...{ void_reason: null, voided_by: null, voided_by_name: null },
+      })
       const rest = await report('superAdmin', 'report_grants', { organization_id: A, after: top?.cursor })
       expect(rest.map((row) => row.reason)).toEqual(['second', 'first', 'brief'])
       for (const person of ['user', 'stranger'] as const) {

@@ -37,6 +37,8 @@ const KINDS: Record<string, string> = {
   output: 'Output',
   reasoning_output: 'Reasoning',
 }
+/** Every kind of LLM token. */
+export const KIND_KEYS: readonly string[] = Object.keys(KINDS)
 
 /** By what a row is grouped: a key, and how it is called. */
 export function groupOf(row: UsageRow, by: Group): { key: string; label: string } {

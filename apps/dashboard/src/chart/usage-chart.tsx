@@ -1,13 +1,18 @@
 import { formatBucket, formatBucketFully, formatCalls, formatMoney, formatShort } from '../figures/format.ts'
 import type { Metric } from '../filters/filters.ts'
-import { type Bar, OTHER, type Stack } from './stack.ts'
+import { chooseLooks } from './looks.ts'
+import type { Bar, Stack } from './stack.ts'
 
 interface UsageChartProps {
   readonly chart: Stack
+  /** Keys of all groups that may be shown, in any view: see chooseLooks. */
+  readonly known: readonly string[]
   readonly metric: Metric
   readonly timeZone: string
   /** Undefined where a bar cannot be opened any further. */
   readonly onOpen: ((bucket: string) => void) | undefined
+  /** The ref of a bar. */
+  readonly placeBar: (bucket: string) => (element: HTMLElement | null) => void
 }
 
 /** A figure of the chart as text. */
@@ -21,9 +26,12 @@ function tellBar({ value, calls, unpriced }: Bar, metric: Metric): string {
 }
 
 /** Stacked bars: each is a button that keyboard and screen reader reach. The table beneath holds the same figures. */
-export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps) {
+export function UsageChart({ chart, known, metric, timeZone, onOpen, placeBar }: UsageChartProps) {
   const unpriced = metric === 'cost' ? chart.bars.reduce((sum, bar) => sum + bar.unpriced, 0) : 0
-  const colours = new Map(chart.groups.map(({ key }, index) => [key, key === OTHER ? 'c-other' : `c-${index}`]))
+  const looks = chooseLooks(
+    known,
+    chart.groups.map(({ key }) => key),
+  )
   return (
     <figure class="chart" aria-label={`Usage over time, ${metric}`}>
       <div class="plot">
@@ -34,7 +42,7 @@ export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps)
         ))}
         <div class="bars">
           {chart.bars.map((bar) => (
-            <ChartBar key={bar.bucket} {...{ bar, chart, metric, timeZone, onOpen, colours }} />
+            <ChartBar key={bar.bucket} {...{ bar, chart, metric, timeZone, onOpen, placeBar, looks }} />
           ))}
         </div>
       </div>
@@ -46,7 +54,7 @@ export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps)
       <figcaption class="legend">
         {chart.groups.map(({ key, label }) => (
           <span key={key}>
-            <i class={colours.get(key)} aria-hidden="true" /> {label}
+            <i class={looks.get(key)} aria-hidden="true" /> {label}
           </span>
         ))}
         {unpriced > 0 && <span class="unpriced">{formatCalls(BigInt(unpriced))} without a price: not in the bars</span>}
@@ -58,12 +66,12 @@ export function UsageChart({ chart, metric, timeZone, onOpen }: UsageChartProps)
 // About eight labels fit without touching each other.
 const isLabelled = (index: number, count: number): boolean => index % Math.ceil(count / 8) === 0
 
-interface ChartBarProps extends UsageChartProps {
+interface ChartBarProps extends Omit<UsageChartProps, 'known'> {
   readonly bar: Bar
-  readonly colours: ReadonlyMap<string, string>
+  readonly looks: ReadonlyMap<string, string>
 }
 
-function ChartBar({ bar, chart, metric, timeZone, onOpen, colours }: ChartBarProps) {
+function ChartBar({ bar, chart, metric, timeZone, onOpen, placeBar, looks }: ChartBarProps) {
   const names = new Map(chart.groups.map(({ key, label }) => [key, label]))
   const parts = bar.segments.map(({ group, value }) => `${names.get(group)} ${formatHeight(value, metric)}`)
   const text = `${formatBucketFully(bar.bucket, timeZone)}: ${tellBar(bar, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
@@ -71,13 +79,14 @@ function ChartBar({ bar, chart, metric, timeZone, onOpen, colours }: ChartBarPro
     <button
       type="button"
       class="bar"
+      ref={placeBar(bar.bucket)}
       title={text}
       aria-label={text}
       aria-disabled={onOpen === undefined}
       onClick={() => onOpen?.(bar.bucket)}
     >
       {bar.segments.map(({ group, value }) => (
-        <i key={group} class={colours.get(group)} style={{ height: `${(value / chart.ceiling) * 100}%` }} />
+        <i key={group} class={looks.get(group)} style={{ height: `${(value / chart.ceiling) * 100}%` }} />
       ))}
     </button>
   )

@@ -146,7 +146,10 @@ export interface GrantRow {
   actor_name: string | null
   created_at: string
   state: 'open' | 'spent' | 'expired' | 'voided'
+  /** Null, as by whom: nobody voided it. */
   void_reason: string | null
+  voided_by: string | null
+  voided_by_name: string | null
   cursor: string
 }
 
@@ -160,6 +163,8 @@ export interface UserLimitRow {
   limit_from: 'user' | 'default' | null
   state: string
   reason: string | null
+  /** The ladder that the limit is measured against; null: the default one, and to a user. */
+  policy: QuotaPolicy | null
   cursor: string
 }
 

@@ -1,28 +1,39 @@
 import { useState } from 'preact/hooks'
-import type { QuotaRow } from '../data/reports.ts'
+import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
+import { limitedUser, tellConsequences } from '../figures/consequence.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
 import { DEFAULT_POLICY } from '../figures/policy-form.ts'
 import { useAct } from './act.tsx'
 import { Ladder } from './policy-card.tsx'
 import { PolicyForm } from './policy-form.tsx'
+import { useFocusMoves } from './use-focus-moves.ts'
 
 interface DefaultLimitProps {
   readonly api: TokenApi
   readonly position: QuotaRow
+  /** Those that are listed. */
+  readonly users: readonly UserLimitRow[]
   readonly onDone: () => void
 }
+
+const CHANGES = { limit: 'Change the default', ladder: 'Change its ladder' } as const
 
 const tellLimit = (limit: string | number | null): string =>
   limit === null ? 'no limit' : `${formatCount(BigInt(limit))} LLM tokens a period`
 
 /** What holds for each user without an own limit: so many LLM tokens, and the ladder that they are measured against. */
-export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
+export function DefaultLimit({ api, position, users, onDone }: DefaultLimitProps) {
   const { organization_id, name, user_default } = position
   // The version that a form was opened with: what somebody else sets meanwhile is not overwritten unseen.
   const [edited, setEdited] = useState<{ readonly part: 'limit' | 'ladder'; readonly version: number }>()
-  const act = useAct(() => {
+  const focus = useFocusMoves()
+  const leave = (): void => {
+    if (edited !== undefined) focus.want(edited.part)
     setEdited(undefined)
+  }
+  const act = useAct(() => {
+    leave()
     onDone()
   })
   const version = Number(user_default?.version ?? 0)
@@ -33,8 +44,9 @@ export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
   const onLimit = (event: SubmitEvent): void => {
     event.preventDefault()
     const next = readCount(new FormData(event.currentTarget as HTMLFormElement).get('default-limit'))
+    const fallen = users.filter(({ limit_from }) => limit_from !== 'user').map((row) => limitedUser(row, position))
     act.run(
-      `Give each user of ${name} without an own limit ${tellLimit(next)}?`,
+      `Give each user of ${name} without an own limit ${tellLimit(next)}? ${tellConsequences(next, fallen)}`,
       () => api.setUserDefault(organization_id, edited?.version ?? version, { limit: next }),
       `The default for users is ${tellLimit(next)} now.`,
     )
@@ -43,12 +55,19 @@ export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
     <section aria-label="Default for users">
       <p>
         Users without an own limit: {tellLimit(limit)}.{' '}
-        <button type="button" class="link" aria-expanded={edited?.part === 'limit'} onClick={() => toggle('limit')}>
-          Change the default
-        </button>{' '}
-        <button type="button" class="link" aria-expanded={edited?.part === 'ladder'} onClick={() => toggle('ladder')}>
-          Change its ladder
-        </button>
+        {(['limit', 'ladder'] as const).map((part) => (
+          <span key={part}>
+            <button
+              type="button"
+              class="link"
+              ref={focus.place(part)}
+              aria-expanded={edited?.part === part}
+              onClick={() => toggle(part)}
+            >
+              {CHANGES[part]}
+            </button>{' '}
+          </span>
+        ))}
       </p>
       {user_default?.policy && edited?.part !== 'ladder' && (
         <>
@@ -87,7 +106,7 @@ export function DefaultLimit({ api, position, onDone }: DefaultLimitProps) {
           question={`Put this ladder into force for the users of ${name} without an own one?`}
           hasSessions={false}
           save={(next) => api.setUserDefault(organization_id, edited.version, { limit: amount, policy: next })}
-          onCancel={() => setEdited(undefined)}
+          onCancel={leave}
         />
       )}
       {act.view}

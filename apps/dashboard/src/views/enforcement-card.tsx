@@ -1,4 +1,5 @@
 import type { SupabaseClient } from '@supabase/supabase-js'
+import { useEffect, useRef } from 'preact/hooks'
 import type { QuotaRow } from '../data/reports.ts'
 import { usePages } from '../data/use-pages.ts'
 import { toDecisionLine } from '../exports/list-lines.ts'
@@ -16,6 +17,12 @@ interface EnforcementCardProps {
 export function EnforcementCard({ client, position }: EnforcementCardProps) {
   const pages = usePages(client, 'report_decisions', { organization_id: position.organization_id, limit: 20 })
   const { rows, error, refresh } = pages
+  // The log has the decision that the card names, whichever of the two reports was read first.
+  const logged = useRef(position.decision_id)
+  useEffect(() => {
+    if (logged.current !== position.decision_id) refresh()
+    logged.current = position.decision_id
+  }, [position.decision_id])
   return (
     <Card title="Enforcement">
       <p>

@@ -1,7 +1,10 @@
+import { bucketSize } from '../chart/buckets.ts'
 import type { Names } from '../data/use-names.ts'
 import { addDays, firstDayTo, lastDayFrom, MAX_DAYS, readDay } from '../filters/days.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
 import { daysBetween, type Span } from '../filters/span.ts'
+import { barName, CHART_NAME, DAY_NAME } from './focus-names.ts'
+import type { FocusMoves } from './use-focus-moves.ts'
 
 interface FilterBarProps {
   readonly filters: Filters
@@ -9,6 +12,7 @@ interface FilterBarProps {
   readonly names: Names
   /** What is shown at present. */
   readonly span: Span
+  readonly focus: FocusMoves
 }
 
 const PRESET_NAMES: Record<(typeof PRESETS)[number], string> = {
@@ -23,7 +27,7 @@ const METRIC_NAMES: Record<(typeof METRICS)[number], string> = { tokens: 'Tokens
 const GROUP_NAMES: Record<(typeof GROUPS)[number], string> = { model: 'Model', user: 'User', token_kind: 'Token kind' }
 
 /** Which span, which figure, grouped by what; and what has been narrowed down to. */
-export function FilterBar({ filters, change, names, span }: FilterBarProps) {
+export function FilterBar({ filters, change, names, span, focus }: FilterBarProps) {
   const onPreset = (preset: Filters['preset']): void => {
     // A range of one's own begins with the days that are shown.
     const shown = { start: span.start, end: addDays(span.end, -1) }
@@ -37,6 +41,12 @@ export function FilterBar({ filters, change, names, span }: FilterBarProps) {
     // A day beyond the other end, or too far from it, takes that end along, so that a range is one at any time.
     if (side === 'start') change({ start: day, end: end < day ? day : end })
     else change({ start: day < start ? day : isFar ? firstDayTo(day) : start, end: day })
+  }
+  // The chip that is cleared goes: the day's bar is there again, unless nothing is drawn by the day.
+  const clear = (part: Partial<Filters>): void => {
+    const isDrawn = filters.day !== null && filters.day >= span.start && filters.day < span.end
+    focus.want(part.day === null && isDrawn && bucketSize(span) === 'day' ? barName(filters.day) : CHART_NAME)
+    change(part)
   }
   return (
     <fieldset class="filters" aria-label="Filters">
@@ -79,11 +89,17 @@ export function FilterBar({ filters, change, names, span }: FilterBarProps) {
         onChoose={(metric) => change({ metric })}
       />
       <Switch legend="by" names={GROUP_NAMES} chosen={filters.by} isOff={false} onChoose={(by) => change({ by })} />
-      {filters.model !== null && <Narrowed what={`Model ${filters.model}`} onClear={() => change({ model: null })} />}
+      {filters.model !== null && <Narrowed what={`Model ${filters.model}`} onClear={() => clear({ model: null })} />}
       {filters.user !== null && (
-        <Narrowed what={names[filters.user] ?? 'One user'} onClear={() => change({ user: null })} />
+        <Narrowed what={names[filters.user] ?? 'One user'} onClear={() => clear({ user: null })} />
       )}
-      {filters.day !== null && <Narrowed what={`Hours of ${filters.day}`} onClear={() => change({ day: null })} />}
+      {filters.day !== null && (
+        <Narrowed
+          what={`Hours of ${filters.day}`}
+          chipRef={focus.place(DAY_NAME)}
+          onClear={() => clear({ day: null })}
+        />
+      )}
     </fieldset>
   )
 }
@@ -115,8 +131,14 @@ function Switch<Choice extends string>({ legend, names, chosen, isOff, onChoose 
   )
 }
 
-const Narrowed = ({ what, onClear }: { readonly what: string; readonly onClear: () => void }) => (
-  <button type="button" class="chip" onClick={onClear} aria-label={`${what}: show all again`}>
+interface NarrowedProps {
+  readonly what: string
+  readonly chipRef?: (element: HTMLElement | null) => void
+  readonly onClear: () => void
+}
+
+const Narrowed = ({ what, chipRef, onClear }: NarrowedProps) => (
+  <button type="button" class="chip" ref={chipRef ?? null} onClick={onClear} aria-label={`${what}: show all again`}>
     {what} ✕
   </button>
 )

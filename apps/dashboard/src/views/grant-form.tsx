@@ -21,7 +21,8 @@ export function GrantForm({ api, position, act }: GrantFormProps) {
   const { name, time_zone, period_end } = position
   const onGrant = (event: SubmitEvent): void => {
     event.preventDefault()
-    const form = new FormData(event.currentTarget as HTMLFormElement)
+    const element = event.currentTarget as HTMLFormElement
+    const form = new FormData(element)
     const day = form.get('day')
     const end = day === null ? period_end : dayStart(addDays(String(day), 1), time_zone)
     const grant: GrantOrder = {
@@ -34,7 +35,12 @@ export function GrantForm({ api, position, act }: GrantFormProps) {
     const until = expiry === 'never' ? 'it is spent' : formatTime(end, time_zone)
     act.run(
       `Grant ${name} ${formatCount(BigInt(grant.amount))} LLM tokens, valid until ${until}?`,
-      () => api.grant(position.organization_id, grant),
+      async () => {
+        await api.grant(position.organization_id, grant)
+        // What stands there still would be granted again by another click.
+        element.reset()
+        setExpiry('period')
+      },
       'The grant is on record.',
     )
   }

@@ -83,7 +83,7 @@ const GrantTable = ({ rows, timeZone, onVoid }: GrantTableProps) => (
         {rows.map((row) => (
           <tr key={row.id} class={row.state === 'open' ? undefined : 'over'}>
             <th scope="row">{formatTime(row.created_at, timeZone)}</th>
-            <td title={row.void_reason ?? undefined}>
+            <td>
               <StateBadge state={row.state} />
             </td>
             <td class="number">{formatCount(row.amount_tokens)}</td>
@@ -91,7 +91,15 @@ const GrantTable = ({ rows, timeZone, onVoid }: GrantTableProps) => (
             <td class="number">{formatCount(row.spent_tokens)}</td>
             <td class="number">{row.priority}</td>
             <td>{row.expires_at === null ? 'it is spent' : formatTime(row.expires_at, timeZone)}</td>
-            <td class="long">{row.reason}</td>
+            <td class="long">
+              {row.reason}
+              {row.void_reason !== null && row.voided_by !== null && (
+                <small class="quiet" title={row.voided_by}>
+                  {' '}
+                  Voided by {tellActor(row.voided_by, row.voided_by_name)}: {row.void_reason}
+                </small>
+              )}
+            </td>
             <td title={row.actor}>{tellActor(row.actor, row.actor_name)}</td>
             {onVoid && (
               <td>

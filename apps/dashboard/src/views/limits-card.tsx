@@ -1,5 +1,6 @@
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
+import { limitedOrganization, tellConsequence } from '../figures/consequence.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, isCount, readCount } from '../figures/format.ts'
 import { useAct } from './act.tsx'
 import { Card } from './states.tsx'
@@ -19,8 +20,13 @@ export function LimitsCard({ api, self, position, onChanged }: LimitsCardProps) 
     event.preventDefault()
     const limit = readCount(new FormData(event.currentTarget as HTMLFormElement).get('limit'))
     const shown = limit === null ? 'no limit' : `${formatCount(BigInt(limit))} LLM tokens`
-    act.run(
+    const told = [
       `Set the monthly limit of ${position.name} to ${shown}?`,
+      tellConsequence(limit, limitedOrganization(position)),
+      ...(isStaff ? [] : ['Only the platform’s staff can raise it again.']),
+    ]
+    act.run(
+      told.filter((text) => text !== '').join(' '),
       () => api.setLimit(position.organization_id, limit),
       `The limit is ${shown} now.`,
     )

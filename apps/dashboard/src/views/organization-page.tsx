@@ -19,6 +19,7 @@ import { StatementPage } from './statement-page.tsx'
 import { Failure, Loading, Nothing, useTitle } from './states.tsx'
 import { Tiles } from './tiles.tsx'
 import { UsageCard } from './usage-card.tsx'
+import { useFocusMoves } from './use-focus-moves.ts'
 import { UserLimitsCard } from './user-limits-card.tsx'
 import { WebhooksCard } from './webhooks-card.tsx'
 
@@ -44,6 +45,7 @@ export function OrganizationPage(props: OrganizationPageProps) {
 function Organization({ client, api, self, organizationId, filters, change }: OrganizationPageProps) {
   const quota = useReport(client, 'report_quota', { organization_id: organizationId })
   const [names, learnNames] = useNames()
+  const focus = useFocusMoves()
   const isUsage = filters.view === 'usage'
   useTitle(isUsage ? quota.rows?.[0]?.name : undefined)
   if (quota.rows === undefined) {
@@ -57,7 +59,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
   if (position === undefined) return <Nothing onBack={() => change(HOME)} />
   const span = spanOf(filters, position, Date.now())
   const isWhole = self.role === 'super_admin' || (self.role === 'admin' && self.organization_id === organizationId)
-  const shared = { client, organizationId, position, span, filters, change, learnNames }
+  const shared = { client, organizationId, position, span, filters, change, learnNames, focus }
   if (!isUsage) {
     return (
       <>
@@ -76,7 +78,7 @@ function Organization({ client, api, self, organizationId, filters, change }: Or
       ) : (
         <OwnQuotaCard client={client} position={position} now={Date.now()} />
       )}
-      <FilterBar {...{ filters, change, names, span }} />
+      <FilterBar {...{ filters, change, names, span, focus }} />
       <Tiles {...shared} />
       <UsageCard {...shared} />
       <SessionsCard {...shared} />

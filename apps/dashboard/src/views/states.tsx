@@ -30,10 +30,23 @@ export const Nothing = ({ onBack }: { readonly onBack: () => void }) => (
   </p>
 )
 
+interface CardProps {
+  readonly title: string
+  /** Of a heading that the focus may be handed on to. */
+  readonly headingRef?: (element: HTMLElement | null) => void
+  readonly children: ComponentChildren
+}
+
 /** A titled part of the page. */
-export const Card = ({ title, children }: { readonly title: string; readonly children: ComponentChildren }) => (
+export const Card = ({ title, headingRef, children }: CardProps) => (
   <section class="card" aria-label={title}>
-    <h2>{title}</h2>
+    {headingRef === undefined ? (
+      <h2>{title}</h2>
+    ) : (
+      <h2 ref={headingRef} tabIndex={-1}>
+        {title}
+      </h2>
+    )}
     {children}
   </section>
 )

@@ -2,8 +2,8 @@ import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { formatTime } from '../../src/figures/format.ts'
-import { separated } from './files.ts'
-import { card, confirmChange, type Dashboard } from './open-dashboard.ts'
+import { readCsv, separated, takeFile } from './files.ts'
+import { card, confirmChange, type Dashboard, textOf } from './open-dashboard.ts'
 import { monthsAgo } from './statements.ts'
 
 const PATIENT = { timeout: 20_000 }
@@ -47,6 +47,14 @@ export function describeChanges(open: () => Dashboard): void {
     const typed = admin.locator('input[name=limit]')
     expect(await typed.evaluate((input) => (input as unknown as Typed).validationMessage)).toMatch(/^At most 1,000: /)
     expect(await admin.getByRole('dialog').count()).toBe(0)
+    await admin.fill('input[name=limit]', '500')
+    await admin.getByRole('button', { name: 'Set limit' }).click()
+    const question = await textOf(admin.getByRole('dialog').locator('p'))
+    expect(question).toMatch(
+      / LLM tokens already: by the policy access stays revoked\. Only the platform’s staff can raise/,
+    )
+    await admin.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
+    await admin.fill('input[name=limit]', '900,000,000')
     // Whoever passes the form by is refused all the same.
     await typed.evaluate((input) => (input as unknown as Typed).setCustomValidity(''))
     await admin.getByRole('button', { name: 'Set limit' }).click()
@@ -85,12 +93,17 @@ export function describeChanges(open: () => Dashboard): void {
   })
 
   it('a question that is answered with no changes nothing, from the keyboard too', async () => {
-    const { sql, idOf, signIn } = open()
+    const { sql, file, idOf, signIn } = open()
     const page = await signIn('acme-research', 'super_admin', { query: `?org=${idOf('acme-research')}` })
     await page.locator('input[name=limit]').waitFor(PATIENT)
     await page.fill('input[name=limit]', '1')
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog').waitFor()
+    // It says what comes of it, whoever is asked.
+    const dialog = page.getByRole('dialog')
+    await dialog
+      .getByText(/ has used [\d.]+[KMB] LLM tokens already: by the policy access will be revoked at once\./)
+      .waitFor()
+    expect(await dialog.getByText('Only the platform’s staff').count()).toBe(0)
     await page.keyboard.press('Enter') // Cancel has the focus
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     const { rows } = await sql.query(
@@ -110,6 +123,10 @@ export function describeChanges(open: () => Dashboard): void {
     await confirmChange(page)
     const row = grants.getByRole('row', { name: /a good cause/ })
     await row.waitFor(PATIENT)
+    // Nothing stands there that another click would grant again.
+    await expect.poll(() => grants.getByLabel('Grant LLM tokens').inputValue(), PATIENT).toBe('')
+    expect(await grants.getByLabel('Reason').inputValue()).toBe('')
+    expect(await grants.getByLabel('Priority').inputValue()).toBe('100')
     const cells = await row.locator('td').allTextContents()
     const told = ['5,000', '0', '7', periodEnd, 'a good cause', 'Petra Ostrom']
     expect(cells).toEqual(['open', '5,000', ...told, 'Void'])
@@ -121,8 +138,15 @@ export function describeChanges(open: () => Dashboard): void {
     await grants.getByRole('button', { name: 'Void it' }).click()
     await page.getByRole('dialog').getByText('now 5,000 LLM tokens').waitFor()
     await confirmChange(page)
-    await row.getByText('voided').waitFor(PATIENT)
-    expect(await row.locator('td').allTextContents()).toEqual(['voided', '5,000', '–', ...told.slice(1), ''])
+    await row.getByText('voided', { exact: true }).waitFor(PATIENT)
+    const over = ['voided', '5,000', '–', '0', '7', periodEnd]
+    const why = 'a good cause Voided by Petra Ostrom: a mistake'
+    expect(await row.locator('td').allTextContents()).toEqual([...over, why, 'Petra Ostrom', ''])
+    const petra = file.users.find(({ role }) => role === 'super_admin')?.id
+    const lines = readCsv(await takeFile(grants, 'CSV'))
+    expect(lines.find(({ reason }) => reason === 'a good cause')).toMatchObject({
+      ...{ void_reason: 'a mistake', voided_by: `user:${petra}`, voided_by_name: 'Petra Ostrom' },
+    })
     await page
       .locator('.quota-line')
       .getByText('granted')

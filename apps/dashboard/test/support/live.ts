@@ -1,6 +1,6 @@
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { type Dashboard, textOf, tile } from './open-dashboard.ts'
+import { card, confirmChange, type Dashboard, textOf, tile } from './open-dashboard.ts'
 
 const PATIENT = { timeout: 20_000 }
 
@@ -89,6 +89,38 @@ export function describeLive(open: () => Dashboard): void {
     expect(asked).toBe(0)
     await beSeen('visible')
     await expect.poll(() => textOf(tile(page, 'tokens_used')), { timeout: 4_000 }).toBe(unseen)
+  })
+
+  it('the log has the decision that the card names, although nothing was announced', async () => {
+    const { file, idOf, signIn, sql } = open()
+    const organization = idOf('borealis-labs')
+    const page = await signIn('borealis-labs', 'admin', { prepare: offerRealtime })
+    const enforcement = card(page, 'Enforcement')
+    await enforcement.getByText('What happens next').waitFor(PATIENT)
+    await page.waitForLoadState('networkidle')
+    await fetch(`${file.tokenApi}/v1/organizations/${organization}/quota`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${file.operatorKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ limit: 1 }),
+    })
+    const decision = async (): Promise<string | undefined> => {
+      const { rows } = await sql.query(
+        `select decision_id from tollgate.enforcement_states where organization_id = $1 and state = 'revoked'`,
+        [organization],
+      )
+      return rows[0]?.decision_id
+    }
+    await expect.poll(decision, PATIENT).toMatch(/-/)
+    const id = (await decision()) ?? expect.fail('no decision')
+    expect(await enforcement.textContent()).not.toContain(id)
+    // A change of something else has the page ask where the organization stands, and for nothing more.
+    const users = card(page, 'Limits of users')
+    await users.getByRole('button', { name: 'Change the default' }).click()
+    await users.getByLabel(/^Limit of each user/).fill('800,000,000')
+    await users.getByRole('button', { name: 'Set the default' }).click()
+    await confirmChange(page)
+    await enforcement.getByText(id).waitFor(PATIENT)
+    await enforcement.locator('tbody code', { hasText: id.slice(0, 8) }).waitFor({ timeout: 4_000 })
   })
 
   it('an answer that a later one has overtaken is not shown', async () => {

@@ -1,13 +1,15 @@
 -- Purpose: the grants of an organization one by one, newest first, a page at a time, for its admin. Parameters: query =
 --   { organization_id, limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
 -- Returns: a row a grant; state: open, spent, expired or voided; left_tokens is what may still be spent ('0' of one that is over),
---   spent_tokens what it has given up to now, in all periods; actor_name null for whoever is no member that the caller sees.
+--   spent_tokens what it has given up to now, in all periods; void_reason and voided_by null of one that nobody voided;
+--   actor_name and voided_by_name null for whoever is no member that the caller sees.
 -- Security definer: grants are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
 --   else gets no row.
 create function public.report_grants(query jsonb)
 returns table (
   id uuid, amount_tokens text, left_tokens text, spent_tokens text, priority integer, expires_at timestamptz, reason text,
-  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, void_reason text, cursor text)
+  actor text, actor_name text, created_at timestamptz, closed_at timestamptz, state text, void_reason text,
+  voided_by text, voided_by_name text, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -41,10 +43,11 @@ begin
     select c.id, c.amount_tokens::text, case when c.is_over then 0 else coalesce(c.rest, c.amount_tokens - c.given) end::text,
       c.given::text, c.priority, c.expires_at, c.reason, c.actor, v.user_name, c.created_at, c.closed_at,
       case when c.given >= c.amount_tokens then 'spent' when c.voided_at is not null then 'voided' when c.is_over then 'expired'
-        else 'open' end, c.void_reason,
+        else 'open' end, c.void_reason, c.voided_by, b.user_name,
       jsonb_build_array(c.created_at, c.id)::text
     from counted c
     left join tollgate.visible_members(organization) v on 'user:' || v.user_id = c.actor
+    left join tollgate.visible_members(organization) b on 'user:' || b.user_id = c.voided_by
     order by c.created_at desc, c.id desc;
 end
 $$;

@@ -3,12 +3,12 @@
 -- Parameters: query = { organization_id, limit? (1 to 500, default 100), after? (cursor of the last row of the page before) }.
 -- Returns: a row a user, by name; amounts are LLM tokens as text; limit_tokens is what holds for the user alone (null = none),
 --   limit_from whose it is: `user`, or the organization's `default` for its users (null: nobody set one); state is that of
---   this limit. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
+--   this limit; policy is the ladder that it is measured against (null: the default one), for whoever sees all alone. Security definer: limits and states are no rows that a tenant may read; the organization's admin and
 --   super_admin see them, a member the own, anybody else gets no row, as with GET
 --   /v1/organizations/{id}/users/{user}/quota.
 create function public.report_user_limits(query jsonb)
 returns table (user_id uuid, user_name text, role text, used_tokens text, limit_tokens text, limit_from text,
-  state text, reason text, cursor text)
+  state text, reason text, policy jsonb, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
 #variable_conflict use_column
@@ -35,6 +35,7 @@ begin
       case when q.is_own then 'user' when f.is_limiting then 'default' end,
       tollgate.state_at(s.state, s.lapses, s.period_end),
       case when not tollgate.is_lapsed(s.lapses, s.period_end) then s.reason end,
+      case when sees_all then coalesce(q.policy, f.policy) end,
       jsonb_build_array(m.user_name, m.user_id)::text
     from member m
     cross join period p
