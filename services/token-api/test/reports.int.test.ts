@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addProfile } from './support/seed.ts'
@@ -169,6 +170,21 @@ test('the figures compared are not empty, and differ between roles', async () =>
     expect(await tokensOf(as)).toEqual([rows[0].whole])
   }
   expect((await ask('usage', 'stranger', SPAN)).status).toBe(403)
+})
+
+test('an organization that does not exist is not found by whoever sees all, and stays forbidden to others', async () => {
+  const nowhere = randomUUID()
+  const read = async (as: string, report: string, organization: string) => {
+    const query = new URLSearchParams({ start: '2020-01-01', end: '2020-01-02' })
+    const path = `/v1/organizations/${organization}/${report}?${query}`
+    return (await call(bench.api.url, path, { token: tokens[as] ?? '' })).status
+  }
+  for (const report of ['usage', 'sessions']) {
+    for (const as of ['super_admin', 'operator_key']) {
+      expect([await read(as, report, nowhere), await read(as, report, home)]).toEqual([404, 200])
+    }
+    for (const as of ['user', 'admin', 'organization_key']) expect(await read(as, report, nowhere)).toBe(403)
+  }
 })
 
 test('an answer that the caller has is 304, until a figure changes', async () => {

@@ -5,13 +5,14 @@ import type { CallerAccess } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { authorizeReport } from '../reports/authorize-report.ts'
 import { openCursor, sealCursor, sessionCursor } from '../reports/page-cursor.ts'
+import { requireOrganization } from '../reports/require-organization.ts'
 import { sendTagged } from '../reports/send-tagged.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface GetChatSessions {
   readonly access: CallerAccess
-  readonly store: Pick<Store, 'listChatSessions' | 'countOpenSessions'>
+  readonly store: Pick<Store, 'listChatSessions' | 'countOpenSessions' | 'organizationExists'>
 }
 
 const schema = {
@@ -24,7 +25,7 @@ const schema = {
   response: {
     200: chatSessionsReport,
     304: z.null().describe('The caller has this answer: If-None-Match names its ETag'),
-    ...problems(400, 401, 403, 503),
+    ...problems(400, 401, 403, 404, 503),
   },
 }
 
@@ -40,6 +41,7 @@ export function getChatSessions(app: App, { access, store }: GetChatSessions): v
       store.listChatSessions({ ...query, organization_id: id, viewer_user_id, after }),
       store.countOpenSessions({ ...about, at: open_at }),
     ])
+    if (found.length === 0) await requireOrganization(id, store)
     const last = found.length === request.query.limit ? found.at(-1) : undefined
     const next = last === undefined ? null : sealCursor(last.cursor)
     const body = JSON.stringify({ sessions: found.map(reportSession), next, open_sessions })

@@ -5,6 +5,7 @@ import type { CallerAccess } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { authorizeReport } from '../reports/authorize-report.ts'
 import { openCursor, sealCursor, usageCursor } from '../reports/page-cursor.ts'
+import { requireOrganization } from '../reports/require-organization.ts'
 import { sendTagged } from '../reports/send-tagged.ts'
 import { toCsv } from '../reports/to-csv.ts'
 import { type App, bearer, problems } from './typed-app.ts'
@@ -12,7 +13,7 @@ import { type App, bearer, problems } from './typed-app.ts'
 /** What the route needs. */
 export interface GetUsage {
   readonly access: CallerAccess
-  readonly store: Pick<Store, 'listUsage'>
+  readonly store: Pick<Store, 'listUsage' | 'organizationExists'>
 }
 
 const schema = {
@@ -28,7 +29,7 @@ const schema = {
       content: { 'application/json': { schema: usageReport }, 'text/csv': { schema: z.string() } },
     },
     304: z.null().describe('The caller has this answer: If-None-Match names its ETag'),
-    ...problems(400, 401, 403, 503),
+    ...problems(400, 401, 403, 404, 503),
   },
 }
 
@@ -46,6 +47,7 @@ export function getUsage(app: App, { access, store }: GetUsage): void {
       max_rows: limit,
       after: openCursor(after, usageCursor),
     })
+    if (found.length === 0) await requireOrganization(id, store)
     const last = found.length === limit ? found.at(-1) : undefined
     const next = last === undefined ? null : sealCursor(last.cursor)
     const rows = found.map(reportRow)
