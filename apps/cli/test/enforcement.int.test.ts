@@ -144,6 +144,7 @@ test('a markup is set for an organization or its plan, holds for what is judged 
   ]) {
     expect((await markup('set', ...wrong)).code).toBe(2)
   }
+  expect((await markup('set', '--help')).stdout.replace(/\s+/g, ' ')).toContain('from -100 to 10000')
   const trail = `select actor, target, details from tollgate.audit_log where action = 'markup.changed' order by id`
   expect((await admin.query(trail)).rows).toEqual([
     { actor: 'ada', target: 'plan:basic', details: { percent: 12.5 } },

@@ -62,7 +62,7 @@ async function listMarkups(flags: OperatorFlags, io: CommandIo): Promise<void> {
 export function addMarkupCommand(program: Command, io: CommandIo): void {
   const group = program.command('markup').description('percent on the cost that makes the charge')
   addOperatorOptions(group.command('set'))
-    .argument('<percent>', 'such as 12.5, or `none`', readPercent)
+    .argument('<percent>', 'from -100 to 10000, such as 12.5, or `none`', readPercent)
     .description('set the markup of an organization, or of a plan for those that have none; `none` takes it away')
     .option('--organization <id>', 'of this organization alone', readUuid)
     .option('--plan <name>', 'of every organization of the plan that has no own one')
