@@ -4,6 +4,7 @@ import { describeChanges } from './support/changes.ts'
 import { columnOf, readCsv, separated, takeFile } from './support/files.ts'
 import { describeFocus } from './support/focus.ts'
 import { describeLive } from './support/live.ts'
+import { describeLooks } from './support/looks.ts'
 import { card, type Dashboard, openDashboard, textOf, tile, total } from './support/open-dashboard.ts'
 import { describeStatements, monthsAgo } from './support/statements.ts'
 
@@ -306,6 +307,7 @@ describe('habits', () => {
 })
 
 describe('focus', () => describeFocus(() => dashboard))
+describe('looks', () => describeLooks(() => dashboard))
 describe('statements', () => describeStatements(() => dashboard))
 describe('changes', () => describeChanges(() => dashboard))
 describe('live', () => describeLive(() => dashboard))

@@ -45,6 +45,19 @@ it('usage without a price has no height as a cost, and is counted', () => {
   expect(totalsOf(rows)).toEqual({ tokens: 12n, messages: 2n, unpriced: 1n, cost: '1.5' })
 })
 
+it('a cost is as exact in a bar as in its rows', () => {
+  const rows = ['0.1', '0.2', '0.000000000001'].map((cost, n) => rowOf('2026-11-01', `m${n}`, 1, cost))
+  expect(stack(rows, 'model', 'cost', DAYS).bars[0]?.amount).toBe(300_000_000_001n)
+})
+
+it('a count has whole ticks alone', () => {
+  expect([1, 3, 9].map((max) => niceTicks(max, true))).toEqual([
+    [0, 1],
+    [0, 1, 2, 3],
+    [0, 5, 10],
+  ])
+})
+
 it.each([
   [0, [0, 1]],
   [9, [0, 2.5, 5, 7.5, 10]],

@@ -1,11 +1,12 @@
 import type { UsageRow } from '../data/reports.ts'
-import { sumMoney } from '../figures/money.ts'
+import { PICODOLLARS, sumMoney, toPicodollars } from '../figures/money.ts'
 import type { Group, Metric } from '../filters/filters.ts'
 
-/** One coloured part of a bar. `value` is its height alone; `rows` are the figures. */
+/** One coloured part of a bar: `value` is its height alone, `amount` the figure (of a cost: picodollars), as exact as the rows. */
 interface Segment {
   readonly group: string
   readonly value: number
+  readonly amount: bigint
 }
 
 /** One bar. */
@@ -13,6 +14,7 @@ export interface Bar {
   readonly bucket: string
   readonly segments: readonly Segment[]
   readonly value: number
+  readonly amount: bigint
   readonly calls: number
   /** Calls without a known price: a cost has no height for them. */
   readonly unpriced: number
@@ -52,59 +54,68 @@ export function groupOf(row: UsageRow, by: Group): { key: string; label: string 
   }
 }
 
-/** A row's figure as a height; what has no price has no height, and is told beside the chart. */
-function heightOf(row: UsageRow, metric: Metric): number {
+/** A row's figure, exact; what has no price adds nothing to a bar, and is told beside the chart. */
+function amountOf(row: UsageRow, metric: Metric): bigint {
   switch (metric) {
     case 'tokens':
-      return Number(row.tokens_used)
+      return BigInt(row.tokens_used)
     case 'cost':
-      return Number(row.cost_usd ?? 0)
+      return toPicodollars(row.cost_usd ?? '0')
     case 'messages':
-      return Number(row.message_count)
+      return BigInt(row.message_count)
   }
+}
+
+// What was taken back on a later day is less than nothing there, and has no height.
+function heightOf(amount: bigint, metric: Metric): number {
+  if (amount < 0n) return 0
+  return metric === 'cost' ? Number(amount) / Number(PICODOLLARS) : Number(amount)
 }
 
 /** Stacks the rows of a report. Every bucket of the span has a bar, also where nothing was used. */
 export function stack(rows: readonly UsageRow[], by: Group, metric: Metric, buckets: readonly string[]): Stack {
   const groups = largestGroups(rows, by, metric)
   const shown = new Set(groups.map(({ key }) => key))
-  const sums = new Map(buckets.map((bucket) => [bucket, { heights: new Map<string, number>(), calls: 0, unpriced: 0 }]))
+  const sums = new Map(buckets.map((bucket) => [bucket, { amounts: new Map<string, bigint>(), calls: 0, unpriced: 0 }]))
   for (const row of rows) {
     const bar = sums.get(row.bucket ?? '')
     if (!bar) continue
     const { key } = groupOf(row, by)
     const group = shown.has(key) ? key : OTHER
-    bar.heights.set(group, (bar.heights.get(group) ?? 0) + heightOf(row, metric))
+    bar.amounts.set(group, (bar.amounts.get(group) ?? 0n) + amountOf(row, metric))
     bar.calls += Number(row.event_count)
     bar.unpriced += Number(row.unpriced_events)
   }
-  const bars = [...sums].map(([bucket, { heights, calls, unpriced }]) => {
+  const bars = [...sums].map(([bucket, { amounts, calls, unpriced }]) => {
     const segments = groups
-      .map(({ key }) => ({ group: key, value: heights.get(key) ?? 0 }))
-      .filter(({ value }) => value > 0)
-    return { bucket, segments, calls, unpriced, value: segments.reduce((sum, { value }) => sum + value, 0) }
+      .map(({ key }) => ({ group: key, amount: amounts.get(key) ?? 0n }))
+      .filter(({ amount }) => amount !== 0n)
+      .map((segment) => ({ ...segment, value: heightOf(segment.amount, metric) }))
+    const value = segments.reduce((sum, { value }) => sum + value, 0)
+    return { bucket, segments, calls, unpriced, value, amount: segments.reduce((sum, { amount }) => sum + amount, 0n) }
   })
-  const ticks = niceTicks(Math.max(0, ...bars.map(({ value }) => value)))
+  const ticks = niceTicks(Math.max(0, ...bars.map(({ value }) => value)), metric !== 'cost')
   return { groups, bars, ticks, ceiling: ticks.at(-1) ?? 1 }
 }
 
 function largestGroups(rows: readonly UsageRow[], by: Group, metric: Metric): { key: string; label: string }[] {
-  const totals = new Map<string, { label: string; total: number }>()
+  const totals = new Map<string, { label: string; total: bigint }>()
   for (const row of rows) {
     const { key, label } = groupOf(row, by)
-    totals.set(key, { label, total: (totals.get(key)?.total ?? 0) + heightOf(row, metric) })
+    totals.set(key, { label, total: (totals.get(key)?.total ?? 0n) + amountOf(row, metric) })
   }
-  const ordered = [...totals].sort(([, one], [, two]) => two.total - one.total)
+  const ordered = [...totals].sort(([, one], [, two]) => Number(two.total - one.total))
   const top = ordered.slice(0, TOP_GROUPS).map(([key, { label }]) => ({ key, label }))
   return ordered.length > TOP_GROUPS ? [...top, { key: OTHER, label: 'All others' }] : top
 }
 
-/** Round numbers from 0 to at least `max`, four or five of them. */
-export function niceTicks(max: number): number[] {
+/** Round numbers from 0 to at least `max`, four or five of them; of a count, whole ones. */
+export function niceTicks(max: number, isCount = false): number[] {
   if (max <= 0) return [0, 1]
   const rough = max / 4
   const power = 10 ** Math.floor(Math.log10(rough))
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? 10 * power
+  const steps = [1, 2, 2.5, 5, 10].map((factor) => factor * power)
+  const step = steps.find((size) => size >= rough && (!isCount || Number.isInteger(size))) ?? 10 * power
   return Array.from({ length: Math.ceil(max / step) + 1 }, (_, index) => index * step)
 }
 

@@ -1,4 +1,13 @@
-import { formatBucket, formatBucketFully, formatCalls, formatMoney, formatShort } from '../figures/format.ts'
+import {
+  formatBucket,
+  formatBucketFully,
+  formatCalls,
+  formatCount,
+  formatExactMoney,
+  formatMoneyTick,
+  formatShort,
+} from '../figures/format.ts'
+import { fromPicodollars } from '../figures/money.ts'
 import type { Metric } from '../filters/filters.ts'
 import { chooseLooks } from './looks.ts'
 import type { Bar, Stack } from './stack.ts'
@@ -15,14 +24,18 @@ interface UsageChartProps {
   readonly placeBar: (bucket: string) => (element: HTMLElement | null) => void
 }
 
-/** A figure of the chart as text. */
-const formatHeight = (value: number, metric: Metric): string =>
-  metric === 'cost' ? formatMoney(value.toFixed(2)) : formatShort(value)
+/** A figure of the chart as the table has it. */
+const formatAmount = (amount: bigint, metric: Metric): string =>
+  metric === 'cost' ? formatExactMoney(fromPicodollars(amount)) : formatCount(amount)
+
+/** A label of the axis. */
+const formatTick = (tick: number, metric: Metric, [, step = 1]: readonly number[]): string =>
+  metric === 'cost' ? formatMoneyTick(tick, step) : formatShort(tick)
 
 /** A bar's figure as text; of a cost also what it leaves out, so that nothing unpriced reads as $0. */
-function tellBar({ value, calls, unpriced }: Bar, metric: Metric): string {
-  if (metric !== 'cost' || unpriced === 0) return formatHeight(value, metric)
-  return unpriced >= calls ? 'unpriced' : `${formatHeight(value, metric)} + ${unpriced} unpriced`
+function tellBar({ amount, calls, unpriced }: Bar, metric: Metric): string {
+  if (metric !== 'cost' || unpriced === 0) return formatAmount(amount, metric)
+  return unpriced >= calls ? 'unpriced' : `${formatAmount(amount, metric)} + ${unpriced} unpriced`
 }
 
 /** Stacked bars: each is a button that keyboard and screen reader reach. The table beneath holds the same figures. */
@@ -37,7 +50,7 @@ export function UsageChart({ chart, known, metric, timeZone, onOpen, placeBar }:
       <div class="plot">
         {chart.ticks.map((tick) => (
           <div class="tick" key={tick} style={{ bottom: `${(tick / chart.ceiling) * 100}%` }} aria-hidden="true">
-            <span>{formatHeight(tick, metric)}</span>
+            <span>{formatTick(tick, metric, chart.ticks)}</span>
           </div>
         ))}
         <div class="bars">
@@ -63,8 +76,11 @@ export function UsageChart({ chart, known, metric, timeZone, onOpen, placeBar }:
   )
 }
 
-// About eight labels fit without touching each other.
-const isLabelled = (index: number, count: number): boolean => index % Math.ceil(count / 8) === 0
+// About eight labels fit without touching each other, or reaching beyond the last bar and the page.
+function isLabelled(index: number, count: number): boolean {
+  const step = Math.ceil(count / 8)
+  return index % step === 0 && count - index >= (step * 2) / 3
+}
 
 interface ChartBarProps extends Omit<UsageChartProps, 'known'> {
   readonly bar: Bar
@@ -73,7 +89,7 @@ interface ChartBarProps extends Omit<UsageChartProps, 'known'> {
 
 function ChartBar({ bar, chart, metric, timeZone, onOpen, placeBar, looks }: ChartBarProps) {
   const names = new Map(chart.groups.map(({ key, label }) => [key, label]))
-  const parts = bar.segments.map(({ group, value }) => `${names.get(group)} ${formatHeight(value, metric)}`)
+  const parts = bar.segments.map(({ group, amount }) => `${names.get(group)} ${formatAmount(amount, metric)}`)
   const text = `${formatBucketFully(bar.bucket, timeZone)}: ${tellBar(bar, metric)}${parts.length > 0 ? ` (${parts.join(', ')})` : ''}`
   return (
     <button

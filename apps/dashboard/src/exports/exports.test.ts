@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { DecisionRow, StatementRow, UsageRow } from '../data/reports.ts'
 import { statementToFocus, usageToFocus } from './focus.ts'
-import { toDecisionLine } from './list-lines.ts'
+import { toDecisionLine, toUsageLine } from './list-lines.ts'
 import { toCsv, toJson } from './tables.ts'
 
 const row: UsageRow = {
@@ -18,6 +18,16 @@ const context = {
 it('a cell that a spreadsheet would run is text, a negative number is not touched', () => {
   const [, line] = toCsv([{ ...row }]).split('\r\n')
   expect(line).toBe(`2026-12-31,"'=HYPERLINK(""x"")",,"a, ""b""",,12,10,2,,,-1,1,1`)
+})
+
+it('usage has the columns of the table in their order; a kind of LLM token has no cost and no messages', () => {
+  expect(Object.keys(toUsageLine(row, 'model')).slice(0, 6)).toEqual([
+    ...['bucket', 'model', 'tokens_used', 'cost_usd', 'unpriced_events', 'message_count'],
+  ])
+  expect(Object.keys(toUsageLine(row, 'user')).slice(0, 4)).toEqual(['bucket', 'user_name', 'user_id', 'tokens_used'])
+  expect(toCsv([toUsageLine({ ...row, token_kind: 'input' }, 'token_kind')])).toBe(
+    'bucket,token_kind,tokens_used\r\n2026-12-31,input,12\r\n',
+  )
 })
 
 it('a column that only a later line has is there for all', () => {

@@ -1,8 +1,22 @@
 import type { DecisionRow, GrantRow, SessionRow, UsageRow } from '../data/reports.ts'
+import type { Group } from '../filters/filters.ts'
 import type { ExportLine } from './tables.ts'
 
-/** A row of a usage report as a line, with all that the report knows of it. */
-export const toUsageLine = (row: UsageRow): ExportLine => ({ ...row })
+/**
+ * A row of the table of usage as a line: its columns in their order, then what it has no room for. A kind of LLM token has
+ * neither a cost nor messages of its own: those of its calls would count once for each kind.
+ */
+export function toUsageLine(row: UsageRow, by: Group): ExportLine {
+  const { bucket, tokens_used, cost_usd, unpriced_events, message_count } = row
+  if (by === 'token_kind') return { bucket, token_kind: row.token_kind, tokens_used }
+  return {
+    bucket,
+    ...(by === 'model' ? { model: row.model } : { user_name: row.user_name, user_id: row.user_id }),
+    ...{ tokens_used, cost_usd, unpriced_events, message_count },
+    ...{ input_tokens: row.input_tokens, output_tokens: row.output_tokens },
+    ...{ charge_usd: row.charge_usd, event_count: row.event_count },
+  }
+}
 
 /** A chat session as a line. */
 export const toSessionLine = ({ cursor: _, ...row }: SessionRow): ExportLine => ({

@@ -26,13 +26,29 @@ export function formatMoney(usd: string | null): string {
 export const formatExactMoney = (usd: string | null): string =>
   usd === null ? 'unpriced' : exactDollars.format(decimal(usd))
 
-/** A share of something, such as 24 %. */
-export const formatPercent = (share: number): string => percent.format(share)
+/** A label of an axis of money whose labels are `step` apart: as many digits as tell them apart exactly. */
+export function formatMoneyTick(usd: number, step: number): string {
+  const places = Array.from({ length: 13 }, (_, places) => places).find((places) => isWhole(step * 10 ** places)) ?? 12
+  const digits = places === 0 ? 0 : Math.max(2, places)
+  const options = { minimumFractionDigits: digits, maximumFractionDigits: digits }
+  return new Intl.NumberFormat('en', { style: 'currency', currency: 'USD', ...options }).format(usd)
+}
+
+// As whole as a product of fractions can be.
+const isWhole = (value: number): boolean => value > 0.5 && Math.abs(value - Math.round(value)) < 1e-6
+
+/** A share of a limit, such as 24%, in whole percent that were reached, as decisions have it; all of a limit of nothing. */
+export const formatPercent = (used: string, limit: number): string =>
+  percent.format(limit === 0 ? 1 : Number((BigInt(used) * 100n) / BigInt(limit)) / 100)
+
+// Beyond ten times as much a percentage tells nothing but that there was hardly anything before.
+const MAX_CHANGE = 9.99
 
 /** How a figure changed against the span before; nothing can be said where that was zero or is not known. */
 export function formatChange(now: string | null, before: string | null): string {
   if (now === null || before === null || Number(before) === 0) return '–'
-  return change.format(Number(now) / Number(before) - 1)
+  const share = Number(now) / Number(before) - 1
+  return share > MAX_CHANGE ? `> ${change.format(MAX_CHANGE)}` : change.format(share)
 }
 
 /** A day as it is printed, such as Nov 1, 2026. */
@@ -78,12 +94,12 @@ export function tellActor(actor: string, name: string | null): string {
   return actor.startsWith('key:') ? 'a server’s key' : actor
 }
 
-/** A bucket of a report as a label: `24 Nov`, `Nov 2026`, `14:00`. */
+/** A bucket of a report as a label: `Nov 24`, `Nov 2026`, `8 PM`. */
 export function formatBucket(bucket: string, timeZone: string): string {
   if (bucket.includes('T')) {
-    return new Intl.DateTimeFormat('en', { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone }).format(
-      new Date(bucket),
-    )
+    // An hour begins at a minute of its own where a zone is half an hour off.
+    const hour = new Intl.DateTimeFormat('en', { timeStyle: 'short', timeZone })
+    return hour.format(new Date(bucket)).replace(':00', '')
   }
   if (bucket.length === 7) return formatDay(`${bucket}-01`, { month: 'short', year: 'numeric' })
   return formatDay(bucket, { day: 'numeric', month: 'short' })

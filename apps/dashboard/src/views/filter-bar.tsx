@@ -1,5 +1,6 @@
 import { bucketSize } from '../chart/buckets.ts'
 import type { Names } from '../data/use-names.ts'
+import { formatDate } from '../figures/format.ts'
 import { addDays, firstDayTo, lastDayFrom, MAX_DAYS, readDay } from '../filters/days.ts'
 import { type Filters, type GROUPS, type METRICS, PRESETS } from '../filters/filters.ts'
 import { daysBetween, type Span } from '../filters/span.ts'
@@ -95,7 +96,7 @@ export function FilterBar({ filters, change, names, span, focus }: FilterBarProp
       )}
       {filters.day !== null && (
         <Narrowed
-          what={`Hours of ${filters.day}`}
+          what={`Hours of ${formatDate(filters.day)}`}
           chipRef={focus.place(DAY_NAME)}
           onClear={() => clear({ day: null })}
         />

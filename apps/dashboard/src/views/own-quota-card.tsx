@@ -37,7 +37,7 @@ function OwnMeter({ row, position, now }: Omit<OwnQuotaCardProps, 'client'> & { 
         <strong data-own="used">{formatCount(row.used_tokens)}</strong> LLM tokens used by you
         {limit === null
           ? ', without a limit of your own'
-          : ` of ${formatCount(BigInt(limit))} (${formatPercent(limit === 0 ? 1 : used / limit)})`}{' '}
+          : ` of ${formatCount(BigInt(limit))} (${formatPercent(row.used_tokens, limit)})`}{' '}
         {limit !== null && <StateBadge state={row.state} />}
         {row.state !== 'active' && row.reason !== null && <> {tellReason(row.reason)}</>}
       </p>

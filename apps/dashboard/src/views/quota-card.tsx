@@ -31,7 +31,7 @@ export function QuotaCard({ position, now }: QuotaCardProps) {
         ) : (
           <>
             {' '}
-            of {formatCount(BigInt(limit))} ({formatPercent(limit === 0 ? 1 : used / limit)})
+            of {formatCount(BigInt(limit))} ({formatPercent(position.used_tokens, limit)})
           </>
         )}
         {Number(position.granted_tokens) > 0 && <>, {formatCount(position.granted_tokens)} of them granted</>}{' '}

@@ -62,8 +62,9 @@ export function UsageCard(props: SectionProps) {
           <UsageTable {...{ rows: sorted, sort, by: view.by, timeZone: time_zone, change }} />
           <ExportButtons
             name="usage"
-            lines={() => sorted.map(toUsageLine)}
-            focus={() => usageToFocus(sorted, focusContext(position))}
+            lines={() => sorted.map((row) => toUsageLine(row, view.by))}
+            // A file of costs: kinds of LLM tokens have none.
+            focus={view.by === 'token_kind' ? undefined : () => usageToFocus(sorted, focusContext(position))}
             count={sorted.length}
             isPrintable
           />

@@ -42,7 +42,8 @@ async function monthlyChange({ ledger }: Dashboard, organization: string): Promi
     return Number(figures.tokens.replaceAll(',', ''))
   }
   const share = (await tokens(monthsAgo(0, 1), monthsAgo(0, today))) / (await tokens(from, to)) - 1
-  return new Intl.NumberFormat('en', { style: 'percent', signDisplay: 'exceptZero' }).format(share)
+  const percent = new Intl.NumberFormat('en', { style: 'percent', signDisplay: 'exceptZero' })
+  return share > 9.99 ? '> +999%' : percent.format(share)
 }
 
 /** How far the statement's tables reach beyond their card on a usual screen: nothing stands where nobody sees it. */
@@ -95,7 +96,7 @@ export function describeStatements(open: () => Dashboard): void {
     await page.getByRole('button', { name: 'Usage', exact: true }).click()
     const change = page.locator('.tile', { has: page.locator('[data-tile=tokens_used]') })
     await expect.poll(() => textOf(change), PATIENT).toContain(await monthlyChange(dashboard, organization))
-    await page.getByText(/^\+.*% of what is priced$/).waitFor()
+    await page.getByText(/^(> )?\+[\d]{1,3}% of what is priced$/).waitFor()
     await page.getByText(/^[^(]+ \(\d+ days?, the last not over yet\), compared with /).waitFor()
   })
 
