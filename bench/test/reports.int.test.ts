@@ -13,8 +13,6 @@ let askers: Asker[]
 beforeAll(async () => {
   database = await createTestDatabase()
   db = new pg.Pool({ connectionString: database.databaseUrl, max: 2 })
-  // The database is dropped with whoever is just leaving it.
-  db.on('connect', (client) => void client.on('error', () => undefined))
   const before = await indexes()
   askers = await fillRollups(db, SIZE)
   expect(await indexes()).toEqual(before)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { inject } from 'vitest'
 import { withDatabase } from '../database.ts'
@@ -38,8 +39,26 @@ const createDatabase = async (template: string): Promise<TestDatabase> => {
       'usage-worker': urlOf('usage-worker'),
       'quota-enforcer': urlOf('quota-enforcer'),
     },
-    drop: async () => {
-      await withDatabase(adminUrl, (client) => client.query(`drop database if exists ${quoted} with (force)`))
-    },
+    drop: () =>
+      withDatabase(adminUrl, async (client) => {
+        await untilLeft(client, name)
+        await client.query(`drop database if exists ${quoted} with (force)`)
+      }),
+  }
+}
+
+const LEAVING_MS = 1_000
+const POLL_MS = 20
+
+/**
+ * Waits a moment for connections that are just being closed: one that is cut off meanwhile has nobody left who listens to its
+ * error, which would fail the whole run. Those that are still open after that are cut off.
+ */
+const untilLeft = async (client: pg.Client, name: string): Promise<void> => {
+  const deadline = performance.now() + LEAVING_MS
+  while (performance.now() < deadline) {
+    const { rowCount } = await client.query('select from pg_stat_activity where datname = $1', [name])
+    if (rowCount === 0) return
+    await delay(POLL_MS)
   }
 }
