@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly durable: boolean
   /** Gives each server a disk of its own. */
   readonly ownDisks: boolean
+  /** Puts into the stack's directory what it begins with. */
+  readonly prepareDir?: ((dir: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
   readonly log: (line: string) => void
 }

@@ -1,3 +1,4 @@
+import { copySeed } from '@tollgate/local-stack/testing'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { compareLedger } from '../src/audit/compare-ledger.ts'
@@ -20,7 +21,7 @@ let run: Run
 let played: Played
 const faults = planSchedule({ seed: SEED, seconds: SECONDS, privileged: false })
 beforeAll(async () => {
-  const quiet = { durable: false, ownDisks: false, log: () => undefined }
+  const quiet = { durable: false, ownDisks: false, log: () => undefined, prepareDir: copySeed }
   run = await beginRun({ seed: SEED, seconds: SECONDS, faults, ...quiet })
   played = await run.play()
 }, PATIENCE_MS)

@@ -43,6 +43,8 @@ export interface ChaosStackOptions {
   readonly durable: boolean
   /** Gives each server a disk of its own; needs root. */
   readonly ownDisks: boolean
+  /** Puts into the stack's directory what it begins with. */
+  readonly prepareDir?: ((dir: string) => void) | undefined
   readonly signal?: AbortSignal | undefined
   readonly log: (line: string) => void
 }
@@ -79,6 +81,7 @@ async function open(options: ChaosStackOptions, teardown: (() => unknown)[]): Pr
   const disks = new Map<string, Disk>()
   teardown.push(temporary.remove, () => Promise.all([...disks.values()].map((disk) => disk.unmount())))
   if (options.ownDisks) for (const name of SERVERS) disks.set(name, openDisk(dir, name, DISK_MB[name]))
+  options.prepareDir?.(dir)
   const connections = createConnections()
   teardown.push(connections.close)
   const clocks = createClocks(dir)

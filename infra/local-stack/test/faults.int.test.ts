@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readStackFile, StackError, startServers, startStack } from '../src/index.ts'
 import { processStamp } from '../src/process-stamp.ts'
-import { createTemporaryDir, type TemporaryDir } from '../src/testing/index.ts'
+import { copySeed, createTemporaryDir, type TemporaryDir } from '../src/testing/index.ts'
 
 const fixtures = join(import.meta.dirname, 'fixtures')
 const service = join(fixtures, 'service.ts')
@@ -64,6 +64,7 @@ describe('a start that fails', () => {
   })
 
   it('because it was interrupted leaves nothing running', async () => {
+    copySeed(temporary.dir)
     const abort = new AbortController()
     const pids: number[] = []
     const log = (line: string) => {
@@ -78,6 +79,7 @@ describe('a start that fails', () => {
   })
 
   it('because applied migrations were edited says so and names --fresh, which then starts over', async () => {
+    copySeed(temporary.dir)
     const first = await startServers({ dir: temporary.dir, durable: false })
     await first.stop()
     const file = join(temporary.dir, 'state.json')
@@ -93,6 +95,7 @@ describe('a start that fails', () => {
 describe('a start after the last one was killed', () => {
   it('ends the orphans and goes on with the data', async () => {
     const temporary = createTemporaryDir()
+    copySeed(temporary.dir)
     const owner = spawn(process.execPath, [join(fixtures, 'start-and-wait.ts'), temporary.dir], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })

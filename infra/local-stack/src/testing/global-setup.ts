@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { openProvider } from '../open-provider.ts'
-import { choosePorts } from '../ports.ts'
+import { copyStack } from '../copy-stack.ts'
+import { chooseProvider } from '../provider.ts'
+import { startServersIn } from '../servers.ts'
 import { openStackDir } from '../stack-dir.ts'
 import { createTeardown } from '../teardown.ts'
 import './provided.ts'
@@ -16,53 +17,42 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const temporary = createTemporaryDir()
     teardown.defer(() => temporary.remove())
-    const { paths, secrets, registry, close } = await openStackDir({ dir: temporary.dir })
-    teardown.defer(close)
-    const provider = await openProvider(process.env, (line) => console.log(line))
-    const ports = await choosePorts({ postgres: {}, redis: {}, supabase: {} })
-    const logFile = (name: string) => join(paths.logs, `${name}.log`)
-    const postgres = provider.createPostgres({
-      dataDir: paths.postgres,
-      logFile: logFile('postgres'),
-      port: ports.postgres,
-      password: secrets.postgresPassword,
-      durable: false,
-      registry,
-    })
-    const redis = provider.createRedis({
-      dir: paths.redis,
-      logFile: logFile('redis'),
-      port: ports.redis,
-      password: secrets.redisPassword,
-      databases: redisDatabases,
-      registry,
-    })
-    teardown.defer(() => postgres.stop())
-    teardown.defer(() => redis.stop())
-    await Promise.all([postgres.start(), redis.start()])
-    const { jwtSecret, publishableKey, secretKey, rolePassword } = secrets
-    const keys = { jwtSecret, publishableKey, secretKey }
-    await createTemplate({
-      provider,
-      urlOf: postgres.url,
-      projectDir: paths.supabase,
-      logFile: logFile('supabase'),
-      port: ports.supabase,
-      keys,
-      rolePassword,
-    })
+    const stackDir = await openStackDir({ dir: temporary.dir })
+    teardown.defer(stackDir.close)
+    const log = (line: string) => console.log(line)
+    const { postgres, redis, supabaseApi } = await startServersIn(
+      stackDir,
+      { durable: false, redisDatabases, log },
+      teardown,
+    )
+    // Lite has completed its auth schema: copies have it whether or not a test starts the API.
+    await supabaseApi.stop()
+    const seed = await keepSeed(temporary.dir, postgres)
+    const { jwtSecret, publishableKey, secretKey, rolePassword } = stackDir.secrets
+    await createTemplate(postgres.url, rolePassword)
     project.provide('tollgate', {
-      dir: paths.dir,
+      dir: temporary.dir,
+      seed,
       adminUrl: postgres.url(),
       template: templateName,
       redisUrl: redis.url(),
       redisDatabases,
       rolePassword,
-      keys,
+      keys: { jwtSecret, publishableKey, secretKey },
     })
     return () => teardown.run()
   } catch (error) {
     await teardown.run()
     throw error
   }
+}
+
+/** Keeps the migrated servers' data for stacks of a test's own; what a container holds is not within reach. */
+async function keepSeed(dir: string, postgres: { stop(): Promise<void>; start(): Promise<void> }) {
+  if (chooseProvider({ TOLLGATE_STACK: process.env.TOLLGATE_STACK }) !== 'native') return null
+  const seed = join(dir, 'seed')
+  await postgres.stop()
+  copyStack(dir, seed)
+  await postgres.start()
+  return seed
 }

@@ -1,5 +1,5 @@
 export { createTemporaryDir, type TemporaryDir } from '../temporary-dir.ts'
 export { createEmptyDatabase, createTestDatabase, type TestDatabase } from './test-database.ts'
 export { createTestRedis, type TestRedis } from './test-redis.ts'
-export { startTestServers, startTestStack } from './test-servers.ts'
+export { copySeed, startTestServers, startTestStack } from './test-servers.ts'
 export { startTestSupabase, type TestSupabase } from './test-supabase.ts'

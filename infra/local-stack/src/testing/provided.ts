@@ -4,6 +4,8 @@ import type { SupabaseKeys } from '../supabase.ts'
 export type ProvidedServers = {
   /** The directory of the servers; test files put their own Supabase APIs below it. */
   dir: string
+  /** A stopped, migrated stack that `copyStack` makes others of; null where there is none to copy. */
+  seed: string | null
   /** Superuser URL of the database that `createTestDatabase` connects to for its CREATE DATABASE. */
   adminUrl: string
   template: string
