@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { copyStack } from '../copy-stack.ts'
+import { repoRoot } from '../paths.ts'
 import { chooseProvider } from '../provider.ts'
 import { startServersIn } from '../servers.ts'
 import { openStackDir } from '../stack-dir.ts'
@@ -13,6 +14,8 @@ const redisDatabases = 512
 
 /** vitest's globalSetup: one PostgreSQL and one Redis for all test files; what it returns takes them down. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Node keeps here what it made of a module: services and commands are started a hundred times.
+  process.env.NODE_COMPILE_CACHE ??= join(repoRoot, 'node_modules/.cache/node-compile')
   const teardown = createTeardown()
   try {
     const temporary = createTemporaryDir()
