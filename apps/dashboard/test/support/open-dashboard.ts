@@ -3,7 +3,7 @@ import type { StackFile } from '@tollgate/local-stack'
 import { openBrowser } from '@tollgate/local-stack/browser'
 import { createTemporaryDir, startTestStack } from '@tollgate/local-stack/testing'
 import pg from 'pg'
-import type { Locator, Page } from 'playwright-core'
+import type { BrowserContext, Locator, Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { runDemo } from '../../../cli/src/demo/run-demo.ts'
 
@@ -49,8 +49,8 @@ export async function openDashboard(): Promise<Dashboard> {
   await sql.connect()
   const browser = await openBrowser()
   const pages: Page[] = []
-  // Each user signs in once; later pages are opened as a new tab would be.
-  const signedIn = new Map<string, Awaited<ReturnType<ReturnType<Page['context']>['storageState']>>>()
+  // Each user signs in once; later pages are new tabs of the same browser, which has the page's script already.
+  const signedIn = new Map<string, BrowserContext>()
   const idOf = (domain: string): string => {
     const found = file.organizations.find((organization) => organization.domain === domain)
     return found?.id ?? expect.fail(`no organization ${domain}`)
@@ -69,21 +69,18 @@ export async function openDashboard(): Promise<Dashboard> {
       if (!user || !file.dashboard) throw new Error('no such user, or no dashboard')
       // Only axe is kept out by the page's policy; the test of the policy itself looks at the header.
       const viewport = { width: 1200, height: 1000 }
-      const storageState = signedIn.get(user.email)
-      const context = await browser.newContext({
-        ...{ viewport, bypassCSP: true },
-        ...(storageState ? { storageState } : {}),
-      })
+      const known = signedIn.get(user.email)
+      const context = known ?? (await browser.newContext({ viewport, bypassCSP: true }))
       const page = await context.newPage()
       pages.push(page)
       await prepare?.(page)
       await page.goto(`${file.dashboard}/${query}`)
-      if (storageState) return page
+      if (known) return page
       await page.fill('input[name=email]', user.email)
       await page.fill('input[name=password]', user.password)
       await page.click('button[type=submit]')
       await page.getByRole('button', { name: 'Sign out' }).waitFor({ timeout: 20_000 })
-      signedIn.set(user.email, await context.storageState())
+      signedIn.set(user.email, context)
       return page
     },
     ledger: async (where) => {
@@ -94,7 +91,7 @@ export async function openDashboard(): Promise<Dashboard> {
       return rows[0]
     },
     closePages: async () => {
-      for (const page of pages.splice(0)) await page.context().close()
+      for (const page of pages.splice(0)) await page.close()
     },
     close: async () => {
       await browser.close()
