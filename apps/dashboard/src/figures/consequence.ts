@@ -28,6 +28,10 @@ export const limitedUser = (row: UserLimitRow, { mode }: QuotaRow): Limited => (
   ...{ policy: row.policy, isWithheld: mode === 'observe' },
 })
 
+/** The same with another ladder. */
+export const withLadder = (all: readonly Limited[], policy: QuotaPolicy): Limited[] =>
+  all.map((limited) => ({ ...limited, policy }))
+
 /** What a new limit does at once, by what is used already and the steps of the ladder in LLM tokens; empty where it does nothing. */
 export function tellConsequence(limit: number | null, limited: Limited): string {
   if (limit === null) return ''

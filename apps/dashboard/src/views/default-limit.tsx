@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
-import { limitedUser, tellConsequences } from '../figures/consequence.ts'
+import { limitedUser, tellConsequences, withLadder } from '../figures/consequence.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
 import { DEFAULT_POLICY } from '../figures/policy-form.ts'
 import { useAct } from './act.tsx'
@@ -41,10 +41,10 @@ export function DefaultLimit({ api, position, users, onDone }: DefaultLimitProps
   const limit = user_default?.limit_tokens ?? null
   const amount = limit === null ? null : Number(limit)
   const policy = user_default?.policy ?? DEFAULT_POLICY
+  const fallen = users.filter(({ limit_from }) => limit_from !== 'user').map((row) => limitedUser(row, position))
   const onLimit = (event: SubmitEvent): void => {
     event.preventDefault()
     const next = readCount(new FormData(event.currentTarget as HTMLFormElement).get('default-limit'))
-    const fallen = users.filter(({ limit_from }) => limit_from !== 'user').map((row) => limitedUser(row, position))
     act.run(
       `Give each user of ${name} without an own limit ${tellLimit(next)}? ${tellConsequences(next, fallen)}`,
       () => api.setUserDefault(organization_id, edited?.version ?? version, { limit: next }),
@@ -104,6 +104,7 @@ export function DefaultLimit({ api, position, users, onDone }: DefaultLimitProps
         <PolicyForm
           {...{ policy, act }}
           question={`Put this ladder into force for the users of ${name} without an own one?`}
+          tellConsequence={(next) => tellConsequences(amount, withLadder(fallen, next))}
           hasSessions={false}
           save={(next) => api.setUserDefault(organization_id, edited.version, { limit: amount, policy: next })}
           onCancel={leave}

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { formatCount, formatMoney } from '../figures/format.ts'
+import { tellPolicyConsequence } from '../figures/policy-consequence.ts'
 import { DEFAULT_POLICY, describeAmount } from '../figures/policy-form.ts'
 import { describeReduction } from '../figures/reduced-config.ts'
 import { useAct } from './act.tsx'
@@ -32,6 +33,7 @@ export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) 
         <PolicyForm
           {...{ policy, act }}
           question={`Put this policy into force for ${position.name}? It is evaluated at once.`}
+          tellConsequence={(next) => tellPolicyConsequence(next, position)}
           hasSessions
           save={(next) => api.setPolicy(position.organization_id, edited.version, next)}
           onCancel={() => setEdited(undefined)}

@@ -20,6 +20,8 @@ interface PolicyFormProps {
   readonly policy: QuotaPolicy
   /** Asked before it comes into force; the policy in words stands beneath. */
   readonly question: string
+  /** What a policy does at once; said with the question. */
+  readonly tellConsequence: (policy: QuotaPolicy) => string
   /** Whether the policy limits chat sessions too. */
   readonly hasSessions: boolean
   readonly act: Act
@@ -36,7 +38,8 @@ interface Row {
 const nextIdOf = (rows: readonly { readonly id: number }[]): number => Math.max(-1, ...rows.map(({ id }) => id)) + 1
 
 /** A ladder of steps, what its downgrades leave, and the limits beside LLM tokens. */
-export function PolicyForm({ policy: current, question, hasSessions, act, save, onCancel }: PolicyFormProps) {
+export function PolicyForm(props: PolicyFormProps) {
+  const { policy: current, question, tellConsequence, hasSessions, act, save, onCancel } = props
   // What the form was opened with: a refresh of the page's figures must not change it beneath the hands.
   const [policy] = useState(current)
   const [opened] = useState(() => toFormConfigs(policy))
@@ -49,7 +52,8 @@ export function PolicyForm({ policy: current, question, hasSessions, act, save, 
     try {
       const next = readPolicyForm(form, { policy, steps: rows.map(({ step }) => step), configs })
       setFault(undefined)
-      act.run([question, ...describePolicy(next)].join('\n'), () => save(next), 'The policy is in force.')
+      const asked = [question, tellConsequence(next), ...describePolicy(next)].filter((line) => line !== '')
+      act.run(asked.join('\n'), () => save(next), 'The policy is in force.')
     } catch (error) {
       setFault(error instanceof Error ? error.message : String(error))
     }
