@@ -58,7 +58,7 @@ export async function runLoad(chaos: ChaosStack, { seed, seconds }: LoadOptions)
     const limit = share === null ? null : Math.round(share * seconds * TOKENS_A_SECOND)
     const added = await addPopulation(chaos.db, { organizations: 1, usersEach: 8, sessionsEach: 3, limit })
     members.push(...added)
-    organizations.push({ id: added[0]?.organizationId ?? '', limit, granted: 0, act: null })
+    organizations.push({ id: added[0]?.organizationId ?? '', limit, granted: 0, grants: [], act: null })
   }
   const busy = new Set<string>()
   const named = <Outcome>(name: string, work: Promise<Outcome>): Promise<Outcome> => {

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Act } from '@tollgate/shared/testing'
+import { z } from 'zod'
 import { ChaosError } from '../chaos-error.ts'
 import { type LoadContext, patiently, pause } from './load-context.ts'
+
+interface Grant {
+  readonly id: string
+  readonly amount: number
+}
 
 /** What an organization was told, as far as its state follows from it. */
 export interface OrganizationTerms {
@@ -9,6 +15,8 @@ export interface OrganizationTerms {
   limit: number | null
   /** LLM tokens of grants that do not expire. */
   granted: number
+  /** Of them, those that may still be voided. */
+  readonly grants: Grant[]
   act: Act['kind'] | null
 }
 
@@ -17,23 +25,21 @@ const EXEMPT_MS = 86_400_000
 const PAUSE_MS = 2_500
 const REQUEST_MS = 10_000
 
-/** The operator: changes limits, gives grants, and orders enforcement by hand, one thing after the other. */
+/** The operator: changes limits, gives and voids grants, and orders enforcement by hand, one thing after the other. */
 export async function runOperator(context: LoadContext, organizations: readonly OrganizationTerms[]): Promise<void> {
   const { random, stopping, count } = context
   while (!stopping.aborted) {
     const terms = random.oneOf(organizations)
-    const what = random.between(1, 3)
+    const what = random.between(1, 4)
     if (what === 1) {
       terms.limit = terms.limit === null ? null : Math.round(terms.limit * random.oneOf([0.8, 1, 1.3]))
       await sayLimit(context, terms)
       count('limits changed')
     } else if (what === 2) {
-      const amount = random.between(1_000, 50_000)
-      await order(context, 'POST', `/v1/organizations/${terms.id}/grants`, {
-        ...{ amount, reason: 'chaos', idempotency_key: randomUUID() },
-      })
-      terms.granted += amount
+      await give(context, terms)
       count('grants')
+    } else if (what === 3) {
+      if (await voidOne(context, terms)) count('grants voided')
     } else {
       terms.act = random.oneOf(ACTS)
       await sayAct(context, terms)
@@ -54,20 +60,45 @@ export async function repeatTerms(context: LoadContext, organizations: readonly 
   }
 }
 
-function sayLimit(context: LoadContext, { id, limit }: OrganizationTerms): Promise<void> {
-  return order(context, 'PUT', `/v1/organizations/${id}/quota`, { limit })
+async function give(context: LoadContext, terms: OrganizationTerms): Promise<void> {
+  const amount = context.random.between(1_000, 50_000)
+  const body = { amount, reason: 'chaos', idempotency_key: randomUUID() }
+  const { id } = await order(context, 'POST', `/v1/organizations/${terms.id}/grants`, body, given)
+  terms.granted += amount
+  terms.grants.push({ id, amount })
 }
 
-function sayAct(context: LoadContext, { id, act }: OrganizationTerms): Promise<void> {
+/** Takes back what a grant has left: what it gave goes on to add to the limit. Says whether there was one. */
+async function voidOne(context: LoadContext, terms: OrganizationTerms): Promise<boolean> {
+  const grant = terms.grants.shift()
+  if (grant === undefined) return false
+  const path = `/v1/organizations/${terms.id}/grants/${grant.id}/void`
+  const { spent } = await order(context, 'POST', path, { reason: 'chaos' }, voided)
+  terms.granted -= grant.amount - spent
+  return true
+}
+
+const given = z.object({ id: z.uuid() })
+const voided = z.object({ spent: z.number() })
+
+function sayLimit(context: LoadContext, { id, limit }: OrganizationTerms): Promise<unknown> {
+  return order(context, 'PUT', `/v1/organizations/${id}/quota`, { limit }, z.unknown())
+}
+
+function sayAct(context: LoadContext, { id, act }: OrganizationTerms): Promise<unknown> {
   const until = act === 'exempt' ? { until: new Date(Date.now() + EXEMPT_MS).toISOString() } : {}
-  return order(context, 'POST', `/v1/organizations/${id}/enforcement`, {
-    ...{ action: act ?? 'clear', reason: 'chaos' },
-    ...until,
-  })
+  const body = { action: act ?? 'clear', reason: 'chaos', ...until }
+  return order(context, 'POST', `/v1/organizations/${id}/enforcement`, body, z.unknown())
 }
 
-/** Repeats a request until it is answered with success. */
-async function order(context: LoadContext, method: string, path: string, body: object): Promise<void> {
+/** Repeats a request until it is answered with success; gives the answer. */
+async function order<Answer>(
+  context: LoadContext,
+  method: string,
+  path: string,
+  body: object,
+  answer: z.ZodType<Answer>,
+): Promise<Answer> {
   const { chaos, random } = context
   const { operatorKey } = chaos.stack.describe()
   const attempt = async () => {
@@ -79,6 +110,7 @@ async function order(context: LoadContext, method: string, path: string, body: o
     })
     const text = await response.text()
     if (!response.ok) throw new ChaosError(`${method} ${path} answered ${response.status} ${text}`)
+    return answer.parse(JSON.parse(text))
   }
-  await patiently(context, `${method} by the operator`, attempt)
+  return patiently(context, `${method} by the operator`, attempt)
 }
