@@ -15,8 +15,11 @@ const CONCURRENCY = 4
 // So many that were not answered mean that Postgres is away, not that a user is odd.
 const MAX_UNAVAILABLE = 10
 
+/** What became of users: `waiting` where nothing changed and some wait for those who are recording usage. */
+export type UsersOutcome = 'changed' | 'unchanged' | 'waiting'
+
 /**
- * Decides on the users of an organization whose limit must be looked at; says whether anything changed. One that fails, or
+ * Decides on the users of an organization whose limit must be looked at. One that fails, or
  * that others were quicker with, stays due and holds up nobody: whoever comes after it is looked at first, by this evaluation
  * or the next, which goes on where this one ended. Rejects when Postgres is away.
  */
@@ -25,15 +28,17 @@ export async function evaluateUsers(
   { organization_id, users_to_enroll }: RpcRow<'load_quota_position'>,
   trigger: EvaluationReason,
   places: UserPlaces,
-): Promise<boolean> {
+): Promise<UsersOutcome> {
   // Who joins is no matter of usage: that gives whoever it is of a row by itself.
   const enrolls = users_to_enroll === 'all' || (users_to_enroll === 'joined' && trigger !== 'usage')
-  if (enrolls) await enrollUsers(dependencies, organization_id)
+  let waits = enrolls && (await enrollUsers(dependencies, organization_id))
   let changed = false
   let unavailable = 0
   const work = async (row: RpcRow<'load_user_positions'>) => {
     try {
-      changed = (await evaluateUser(dependencies, row, trigger)) || changed
+      const applied = await evaluateUser(dependencies, row, trigger)
+      changed ||= applied.changed
+      waits ||= applied.waits
     } catch (error) {
       reportFailure(dependencies, row, error)
       if (error instanceof StoreError && error.code === 'unavailable' && ++unavailable >= MAX_UNAVAILABLE) throw error
@@ -51,15 +56,20 @@ export async function evaluateUsers(
   }
   if (after === undefined) places.delete(organization_id)
   else places.set(organization_id, after)
-  return changed
+  if (changed) return 'changed'
+  return waits ? 'waiting' : 'unchanged'
 }
 
-/** Has users looked at on whom the default falls; goes on with the next evaluation where it has to wait or there are many. */
-async function enrollUsers({ rpc }: EvaluateDependencies, organizationId: string): Promise<void> {
+/**
+ * Has users looked at on whom the default falls; goes on with the next evaluation where there are many, or where it has to
+ * wait for those who are recording usage. Says whether it has to.
+ */
+async function enrollUsers({ rpc }: EvaluateDependencies, organizationId: string): Promise<boolean> {
   for (let page = 0; page < MAX_PAGES; page++) {
     const [enrolled] = await rpc('enroll_users', { for_organization: organizationId })
-    if (!enrolled?.more) return
+    if (!enrolled?.more) return enrolled?.done === false
   }
+  return false
 }
 
 function reportFailure(
@@ -75,11 +85,11 @@ async function evaluateUser(
   dependencies: EvaluateDependencies,
   row: RpcRow<'load_user_positions'>,
   trigger: EvaluationReason,
-): Promise<boolean> {
+): Promise<RpcRow<'apply_user_enforcement'>> {
   const verdict = judgePosition(row, reportUnreadable(dependencies, row.organization_id))
   const decision = toUserDecision(row, verdict, trigger)
   const [applied] = await dependencies.rpc('apply_user_enforcement', { decision })
   if (applied === undefined) throw new TypeError('apply_user_enforcement gave no row')
   await tell(dependencies, row, applied)
-  return applied.changed
+  return applied
 }

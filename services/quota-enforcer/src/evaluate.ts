@@ -5,8 +5,11 @@ import { judgePosition } from './read-position.ts'
 import { type EvaluateDependencies, reportUnreadable, tell } from './tell.ts'
 import { toDecision } from './to-decision.ts'
 
-/** How an evaluation ended; `contended`: others kept being quicker, so it is left to the sweep. */
-export type EvaluationOutcome = 'changed' | 'unchanged' | 'unknown_organization' | 'contended'
+/**
+ * How an evaluation ended. `waiting`: nothing changed, and users stay due until those have ended who were recording usage;
+ * `contended`: others kept being quicker, so it is left to the sweep.
+ */
+export type EvaluationOutcome = 'changed' | 'unchanged' | 'waiting' | 'unknown_organization' | 'contended'
 
 /** Brings one organization's enforcement in line with its position. Rejects with a `StoreError`. */
 export type Evaluate = (organizationId: string, trigger: EvaluationReason) => Promise<EvaluationOutcome>
@@ -46,8 +49,8 @@ async function runRounds(
     const applied = await putIntoForce(dependencies, row, trigger)
     changed ||= applied.changed
     if (applied.again) continue
-    const users = row.has_user_limits ? await evaluateUsers(dependencies, row, trigger, places) : false
-    return changed || users ? 'changed' : 'unchanged'
+    const users = row.has_user_limits ? await evaluateUsers(dependencies, row, trigger, places) : 'unchanged'
+    return changed ? 'changed' : users
   }
   return 'contended'
 }

@@ -13,7 +13,7 @@ export function defineEnforcerMetrics(metrics: Metrics) {
     ]),
     evaluations: metrics.counter(
       'tollgate_quota_evaluations_total',
-      'Evaluations by outcome: changed, unchanged, unknown_organization (dropped), contended (left to the sweep), failed',
+      'Evaluations by outcome: changed, unchanged, waiting (users stay due until those have ended who are recording usage), unknown_organization (dropped), contended (left to the sweep), failed',
       ['outcome'],
     ),
     evaluationSeconds: metrics.histogram(

@@ -3,7 +3,8 @@ import { decide, readPolicy } from '@tollgate/shared/quota'
 import type { Rpc } from '@tollgate/shared/store'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { evaluateOver, openWorld, type World } from './world.ts'
+import { sweep } from '../src/sweep.ts'
+import { evaluateOver, openWorld, usageEvent, type World } from './world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -202,4 +203,40 @@ test('a user with a limit too, whoever records, sets limits or evaluates at the 
     }),
     { numRuns: 25 },
   )
+})
+
+test('a sweep that finds users who wait for a long transaction has made up for nothing', async () => {
+  const [id, other] = [await world.createOrganization(), await world.createOrganization()]
+  await world.evaluate(id, 'sweep')
+  const healed: string[] = []
+  const evaluated: string[] = []
+  const sweepOnce = async () => {
+    const rpc: Rpc = async (fn, args) => {
+      const rows = await world.rpcOf.enforcer(fn, args)
+      return rows.filter((row) => 'organization_id' in row && row.organization_id === id)
+    }
+    const evaluate = async (...of: Parameters<World['evaluate']>) => {
+      const outcome = await world.evaluate(...of)
+      evaluated.push(outcome)
+      return outcome
+    }
+    const told = {
+      onHealed: (reason: string) => healed.push(reason),
+      onFault: (error: unknown) => expect.fail(String(error)),
+    }
+    await sweep({ rpc, evaluate, ...told }, AbortSignal.timeout(60_000))
+  }
+  const worker = await world.admin.connect()
+  try {
+    await worker.query('begin')
+    await worker.query('select * from public.ingest_usage($1)', [{ events: [usageEvent(other, 1)] }])
+    await world.setUserDefault(id, 100)
+    for (let time = 0; time < 3; time++) await sweepOnce()
+    expect([healed, evaluated]).toEqual([[], ['waiting', 'waiting', 'waiting']])
+    await worker.query('commit')
+  } finally {
+    worker.release(true)
+  }
+  await sweepOnce()
+  expect([healed, evaluated.at(-1)]).toEqual([['sweep'], 'unchanged'])
 })

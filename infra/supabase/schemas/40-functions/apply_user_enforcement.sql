@@ -1,12 +1,13 @@
 -- Purpose: put the decision on one user into force, if the state is still the one it was made from.
 -- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), shared_key and
 --   seen_changes (from load_user_positions), without base_limit_tokens.
--- Returns: one row: applied, changed, and the state that now holds.
+-- Returns: one row: applied, changed, waits (the user stays due until those have ended who were recording usage when its row
+--   came), and the state that now holds.
 -- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement; what has changed since it was decided
 --   leaves the user due.
 create function public.apply_user_enforcement(decision jsonb)
 returns table (
-  applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
+  applied boolean, changed boolean, waits boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
   decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -41,6 +42,7 @@ begin
     applied := held.revision is not distinct from wanted.expected_revision;
   end if;
   changed := false;
+  waits := false;
 
   if applied then
     is_over := wanted.period_start > held.period_start
@@ -95,7 +97,8 @@ begin
       outlook.waits_for := tollgate.still_recording(outlook.waits_for);
       outlook.is_settled := outlook.waits_for = '{}';
     end if;
-    again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);
+    waits := not outlook.is_settled;
+    again := waits or tollgate.is_beyond_outlook(outlook);
     if again or not was_settled then
       update tollgate.user_quotas u
       set changes = u.changes + again::integer, is_settled = outlook.is_settled, waits_for = outlook.waits_for
