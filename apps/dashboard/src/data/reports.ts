@@ -117,6 +117,8 @@ export interface UserDefault {
 export interface DecisionRow {
   id: string
   decided_at: string
+  /** Earlier than decided, where what was taken away before had lapsed with its period; null: as it was decided. */
+  effective_at: string | null
   kind: 'change' | 'act'
   /** Null: the organization itself. */
   user_id: string | null

@@ -3,7 +3,15 @@ import type { DecisionRow } from '../data/reports.ts'
 import { tellInputs } from './decision-inputs.ts'
 
 const decision: DecisionRow = {
-  ...{ id: 'd-1', decided_at: '2026-11-20T10:00:01Z', kind: 'change', user_id: null, user_name: null, cursor: '1' },
+  ...{
+    id: 'd-1',
+    decided_at: '2026-11-20T10:00:01Z',
+    effective_at: null,
+    kind: 'change',
+    user_id: null,
+    user_name: null,
+    cursor: '1',
+  },
   ...{ from_state: 'warned', to_state: 'revoked', reason: 'max_tokens_120_percent', actor: 'quota-enforcer' },
   ...{ actor_name: null, withheld: null },
   inputs: {
@@ -27,9 +35,11 @@ it('a decision says all that it was decided from, with the age of the figures', 
 
 it('what has no limit says so, and what had no effect says why', () => {
   const withheld = { state: 'revoked', reason: 'max_tokens_120_percent', because: 'soft', until: null }
-  const told = Object.fromEntries(tellInputs({ ...decision, inputs: { limit_tokens: null }, withheld }, 'UTC'))
+  const over = { inputs: { limit_tokens: null }, withheld, effective_at: '2026-11-01T00:00:00Z' }
+  const told = Object.fromEntries(tellInputs({ ...decision, ...over }, 'UTC'))
   expect(told).toMatchObject({
     Limit: 'none',
+    'Over since': 'Nov 1, 2026, 12:00:00 AM',
     'Not put into effect': 'revoked (max_tokens_120_percent), because of soft',
   })
 })

@@ -2,7 +2,10 @@ import type { DecisionRow } from '../data/reports.ts'
 import { formatCount, formatExactMoney, formatTime } from './format.ts'
 
 /** What a decision was made from, as pairs of a name and a text; nothing that is on record is left out. */
-export function tellInputs({ id, reason, inputs, withheld }: DecisionRow, timeZone: string): [string, string][] {
+export function tellInputs(
+  { id, reason, inputs, withheld, effective_at }: DecisionRow,
+  timeZone: string,
+): [string, string][] {
   const told = FIELDS.filter(([name]) => name in inputs).map(([name, label, tell]): [string, string] => [
     label,
     tell(inputs[name], timeZone),
@@ -14,6 +17,7 @@ export function tellInputs({ id, reason, inputs, withheld }: DecisionRow, timeZo
     ...tellAge(inputs),
     ...others.map(([name, value]): [string, string] => [name, tellText(value, timeZone)]),
     ...(withheld === null ? [] : [['Not put into effect', tellWithheld(withheld, timeZone)] as [string, string]]),
+    ...(effective_at === null ? [] : [['Over since', tellTime(effective_at, timeZone)] as [string, string]]),
     ['Reason on record', reason],
     ['Decision', id],
   ]

@@ -54,7 +54,10 @@ function Decision({ row, timeZone, isOpen, onToggle }: DecisionProps) {
   return (
     <>
       <tr>
-        <th scope="row">{formatTime(row.decided_at, timeZone)}</th>
+        <th scope="row">
+          {formatTime(row.decided_at, timeZone)}
+          {row.effective_at !== null && <small class="quiet"> since {formatTime(row.effective_at, timeZone)}</small>}
+        </th>
         <td>{tellWhom(row)}</td>
         <td>{row.from_state}</td>
         <td>
