@@ -1960,12 +1960,13 @@ grant execute on function public.apply_enforcement to tollgate_quota_enforcer, s
 -- Purpose: put the decision on one user into force, if the state is still the one it was made from.
 -- Parameters: decision = as for apply_enforcement, with user_id, from_date and to_date (the period's days), shared_key and
 --   seen_changes (from load_user_positions), without base_limit_tokens.
--- Returns: one row: applied, changed, and the state that now holds.
+-- Returns: one row: applied, changed, waits (the user stays due until those have ended who were recording usage when its row
+--   came), and the state that now holds.
 -- Locks: the user's enforcement state, then its limit. Invariant: as apply_enforcement; what has changed since it was decided
 --   leaves the user due.
 create function public.apply_user_enforcement(decision jsonb)
 returns table (
-  applied boolean, changed boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
+  applied boolean, changed boolean, waits boolean, organization_id uuid, user_id uuid, state text, version text, revision text, reason text,
   decision_id uuid, period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -2000,6 +2001,7 @@ begin
     applied := held.revision is not distinct from wanted.expected_revision;
   end if;
   changed := false;
+  waits := false;
 
   if applied then
     is_over := wanted.period_start > held.period_start
@@ -2055,6 +2057,7 @@ begin
       outlook.is_settled := outlook.waits_for = '{}';
     end if;
     again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);
+    waits := not outlook.is_settled;
     if again or not was_settled then
       update tollgate.user_quotas u
       set changes = u.changes + again::integer, is_settled = outlook.is_settled, waits_for = outlook.waits_for
@@ -3030,13 +3033,14 @@ grant execute on function public.count_slices to service_role;
 -- Purpose: give an organization LLM tokens on top of its monthly limit.
 -- Parameters: grant_order = { organization_id, amount, priority?, expires_at? (absent: never), reason, idempotency_key, actor,
 --   at? (default: the database's present) }.
--- Returns: no row for an unknown organization, else one: created (false: this idempotency key was used before), matches (false:
---   it was used for another amount, priority or expiry), and the grant.
+-- Returns: no row for an unknown organization, else one: refusal (over: it would have expired already; null: none), created
+--   (false: this idempotency key was used before), matches (false: it was used for another amount, priority or expiry), and the
+--   grant.
 -- Locks: none. Invariant: an idempotency key gives once. The change wakes the enforcer by itself, because inputs_key no longer
 --   agrees.
 create function public.create_grant(grant_order jsonb)
 returns table (
-  created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
+  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
   reason text, actor text, created_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -3049,6 +3053,13 @@ begin
     organization_id uuid, amount bigint, priority integer, expires_at timestamptz, reason text, idempotency_key text, actor text,
     at timestamptz);
   if not exists (select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  -- Not of one that is on record: it was in time, and its repetition may be late.
+  if asked.expires_at <= asked.granted_at and not exists (select from tollgate.grants g
+    where g.organization_id = asked.organization_id and g.idempotency_key = asked.idempotency_key) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   insert into tollgate.grants as g (
     organization_id, amount_tokens, priority, expires_at, reason, idempotency_key, actor, created_at, settled_until)
   values (asked.organization_id, asked.amount, coalesce(asked.priority, 100), asked.expires_at, asked.reason,
@@ -5503,9 +5514,10 @@ grant execute on function tollgate.open_reserved to tollgate_token_api, tollgate
 -- Parameters: enforcement_order = { organization_id, action (revoke, downgrade, exempt, restore, clear), until? (absent:
 --   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present),
 --   decision_id? (of the order: repeated with it, the order changes nothing) }.
--- Returns: no row for an unknown organization, else one: decision_id, until.
+-- Returns: no row for an unknown organization, else one: decision_id, until, refusal (over: `until` has passed; null: it is on record).
 -- Locks: the override row. Invariant: every order is a decision with its actor and reason; the latest replaces the one before.
-create function public.order_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+create function public.order_enforcement(enforcement_order jsonb) returns table (
+  decision_id uuid, until timestamptz, refusal text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -5525,6 +5537,13 @@ begin
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   where i.organization_id = asked.organization_id;
   if not found then return; end if;
+  -- Not of an order that is on record: it was in time, and its repetition may be late.
+  if asked.until <= asked.ordered_at
+    and not exists (select from tollgate.quota_decisions d where d.id = asked.decision_id) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
   insert into tollgate.quota_decisions (id, organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
@@ -5535,7 +5554,7 @@ begin
   on conflict (id) do nothing
   returning id into decision_id;
   if decision_id is null then
-    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+    return query select d.id, (d.inputs ->> 'until')::timestamptz, null from tollgate.quota_decisions d
       where d.id = asked.decision_id and d.organization_id = asked.organization_id;
     return;
   end if;
@@ -5562,10 +5581,11 @@ grant execute on function public.order_enforcement to tollgate_token_api, servic
 -- schemas/40-functions/order_user_enforcement.sql
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
--- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
+-- Returns: no row where the user does not belong to the organization, else one: decision_id, until, refusal (as order_enforcement).
 -- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
 --   state holds beside it. A row of user_quotas that is new stays due as that of a first limit does.
-create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+create function public.order_user_enforcement(enforcement_order jsonb) returns table (
+  decision_id uuid, until timestamptz, refusal text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -5590,6 +5610,13 @@ begin
     where r.organization_id = i.organization_id and r.user_id = asked.user_id
       and r.date >= (i.period_start at time zone i.time_zone)::date and r.date < (i.period_end at time zone i.time_zone)::date) m
   where i.organization_id = asked.organization_id;
+  -- Not of an order that is on record: it was in time, and its repetition may be late.
+  if asked.until <= asked.ordered_at
+    and not exists (select from tollgate.quota_decisions d where d.id = asked.decision_id) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
   insert into tollgate.quota_decisions (
@@ -5600,7 +5627,7 @@ begin
   on conflict (id) do nothing
   returning id into decision_id;
   if decision_id is null then
-    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+    return query select d.id, (d.inputs ->> 'until')::timestamptz, null from tollgate.quota_decisions d
       where d.id = asked.decision_id and d.organization_id = asked.organization_id and d.user_id = asked.user_id;
     return;
   end if;
@@ -7610,10 +7637,26 @@ as $$
   where f.id is not null
 $$;
 
+-- Purpose: what an organization had used of a period by an instant, as far as the ledger knows: the period's total without the
+--   entries of later events. Parameters: for_organization, in_period (its start), instant (null: all of it). Returns: LLM tokens.
+-- Reads only. Invariant: total and entries are of one snapshot. What posts to a later period than its own was used before it.
+create function tollgate.used_before(for_organization uuid, in_period timestamptz, instant timestamptz) returns bigint
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce((select t.used_tokens from tollgate.period_totals t
+      where t.organization_id = for_organization and t.period_start = in_period), 0)
+    - case when instant is null then 0 else coalesce((
+      select sum(e.total_tokens) from tollgate.usage_events e
+      where e.organization_id = for_organization and e.period_start = in_period and e.time >= instant
+        -- For the index: no zone is further than a day from UTC.
+        and e.usage_date >= (instant at time zone 'UTC')::date - 1), 0)::bigint end
+$$;
+
 -- Purpose: fix what grants gave: to periods that are over, and to the present one where a grant has expired.
 -- Parameters: for_organization, at (default: the database's present). Returns: one row: settled (how many rows were fixed).
 -- Locks: the organization's open grants, by id. Invariant: a grant gives each period once, and never more than it holds; what
---   is settled stays. Repeating changes nothing.
+--   is settled stays. Repeating changes nothing. A grant that has expired gave what was used until then, in the spending order,
+--   however late it is settled: expiries are settled one after the other, each with the usage of events before it.
 create function public.settle_grants(for_organization uuid, at timestamptz default now()) returns table (settled integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -7621,7 +7664,7 @@ declare
   open_period timestamptz;
   in_period record;
   base bigint;
-  used bigint;
+  ending timestamptz; -- when the next grants expire within the period; null: none do, and the period is over
   fixed integer;
 begin
   settled := 0;
@@ -7637,23 +7680,26 @@ begin
       (select s.base_limit_tokens from tollgate.enforcement_states s
        where s.organization_id = for_organization and s.period_start = in_period.period_start),
       (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
-    used := coalesce((select t.used_tokens from tollgate.period_totals t
-      where t.organization_id = for_organization and t.period_start = in_period.period_start), 0);
+    select min(g.expires_at) into ending from tollgate.grants g
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period.period_start
+      and g.expires_at <= at and g.expires_at < in_period.period_end;
 
     with due as (
       select g.id, s.size, s.spent,
-        case when in_period.period_end <= at then in_period.period_end else in_period.period_start end as next_period,
-        g.expires_at <= least(at, in_period.period_end) or s.spent = s.size and in_period.period_end <= at as is_over
-      from tollgate.spread_usage(for_organization, in_period.period_start, in_period.period_end, base, used) s
+        case when ending is null then in_period.period_end else in_period.period_start end as next_period,
+        g.expires_at <= coalesce(ending, in_period.period_end) as is_expired
+      from tollgate.spread_usage(for_organization, in_period.period_start, in_period.period_end, base,
+        tollgate.used_before(for_organization, in_period.period_start, ending)) s
       join tollgate.grants g on g.id = s.grant_id
-      where in_period.period_end <= at or g.expires_at <= at
+      where case when ending is null then in_period.period_end <= at else g.expires_at <= ending end
     ), spending as (
       insert into tollgate.grant_spending (grant_id, period_start, spent_tokens)
       select d.id, in_period.period_start, d.spent from due d order by d.id
       returning grant_id
     )
     update tollgate.grants g set
-      settled_until = d.next_period, closed_at = case when d.is_over then least(at, coalesce(g.expires_at, at)) end
+      settled_until = d.next_period,
+      closed_at = case when d.is_expired or (ending is null and d.spent = d.size) then least(at, coalesce(g.expires_at, at)) end
     from due d where d.id = g.id;
     get diagnostics fixed = row_count;
     settled := settled + fixed;
@@ -7664,7 +7710,7 @@ end
 $$;
 
 revoke execute on function public.settle_grants from public, anon, authenticated;
-grant execute on function tollgate.spread_usage, public.settle_grants to tollgate_token_api, tollgate_quota_enforcer, service_role;
+grant execute on function tollgate.spread_usage, tollgate.used_before, public.settle_grants to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/settle_reservations.sql
 -- Purpose: end the holds that usage events name, in the transaction that counts the usage, just before the period totals.
@@ -8497,13 +8543,14 @@ grant execute on function tollgate.report_day_start to authenticated, service_ro
 -- Purpose: what was decided over an organization, newest first, a page at a time. Parameters: query = { organization_id,
 --   limit? (1 to 200, default 50), after? (cursor of the last row of the page before) }.
 -- Returns: a row a decision; user_id null where it is the organization's own state; user_name and actor_name null for whoever
---   is no member that the caller sees; inputs: what it was decided from, as the API's `inputs`; withheld: what a step would
+--   is no member that the caller sees; effective_at: since when what was taken away was over, where it had lapsed with its
+--   period before this was decided (null: as it was decided); inputs: what it was decided from, as the API's `inputs`; withheld: what a step would
 --   have done that has no effect (null: nothing), observed: whether there is such a step.
 -- Security definer: decisions are no rows that a tenant may read; an organization's admin and super_admin see them, anybody
 --   else gets no row, as with GET /v1/organizations/{id}/decisions.
 create function public.report_decisions(query jsonb)
 returns table (
-  id uuid, decided_at timestamptz, kind text, user_id uuid, user_name text, from_state text, to_state text, reason text,
+  id uuid, decided_at timestamptz, effective_at timestamptz, kind text, user_id uuid, user_name text, from_state text, to_state text, reason text,
   actor text, actor_name text, observed boolean, withheld jsonb, inputs jsonb, cursor text)
 language plpgsql stable security definer set search_path = ''
 as $$
@@ -8517,7 +8564,7 @@ begin
     with member as materialized (
       select v.user_id, v.user_name from tollgate.visible_members(organization) v
     )
-    select d.id, d.decided_at, d.kind, d.user_id, u.user_name, d.from_state, d.to_state, d.reason, d.actor, a.user_name,
+    select d.id, d.decided_at, d.effective_at, d.kind, d.user_id, u.user_name, d.from_state, d.to_state, d.reason, d.actor, a.user_name,
       d.observed is not null, d.observed, d.inputs, d.seq::text
     from tollgate.quota_decisions d
     left join member u on u.user_id = d.user_id
@@ -9403,7 +9450,8 @@ select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": [
 select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.usage_event_identities',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('tollgate.usage_events', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.usage_events', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.pending_corrections',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_token_api": ["select"],

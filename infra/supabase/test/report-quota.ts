@@ -152,18 +152,20 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
     it('is for the admin of the organization and super_admin, newest first, in pages, with what each was decided from', async () => {
       const { sql, ids, report } = open()
       await sql.query(
-        `insert into tollgate.quota_decisions (organization_id, user_id, from_state, to_state, version, reason, actor, inputs)
+        `insert into tollgate.quota_decisions (organization_id, user_id, from_state, to_state, version, reason, actor, inputs, effective_at)
          select $1, case n when 3 then $2::uuid end, 'active', 'warned', 0, 'step ' || n, 'user:' || $2::text,
-           '{"used_tokens": "7"}' from generate_series(1, 3) n`,
+           '{"used_tokens": "7"}', case n when 2 then timestamptz '2026-11-01T00:00:00Z' end from generate_series(1, 3) n`,
         [A, ids.user],
       )
       const [first] = await report('admin', 'report_decisions', { organization_id: A, limit: 1 })
       expect(first).toMatchObject({
         ...{ reason: 'step 3', to_state: 'warned', inputs: { used_tokens: '7' }, observed: false, withheld: null },
         ...{ user_id: ids.user, user_name: 'The user', actor: `user:${ids.user}`, actor_name: 'The user' },
+        effective_at: null,
       })
       const rest = await report('superAdmin', 'report_decisions', { organization_id: A, after: first?.cursor })
       expect(rest.map((row) => row.reason)).toEqual(['step 2', 'step 1'])
+      expect(Date.parse(rest[0]?.effective_at ?? '')).toBe(Date.UTC(2026, 10, 1))
       for (const person of ['user', 'stranger'] as const) {
         expect(await report(person, 'report_decisions', { organization_id: A })).toEqual([])
       }
@@ -185,8 +187,9 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
         const rows = await report('admin', 'report_grants', { organization_id: A })
         return Object.fromEntries(rows.map((row) => [row.reason, [row.state, row.left_tokens, row.spent_tokens]]))
       }
-      const expires_at = new Date(Date.now() - 1_000)
-      await give('brief', 5, { expires_at })
+      // The usage of the fixture is older than their end.
+      const past = (ago: number) => ({ at: new Date(Date.now() - ago), expires_at: new Date(Date.now() - ago + 1_000) })
+      await give('brief', 5, past(4_000))
       await give('first', 10, { priority: 1 })
       await give('second', 4_000_000, { priority: 2 })
       // Soonest expiry first: the brief one, then the limit of 1, then by priority.
@@ -196,7 +199,7 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
         second: ['open', String(4_000_016n - used), String(used - 16n)],
       })
       await sql.query('select from public.settle_grants($1)', [A])
-      await give('lapsed', 5_000_000, { expires_at })
+      await give('lapsed', 5_000_000, past(2_000))
       const expected = {
         ...{ brief, first: ['open', '10', '0'], second: ['open', '4000000', '0'] },
         lapsed: ['expired', '0', String(used - 5n)],
@@ -220,11 +223,11 @@ export function describeQuotaReports(open: () => ReportsFixture): void {
 
       const [top] = await report('superAdmin', 'report_grants', { organization_id: A, limit: 1 })
       expect(top).toMatchObject({
-        ...{ reason: 'lapsed', actor: `user:${ids.admin}`, actor_name: 'admin@example.com' },
+        ...{ reason: 'second', actor: `user:${ids.admin}`, actor_name: 'admin@example.com' },
         ...{ void_reason: null, voided_by: null, voided_by_name: null },
       })
       const rest = await report('superAdmin', 'report_grants', { organization_id: A, after: top?.cursor })
-      expect(rest.map((row) => row.reason)).toEqual(['second', 'first', 'brief'])
+      expect(rest.map((row) => row.reason)).toEqual(['first', 'lapsed', 'brief'])
       for (const person of ['user', 'stranger'] as const) {
         expect(await report(person, 'report_grants', { organization_id: A })).toEqual([])
       }

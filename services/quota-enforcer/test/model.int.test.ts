@@ -60,7 +60,7 @@ const operation = fc.oneof(
     lasts: fc.option(some),
   }),
   fc.record({ kind: fc.constant('time' as const), passes: some }),
-  fc.record({ kind: fc.constant('away' as const), tokens: fc.integer({ min: 0, max: 2_000 }) }),
+  fc.record({ kind: fc.constant('away' as const), tokens: fc.integer({ min: 0, max: 1_000 }) }),
   fc.record({ kind: fc.constant('evaluate' as const), times: fc.integer({ min: 1, max: 3 }) }),
   fc.record({ kind: fc.constant('crash' as const), when: fc.constantFrom('before' as const, 'after' as const) }),
 )
@@ -101,13 +101,15 @@ async function passTime({ traveller, reference }: Run, passes: number): Promise<
   await traveller.sweep()
 }
 
-/** Nobody is there until the month is over, and something is used before anybody decides in the next one. */
+/** Nobody is there until the month is over; something is used whenever something ends, and before anybody decides in the next one. */
 async function stayAway(model: Run, tokens: number): Promise<void> {
   const { traveller, reference } = model
   await traveller.sweep()
   const end = monthOf(reference.at, 1)
-  for (let next = nextInstant(reference); next <= end; next = nextInstant(reference)) moveTo(reference, next)
-  await use(model, tokens)
+  for (let next = nextInstant(reference); next <= end; next = nextInstant(reference)) {
+    moveTo(reference, next)
+    await use(model, tokens)
+  }
   await traveller.sweep()
 }
 

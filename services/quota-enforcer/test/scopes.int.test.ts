@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { openWorld, type World } from './world.ts'
+import { openTraveller } from './virtual-time.ts'
+import { evaluateOver, openWorld, type World } from './world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -63,6 +64,46 @@ describe('grants', () => {
     const decisions = await world.readDecisions(id)
     expect(decisions.map(({ to_state }) => to_state)).toEqual(['revoked', 'active', 'warned'])
     expect(decisions[1]?.inputs).toMatchObject({ granted_tokens: '2000', base_limit_tokens: '1000' })
+  })
+})
+
+describe('grants that nobody settles in time', () => {
+  test.each([
+    ['as each expires', true],
+    ['all at once, when both have expired and more was used', false],
+  ])('gave what was used until they expired: %s', async (_, isInTime) => {
+    const start = Date.UTC(2027, 4, 12, 9)
+    const hour = 3_600_000
+    const clock = { at: start }
+    const traveller = await openTraveller(world, evaluateOver, clock)
+    const at = new Date(start).toISOString()
+    const give = (amount: number, expiresAt: number) =>
+      world.rpcOf.api('create_grant', {
+        grant_order: {
+          ...{ organization_id: traveller.id, amount, expires_at: new Date(expiresAt).toISOString(), at },
+          ...{ reason: 'topped up', actor: 'key:op', idempotency_key: randomUUID() },
+        },
+      })
+    await give(300, start + 2 * hour)
+    await give(1_000, start + 4 * hour)
+    for (const [after, tokens] of [
+      [1, 200],
+      [2, 400], // at the instant of an expiry: no longer of that grant
+      [5, 900],
+    ] as const) {
+      clock.at = start + after * hour
+      if (isInTime) await traveller.sweep()
+      await traveller.use(tokens)
+    }
+    await traveller.sweep()
+    const sql = `select g.amount_tokens, s.spent_tokens, g.closed_at = g.expires_at as is_closed_then
+      from tollgate.grants g join tollgate.grant_spending s on s.grant_id = g.id
+      where g.organization_id = $1 order by g.expires_at`
+    expect((await world.admin.query(sql, [traveller.id])).rows).toEqual([
+      { amount_tokens: '300', spent_tokens: '200', is_closed_then: true },
+      { amount_tokens: '1000', spent_tokens: '400', is_closed_then: true },
+    ])
+    expect(await traveller.position()).toMatchObject({ used_tokens: '1500', limit_tokens: '1600' })
   })
 })
 

@@ -22,13 +22,12 @@ export interface QuotaRouteDependencies {
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
   readonly awaitForce: AwaitForce
-  readonly now: () => number
 }
 
 /** Adds limits, grants, manual acts and decisions. */
 export function addQuotaRoutes(
   app: App,
-  { store, wakeEnforcer, actOf, awaitForce, now }: QuotaRouteDependencies,
+  { store, wakeEnforcer, actOf, awaitForce }: QuotaRouteDependencies,
   { verifySupabase, authenticateKey }: Omit<QuotaAccess, 'findMember'>,
 ): void {
   const { findMember, loadPosition, setQuota } = store
@@ -41,7 +40,7 @@ export function addQuotaRoutes(
   getGrants(app, { access, store })
   postGrants(app, { access, store, wakeEnforcer })
   postGrantVoid(app, { access, store, wakeEnforcer })
-  postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce, now })
-  postUserEnforcement(app, { access, store, wakeEnforcer, actOf, now })
+  postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
+  postUserEnforcement(app, { access, store, wakeEnforcer, actOf })
   getDecisions(app, { access, store })
 }

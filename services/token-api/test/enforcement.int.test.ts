@@ -122,14 +122,20 @@ describe('the routes', () => {
     const trail = `select count(*)::integer as n from tollgate.audit_log where action = 'grant.voided' and details ->> 'grant_id' = $1`
     expect((await bench.db.query(trail, [id])).rows).toEqual([{ n: 1 }])
     expect(await post(`grants/${randomUUID()}/void`, operator, { reason: 'x' })).toMatchObject({ status: 404 })
-    // One that is over by itself stays as it is.
-    const lapsed = await post('grants', operator, {
-      ...order,
-      idempotency_key: 'lapsed',
-      expires_at: '2025-12-31T00:00:00Z',
-    })
-    const over = await post(`grants/${(lapsed.body as { id: string }).id}/void`, operator, { reason: 'x' })
+    // One that is over by itself stays as it is; one that is over already is not given at all.
+    const brief = { ...order, idempotency_key: 'brief', expires_at: new Date(Date.now() + 1_000).toISOString() }
+    const { body: given } = await post<{ id: string }>('grants', operator, brief)
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(Date.parse(brief.expires_at)), 10_000)
+    const over = await post(`grants/${given.id}/void`, operator, { reason: 'x' })
     expect(over).toMatchObject({ status: 409, body: { reason: 'grant_is_over' } })
+    expect(await post('grants', operator, { ...brief, idempotency_key: 'late' })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '#/expires_at' }] },
+    })
+    // What was given is told again, however late it is asked for.
+    expect(await post('grants', operator, brief)).toMatchObject({ status: 200, body: { id: given.id } })
+    const { body: all } = await call<{ grants: { id: string }[] }>(bench.api.url, path('grants'), { token: operator })
+    expect(all.grants.map((grant) => grant.id)).toEqual([given.id, id])
   })
 
   test('an order is a decision that an admin of the organization can read, page by page', async () => {

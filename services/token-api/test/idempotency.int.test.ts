@@ -108,7 +108,7 @@ describe('a request that died after its act and before its answer was kept, made
       headers: { 'idempotency-key': key },
     })
   /** Makes it, loses what is kept of the answer, makes it again; gives both answers. */
-  async function twice(path: string, json?: object) {
+  async function twice(path: string, json?: object, meanwhile = async () => undefined as unknown) {
     const key = randomUUID()
     await bench.db.query('alter function public.finish_idempotent(jsonb) rename to finish_away')
     const first = await post(path, json, key).finally(() =>
@@ -117,6 +117,7 @@ describe('a request that died after its act and before its answer was kept, made
     expect(await post(path, json, key)).toMatchObject({ status: 409, body: { reason: 'in_progress' } })
     const later = `update tollgate.idempotent_requests set leased_until = now() - interval '1 second' where key = $1`
     expect((await bench.db.query(later, [key])).rowCount).toBe(1)
+    await meanwhile()
     const second = await post(path, json, key)
     expect([first.status, second.status], JSON.stringify([first.body, second.body])).toEqual([
       first.status,
@@ -208,10 +209,13 @@ describe('a request that died after its act and before its answer was kept, made
     expect(box.open(rows[0].previous_sealed_secret, String(first.id))).toBe(first.secret)
   })
 
-  test('an order', async () => {
-    const order = { action: 'revoke', reason: 'test' }
-    const [first, second] = await twice(`/v1/organizations/${organization}/enforcement`, order)
-    expect(second.decision_id).toBe(first.decision_id)
+  test.each(['', '/users/:user'])('an order at …%s/enforcement, also when its end has passed by then', async (of) => {
+    const untilMs = Date.now() + 2_000
+    const order = { action: 'revoke', reason: 'test', until: new Date(untilMs).toISOString() }
+    const path = `/v1/organizations/${organization}${of.replace(':user', user)}/enforcement`
+    const pass = () => vi.waitFor(() => expect(Date.now()).toBeGreaterThan(untilMs), 10_000)
+    const [first, second] = await twice(path, order, pass)
+    expect(second).toMatchObject({ decision_id: first.decision_id, until: first.until })
     const decisions = `select from tollgate.quota_decisions where organization_id = $1 and kind = 'act'`
     expect((await bench.db.query(decisions, [organization])).rowCount).toBe(1)
   })

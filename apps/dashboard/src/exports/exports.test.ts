@@ -70,7 +70,16 @@ it('what a statement took over from a closed period is a correction of that one'
 
 it('a decision’s line says what it was decided from', () => {
   const decision: DecisionRow = {
-    ...{ id: 'd', decided_at: 't', kind: 'change', user_id: null, user_name: null, from_state: 'active', cursor: '1' },
+    ...{
+      id: 'd',
+      decided_at: 't',
+      effective_at: null,
+      kind: 'change',
+      user_id: null,
+      user_name: null,
+      from_state: 'active',
+      cursor: '1',
+    },
     ...{ to_state: 'warned', reason: 'r', actor: 'quota-enforcer', actor_name: null, inputs: { used_tokens: '7' } },
     withheld: { state: 'revoked', reason: 'r', because: 'soft', until: null },
   }

@@ -242,6 +242,8 @@ export function describeChanges(open: () => Dashboard): void {
     await staff.getByRole('button', { name: 'Put into force' }).click()
     await staff.getByRole('dialog').getByText('downgraded, leaves “small models”').waitFor(PATIENT)
     await staff.getByRole('dialog').getByText('From $750.50: warned, only recorded and notified').waitFor(PATIENT)
+    const consequence = /With [\d.]+[KMB]? LLM tokens used .+ (stays|becomes|has full access again)/
+    await staff.getByRole('dialog').getByText(consequence).waitFor(PATIENT)
     await confirmChange(staff)
     await card(staff, 'Policy').getByText('From $750.50').waitFor(PATIENT)
     const { rows } = await sql.query('select policy from tollgate.quota_policies where organization_id = $1', [
@@ -274,12 +276,14 @@ export function describeChanges(open: () => Dashboard): void {
     expect((await post('webhooks', { url, types: ['quota.granted'] })).status).toBe(201)
     const grant = { amount: 1_000, reason: 'test', idempotency_key: 'webhook-card' }
     expect((await post('grants', grant)).status).toBeLessThan(300)
-    const lapsed = { amount: 9_000_000_000, reason: 'of last year', idempotency_key: 'lapsed' }
-    expect((await post('grants', { ...lapsed, expires_at: '2025-12-31T00:00:00Z' })).status).toBeLessThan(300)
+    const lapsed = { amount: 9_000_000_000, reason: 'of a moment', idempotency_key: 'lapsed' }
+    const expires_at = new Date(Date.now() + 1_500).toISOString()
+    expect((await post('grants', { ...lapsed, expires_at })).status).toBe(201)
+    await expect.poll(() => Date.now(), PATIENT).toBeGreaterThan(Date.parse(expires_at))
     const page = await signIn('acme-research', 'admin')
     // Single grants, the expired one told apart: what it gave, and that nothing of it is left.
     const grants = card(page, 'Grants')
-    const over = grants.getByRole('row', { name: /of last year/ })
+    const over = grants.getByRole('row', { name: /of a moment/ })
     await over.getByText('expired', { exact: true }).waitFor(PATIENT)
     expect((await over.locator('td').allTextContents()).slice(1, 3)).toEqual(['9,000,000,000', '–'])
     const given = await grants.getByRole('row', { name: /test/ }).locator('td').allTextContents()

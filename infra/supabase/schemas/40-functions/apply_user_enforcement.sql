@@ -97,8 +97,8 @@ begin
       outlook.waits_for := tollgate.still_recording(outlook.waits_for);
       outlook.is_settled := outlook.waits_for = '{}';
     end if;
+    again := not outlook.is_settled or tollgate.is_beyond_outlook(outlook);
     waits := not outlook.is_settled;
-    again := waits or tollgate.is_beyond_outlook(outlook);
     if again or not was_settled then
       update tollgate.user_quotas u
       set changes = u.changes + again::integer, is_settled = outlook.is_settled, waits_for = outlook.waits_for

@@ -1,13 +1,14 @@
 -- Purpose: give an organization LLM tokens on top of its monthly limit.
 -- Parameters: grant_order = { organization_id, amount, priority?, expires_at? (absent: never), reason, idempotency_key, actor,
 --   at? (default: the database's present) }.
--- Returns: no row for an unknown organization, else one: created (false: this idempotency key was used before), matches (false:
---   it was used for another amount, priority or expiry), and the grant.
+-- Returns: no row for an unknown organization, else one: refusal (over: it would have expired already; null: none), created
+--   (false: this idempotency key was used before), matches (false: it was used for another amount, priority or expiry), and the
+--   grant.
 -- Locks: none. Invariant: an idempotency key gives once. The change wakes the enforcer by itself, because inputs_key no longer
 --   agrees.
 create function public.create_grant(grant_order jsonb)
 returns table (
-  created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
+  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
   reason text, actor text, created_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -20,6 +21,13 @@ begin
     organization_id uuid, amount bigint, priority integer, expires_at timestamptz, reason text, idempotency_key text, actor text,
     at timestamptz);
   if not exists (select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  -- Not of one that is on record: it was in time, and its repetition may be late.
+  if asked.expires_at <= asked.granted_at and not exists (select from tollgate.grants g
+    where g.organization_id = asked.organization_id and g.idempotency_key = asked.idempotency_key) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   insert into tollgate.grants as g (
     organization_id, amount_tokens, priority, expires_at, reason, idempotency_key, actor, created_at, settled_until)
   values (asked.organization_id, asked.amount, coalesce(asked.priority, 100), asked.expires_at, asked.reason,

@@ -2,9 +2,10 @@
 -- Parameters: enforcement_order = { organization_id, action (revoke, downgrade, exempt, restore, clear), until? (absent:
 --   until it is taken back; restore holds until the period ends), reason, actor, at? (default: the database's present),
 --   decision_id? (of the order: repeated with it, the order changes nothing) }.
--- Returns: no row for an unknown organization, else one: decision_id, until.
+-- Returns: no row for an unknown organization, else one: decision_id, until, refusal (over: `until` has passed; null: it is on record).
 -- Locks: the override row. Invariant: every order is a decision with its actor and reason; the latest replaces the one before.
-create function public.order_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+create function public.order_enforcement(enforcement_order jsonb) returns table (
+  decision_id uuid, until timestamptz, refusal text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -24,6 +25,13 @@ begin
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   where i.organization_id = asked.organization_id;
   if not found then return; end if;
+  -- Not of an order that is on record: it was in time, and its repetition may be late.
+  if asked.until <= asked.ordered_at
+    and not exists (select from tollgate.quota_decisions d where d.id = asked.decision_id) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
   insert into tollgate.quota_decisions (id, organization_id, kind, decided_at, from_state, to_state, version, reason, actor, inputs)
@@ -34,7 +42,7 @@ begin
   on conflict (id) do nothing
   returning id into decision_id;
   if decision_id is null then
-    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+    return query select d.id, (d.inputs ->> 'until')::timestamptz, null from tollgate.quota_decisions d
       where d.id = asked.decision_id and d.organization_id = asked.organization_id;
     return;
   end if;

@@ -1,9 +1,10 @@
 -- Purpose: put on record what somebody orders for one user by hand; the enforcer puts it into force.
 -- Parameters: enforcement_order = as for order_enforcement, with user_id.
--- Returns: no row where the user does not belong to the organization, else one: decision_id, until.
+-- Returns: no row where the user does not belong to the organization, else one: decision_id, until, refusal (as order_enforcement).
 -- Locks: the override row, then the limit's. Invariant: as order_enforcement. It bears on the user alone: the organization's own
 --   state holds beside it. A row of user_quotas that is new stays due as that of a first limit does.
-create function public.order_user_enforcement(enforcement_order jsonb) returns table (decision_id uuid, until timestamptz)
+create function public.order_user_enforcement(enforcement_order jsonb) returns table (
+  decision_id uuid, until timestamptz, refusal text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -28,6 +29,13 @@ begin
     where r.organization_id = i.organization_id and r.user_id = asked.user_id
       and r.date >= (i.period_start at time zone i.time_zone)::date and r.date < (i.period_end at time zone i.time_zone)::date) m
   where i.organization_id = asked.organization_id;
+  -- Not of an order that is on record: it was in time, and its repetition may be late.
+  if asked.until <= asked.ordered_at
+    and not exists (select from tollgate.quota_decisions d where d.id = asked.decision_id) then
+    refusal := 'over';
+    return next;
+    return;
+  end if;
   until := case when asked.action = 'restore' then coalesce(asked.until, held.period_end) else asked.until end;
 
   insert into tollgate.quota_decisions (
@@ -38,7 +46,7 @@ begin
   on conflict (id) do nothing
   returning id into decision_id;
   if decision_id is null then
-    return query select d.id, (d.inputs ->> 'until')::timestamptz from tollgate.quota_decisions d
+    return query select d.id, (d.inputs ->> 'until')::timestamptz, null from tollgate.quota_decisions d
       where d.id = asked.decision_id and d.organization_id = asked.organization_id and d.user_id = asked.user_id;
     return;
   end if;

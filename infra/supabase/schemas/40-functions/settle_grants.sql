@@ -31,10 +31,26 @@ as $$
   where f.id is not null
 $$;
 
+-- Purpose: what an organization had used of a period by an instant, as far as the ledger knows: the period's total without the
+--   entries of later events. Parameters: for_organization, in_period (its start), instant (null: all of it). Returns: LLM tokens.
+-- Reads only. Invariant: total and entries are of one snapshot. What posts to a later period than its own was used before it.
+create function tollgate.used_before(for_organization uuid, in_period timestamptz, instant timestamptz) returns bigint
+language sql stable security invoker set search_path = ''
+as $$
+  select coalesce((select t.used_tokens from tollgate.period_totals t
+      where t.organization_id = for_organization and t.period_start = in_period), 0)
+    - case when instant is null then 0 else coalesce((
+      select sum(e.total_tokens) from tollgate.usage_events e
+      where e.organization_id = for_organization and e.period_start = in_period and e.time >= instant
+        -- For the index: no zone is further than a day from UTC.
+        and e.usage_date >= (instant at time zone 'UTC')::date - 1), 0)::bigint end
+$$;
+
 -- Purpose: fix what grants gave: to periods that are over, and to the present one where a grant has expired.
 -- Parameters: for_organization, at (default: the database's present). Returns: one row: settled (how many rows were fixed).
 -- Locks: the organization's open grants, by id. Invariant: a grant gives each period once, and never more than it holds; what
---   is settled stays. Repeating changes nothing.
+--   is settled stays. Repeating changes nothing. A grant that has expired gave what was used until then, in the spending order,
+--   however late it is settled: expiries are settled one after the other, each with the usage of events before it.
 create function public.settle_grants(for_organization uuid, at timestamptz default now()) returns table (settled integer)
 language plpgsql volatile security invoker set search_path = ''
 as $$
@@ -42,7 +58,7 @@ declare
   open_period timestamptz;
   in_period record;
   base bigint;
-  used bigint;
+  ending timestamptz; -- when the next grants expire within the period; null: none do, and the period is over
   fixed integer;
 begin
   settled := 0;
@@ -58,23 +74,26 @@ begin
       (select s.base_limit_tokens from tollgate.enforcement_states s
        where s.organization_id = for_organization and s.period_start = in_period.period_start),
       (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
-    used := coalesce((select t.used_tokens from tollgate.period_totals t
-      where t.organization_id = for_organization and t.period_start = in_period.period_start), 0);
+    select min(g.expires_at) into ending from tollgate.grants g
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period.period_start
+      and g.expires_at <= at and g.expires_at < in_period.period_end;
 
     with due as (
       select g.id, s.size, s.spent,
-        case when in_period.period_end <= at then in_period.period_end else in_period.period_start end as next_period,
-        g.expires_at <= least(at, in_period.period_end) or s.spent = s.size and in_period.period_end <= at as is_over
-      from tollgate.spread_usage(for_organization, in_period.period_start, in_period.period_end, base, used) s
+        case when ending is null then in_period.period_end else in_period.period_start end as next_period,
+        g.expires_at <= coalesce(ending, in_period.period_end) as is_expired
+      from tollgate.spread_usage(for_organization, in_period.period_start, in_period.period_end, base,
+        tollgate.used_before(for_organization, in_period.period_start, ending)) s
       join tollgate.grants g on g.id = s.grant_id
-      where in_period.period_end <= at or g.expires_at <= at
+      where case when ending is null then in_period.period_end <= at else g.expires_at <= ending end
     ), spending as (
       insert into tollgate.grant_spending (grant_id, period_start, spent_tokens)
       select d.id, in_period.period_start, d.spent from due d order by d.id
       returning grant_id
     )
     update tollgate.grants g set
-      settled_until = d.next_period, closed_at = case when d.is_over then least(at, coalesce(g.expires_at, at)) end
+      settled_until = d.next_period,
+      closed_at = case when d.is_expired or (ending is null and d.spent = d.size) then least(at, coalesce(g.expires_at, at)) end
     from due d where d.id = g.id;
     get diagnostics fixed = row_count;
     settled := settled + fixed;
@@ -85,4 +104,4 @@ end
 $$;
 
 revoke execute on function public.settle_grants from public, anon, authenticated;
-grant execute on function tollgate.spread_usage, public.settle_grants to tollgate_token_api, tollgate_quota_enforcer, service_role;
+grant execute on function tollgate.spread_usage, tollgate.used_before, public.settle_grants to tollgate_token_api, tollgate_quota_enforcer, service_role;

@@ -3,7 +3,8 @@ select tollgate.open_table('tollgate.model_prices', '{"tollgate_usage_worker": [
 select tollgate.open_table('tollgate.model_aliases', '{"tollgate_usage_worker": ["select"]}');
 select tollgate.open_table('tollgate.usage_event_identities',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
-select tollgate.open_table('tollgate.usage_events', '{"tollgate_token_api": ["select"], "tollgate_usage_worker": ["select", "insert"]}');
+select tollgate.open_table('tollgate.usage_events', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert"], "tollgate_quota_enforcer": ["select"]}');
 select tollgate.open_table('tollgate.pending_corrections',
   '{"tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 select tollgate.open_table('public.usage_metrics', '{"tollgate_token_api": ["select"],

@@ -4,7 +4,7 @@ import { type CallerAccess, identifyCaller, requireReach } from '../access/ident
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
 import type { AwaitForce } from '../quota/await-force.ts'
-import { requireFuture } from '../quota/require-future.ts'
+import { overAlready } from '../quota/over-already.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -15,17 +15,13 @@ export interface PostEnforcement {
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
   readonly awaitForce: AwaitForce
-  readonly now: () => number
 }
 
 const ordered = z.object({ decision_id: z.string(), until: z.string().nullable(), in_force: z.boolean() })
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/enforcement`: revoke, downgrade, restore, exempt or clear by hand. */
-export function postEnforcement(
-  app: App,
-  { access, store, wakeEnforcer, actOf, awaitForce, now }: PostEnforcement,
-): void {
+export function postEnforcement(app: App, { access, store, wakeEnforcer, actOf, awaitForce }: PostEnforcement): void {
   const schema = {
     summary: 'Revoke, downgrade, restore or exempt an organization by hand',
     description:
@@ -45,7 +41,6 @@ export function postEnforcement(
     if (requireReach(caller, SCOPE) !== 'all') {
       throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
     }
-    requireFuture(request.body.until, now())
     const order = await store.orderEnforcement({
       organization_id: id,
       ...request.body,
@@ -53,8 +48,10 @@ export function postEnforcement(
       decision_id: actOf(request).id,
     })
     if (order === undefined) throw new ProblemError('not-found', 'There is no such organization.')
+    if (order.refusal !== null) throw overAlready('#/until')
+    const { decision_id, until } = order
     await wakeEnforcer(id)
     const isInForce = await awaitForce(id)
-    return reply.status(isInForce ? 200 : 202).send({ ...order, in_force: isInForce })
+    return reply.status(isInForce ? 200 : 202).send({ decision_id, until, in_force: isInForce })
   })
 }

@@ -2,6 +2,7 @@ import { grantOrder, grantReport, ProblemError, uuid } from '@tollgate/shared/co
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
 import { authorizeChange, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { overAlready } from '../quota/over-already.ts'
 import { reportGrant } from '../quota/report-grant.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
@@ -32,6 +33,7 @@ export function postGrants(app: App, { access, store, wakeEnforcer }: PostGrants
     const actor = await authorizeChange(request.headers.authorization, id, access)
     const grant = await store.createGrant({ organization_id: id, ...request.body, actor })
     if (grant === undefined) throw new ProblemError('not-found', 'There is no such organization.')
+    if (grant.refusal !== null) throw overAlready('#/expires_at')
     if (!grant.matches) {
       throw new ProblemError('conflict', 'This idempotency key was used for another grant.', {
         extensions: { reason: 'idempotency_key_reused' },

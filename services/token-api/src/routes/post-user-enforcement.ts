@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type CallerAccess, identifyCaller, requireReach } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
-import { requireFuture } from '../quota/require-future.ts'
+import { overAlready } from '../quota/over-already.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
@@ -13,13 +13,12 @@ export interface PostUserEnforcement {
   /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
-  readonly now: () => number
 }
 
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/users/:user/enforcement`: revoke, downgrade, restore, exempt or clear one user by hand. */
-export function postUserEnforcement(app: App, { access, store, wakeEnforcer, actOf, now }: PostUserEnforcement): void {
+export function postUserEnforcement(app: App, { access, store, wakeEnforcer, actOf }: PostUserEnforcement): void {
   const schema = {
     summary: "Revoke, downgrade, restore or exempt one user by hand; the organization's state holds beside it",
     description:
@@ -38,14 +37,15 @@ export function postUserEnforcement(app: App, { access, store, wakeEnforcer, act
     if (requireReach(caller, SCOPE) !== 'all') {
       throw new ProblemError('forbidden', 'Enforcement is ordered by super_admins and keys of the operator alone.')
     }
-    requireFuture(request.body.until, now())
     const order = await store.orderUserEnforcement({
       ...{ organization_id: id, user_id: user, decision_id: actOf(request).id },
       ...request.body,
       actor: caller.actor,
     })
     if (order === undefined) throw new ProblemError('not-found', 'The organization has no such user.')
+    if (order.refusal !== null) throw overAlready('#/until')
+    const { decision_id, until } = order
     await wakeEnforcer(id)
-    return reply.status(202).send(order)
+    return reply.status(202).send({ decision_id, until })
   })
 }

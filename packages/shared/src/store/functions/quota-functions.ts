@@ -105,6 +105,11 @@ export interface UserEnforcementDecision extends DecisionArgs {
   seen_changes: string
 }
 
+/** What became of an order; `over`: it would have ended already. */
+type OrderRow =
+  | { refusal: null; decision_id: string; until: string | null }
+  | { refusal: 'over'; decision_id: null; until: null }
+
 interface QuotaSetting {
   organization_id: string
   limit?: number | null | undefined // absent: the limit stays as it is
@@ -223,7 +228,7 @@ export type QuotaFunctions = {
   }
   apply_user_enforcement: {
     args: { decision: UserEnforcementDecision }
-    row: EnforcementRow & { applied: boolean; changed: boolean }
+    row: EnforcementRow & { applied: boolean; changed: boolean; waits: boolean }
   }
   list_enforcement: { args: Record<never, never>; row: EnforcementRow }
   load_enforcement_control: { args: Record<never, never>; row: EnforcementControlRow & { last_revision: string } }
@@ -249,7 +254,9 @@ export type QuotaFunctions = {
         at?: string
       }
     }
-    row: GrantRow & { created: boolean; matches: boolean; organization_id: string }
+    row:
+      | (GrantRow & { refusal: null; created: boolean; matches: boolean; organization_id: string })
+      | { refusal: 'over' }
   }
   list_grants: {
     args: { for_organization: string; at?: string }
@@ -265,11 +272,11 @@ export type QuotaFunctions = {
   }
   order_enforcement: {
     args: { enforcement_order: EnforcementOrderArgs }
-    row: { decision_id: string; until: string | null }
+    row: OrderRow
   }
   order_user_enforcement: {
     args: { enforcement_order: EnforcementOrderArgs & { user_id: string } }
-    row: { decision_id: string; until: string | null }
+    row: OrderRow
   }
   list_decisions: {
     args: {
