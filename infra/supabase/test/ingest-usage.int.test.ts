@@ -147,6 +147,23 @@ describe('ingest_usage', () => {
     }
   })
 
+  it('counts ids that tell their time once each, and keeps those of the same seconds beside each other', async () => {
+    const at = (time: string, rest: string) => `${time.slice(0, 8)}-${time.slice(8)}-7${rest}`
+    const later = ['2d3d4', '2c4d5', '2c5d6'].map((end) => at(`019a1b${end}0`, 'ccc-8ddd-000000000001'))
+    const together = ['1', '2', '3', '4'].map((end) => at('019a1b2c3000', `bbb-8ccc-00000000000${end}`))
+    const odd = [at('änderung', 'é-7-'), at('019A1B2C3000', 'bbb-8ccc-000000000001'), at('________', '%%%-____')]
+    const events = [...later, ...odd, ...together].map((id) => event(1, { id }))
+    expect((await ingest(events)).outcomes).toEqual([])
+    expect((await ingest(events)).outcomes).toHaveLength(events.length)
+    const { rows } = await admin.query<{ event_id: string }>(
+      'select event_id from tollgate.usage_events join tollgate.usage_event_identities using (organization_id, digest) order by digest',
+    )
+    const ordered = rows.map(({ event_id }) => event_id)
+    expect(ordered).toHaveLength(events.length)
+    const first = Math.min(...together.map((id) => ordered.indexOf(id)))
+    expect(ordered.slice(first, first + together.length).toSorted()).toEqual(together)
+  })
+
   it('keeps an unknown price as NULL and counts it as unpriced', async () => {
     const { unpriced } = await ingest([event(1, { model: 'model-without-a-price' })])
     expect(unpriced).toBe(1)
