@@ -9,6 +9,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          // A worker goes on to the next file with the modules that it has: importing a module does nothing, no test replaces one,
+          // and loading them anew for each file cost more than the tests.
+          isolate: false,
           // A busy machine must not turn a property of many runs red.
           testTimeout: 60_000,
           include: [
