@@ -68,3 +68,22 @@ test('stop waits for the run under way, tells it, and no other begins', async ()
   await Promise.all([stopped, vi.advanceTimersByTimeAsync(500)])
   expect({ runs, wasTold }).toEqual({ runs: 1, wasTold: true })
 })
+
+test('a run that took long is followed by a rest in proportion to it', async () => {
+  const beganAt: number[] = []
+  const took = [10, 300, 10]
+  const repetition = startRepeating({
+    run: async () => {
+      beganAt.push(Date.now())
+      await new Promise((resolve) => setTimeout(resolve, took[beganAt.length - 1] ?? 10))
+    },
+    intervalMs: 250,
+    restPerWork: 4,
+    onError,
+    now,
+  })
+  await vi.advanceTimersByTimeAsync(3_000)
+  const [first = 0, second, third] = beganAt
+  expect([second, third]).toEqual([first + 10 + 250, first + 10 + 250 + 300 + 4 * 300])
+  await Promise.all([repetition.stop(), vi.advanceTimersByTimeAsync(1_000)])
+})

@@ -4,6 +4,8 @@ export interface RepeatOptions {
   readonly run: (signal: AbortSignal) => Promise<number | undefined>
   /** From the end of a run to the beginning of the next. */
   readonly intervalMs: number
+  /** A run that took long is followed by a rest of so many times as long, at least: others get their turn. Default 0. */
+  readonly restPerWork?: number
   readonly onError: (error: unknown) => void
   readonly now: () => number
 }
@@ -19,7 +21,7 @@ export interface Repetition {
 }
 
 /** Starts with a run at once; a run that fails is reported and tried again after the interval. */
-export function startRepeating({ run, intervalMs, onError, now }: RepeatOptions): Repetition {
+export function startRepeating({ run, intervalMs, restPerWork = 0, onError, now }: RepeatOptions): Repetition {
   const stopping = new AbortController()
   let wakeUp = Promise.withResolvers<void>()
   let successAt: number | undefined
@@ -29,6 +31,7 @@ export function startRepeating({ run, intervalMs, onError, now }: RepeatOptions)
       // Renewed before the run: a wake-up during it is answered by another run.
       wakeUp = Promise.withResolvers<void>()
       let waitMs: number | undefined
+      const beganMs = performance.now()
       try {
         waitMs = await run(stopping.signal)
         successAt = now()
@@ -36,7 +39,8 @@ export function startRepeating({ run, intervalMs, onError, now }: RepeatOptions)
         onError(error)
       }
       if (stopping.signal.aborted) return
-      const timer = setTimeout(wakeUp.resolve, Math.min(intervalMs, waitMs ?? intervalMs))
+      const restMs = restPerWork * (performance.now() - beganMs)
+      const timer = setTimeout(wakeUp.resolve, Math.max(restMs, Math.min(intervalMs, waitMs ?? intervalMs)))
       await wakeUp.promise
       clearTimeout(timer)
     }
