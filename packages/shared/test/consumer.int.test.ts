@@ -208,3 +208,25 @@ test('a wait that takes too long, or whose Redis goes away, ends in time', async
   await redis.kill()
   expect(await waiter.waitForResult('unknown', 0, 300)).toEqual({ status: 'timeout' })
 })
+
+test('events are read while somebody waits for a result, and no longer', async () => {
+  const producer = await producerOf('quota-evaluations')
+  consume(async () => 'done')
+  const connection = workerConnection()
+  const waiter = createResultWaiter('quota-evaluations', {
+    connection,
+    shards: SHARDS,
+    onError: (error) => expect.fail(String(error)),
+    idleMs: 50,
+  })
+  toClose.push(() => waiter.close())
+  const readers = async () => String(await connection.client('LIST')).match(/cmd=xread/gi)?.length ?? 0
+  expect(await readers()).toBe(0)
+  for (const jobId of [randomUUID(), randomUUID()]) {
+    const waiting = waiter.waitForResult(jobId, 0, 10_000)
+    await expect.poll(readers, patient).toBe(1)
+    await producer.add(evaluation('a'), { jobId })
+    expect(await waiting).toEqual({ status: 'completed', result: 'done' })
+    await expect.poll(readers, patient).toBe(0)
+  }
+})

@@ -19,6 +19,8 @@ export interface ResultWaiterOptions {
   readonly onError: (error: Error) => void
   /** How often a job is looked up, for events that were missed. Default 250. */
   readonly pollMs?: number
+  /** How long events are read though nobody waits. Default 10 s. */
+  readonly idleMs?: number
 }
 
 /** Waits for the results of jobs of one queue. */
@@ -31,40 +33,70 @@ export interface ResultWaiter {
 interface Shard {
   readonly queue: Queue
   readonly waiting: Map<string, Set<(outcome: JobOutcome) => void>>
-  events: QueueEvents | undefined
+  /** Ends the reader; undefined: nothing is read. */
+  reader: AbortController | undefined
+  /** Will end the reader. */
+  idle: NodeJS.Timeout | undefined
 }
 
+// A reader is handed every event of every job, also those that nobody waits for: reading all the time would cost an instance
+// a good part of what taking events costs.
+const IDLE_MS = 10_000
+// Whoever comes first looks by itself meanwhile, more and more seldom: a reader tells of nothing that was before it.
+const FIRST_LOOKS_MS = [10, 20, 40, 80, 160]
+
 /**
- * Keeps one event reader per shard. BullMQ's own `job.waitUntilFinished` adds listeners per job, looks once, and lets
- * a rejection escape when Redis goes away in between.
+ * Keeps one event reader per shard while somebody waits. BullMQ's own `job.waitUntilFinished` adds listeners per job, looks
+ * once, and lets a rejection escape when Redis goes away in between.
  */
 export function createResultWaiter(name: QueueName, options: ResultWaiterOptions): ResultWaiter {
   const stop = new AbortController()
   const report = dampen(options.onError)
-  const shards = queueAddresses(name, options.shards).map((address) => {
-    const shard = openShard(address, options.connection)
-    listen(shard, address, options.connection, stop.signal, report).catch(report)
-    return shard
-  })
+  const addresses = queueAddresses(name, options.shards)
+  const shards = addresses.map((address) => openShard(address, options.connection))
+  /** Has a shard's events read; says whether they were not before. */
+  const attend = (shard: Shard, address: QueueAddress): boolean => {
+    clearTimeout(shard.idle)
+    if (shard.reader !== undefined) return false
+    shard.reader = new AbortController()
+    const signal = AbortSignal.any([stop.signal, shard.reader.signal])
+    listen(shard, address, options.connection, signal, report).catch(report)
+    return true
+  }
 
   return {
     waitForResult: async (jobId, shardIndex, ttlMs) => {
-      const shard = shards[shardIndex]
-      if (shard === undefined) throw new RangeError(`${name} has no shard ${shardIndex}`)
-      return waitOn(shard, jobId, ttlMs, options.pollMs ?? 250, stop.signal)
+      const [shard, address] = [shards[shardIndex], addresses[shardIndex]]
+      if (shard === undefined || address === undefined) throw new RangeError(`${name} has no shard ${shardIndex}`)
+      const looksMs = attend(shard, address) ? FIRST_LOOKS_MS : []
+      try {
+        return await waitOn(shard, jobId, { ttlMs, pollMs: options.pollMs ?? 250, looksMs, stop: stop.signal })
+      } finally {
+        if (shard.waiting.size === 0) leave(shard, options.idleMs ?? IDLE_MS)
+      }
     },
     close: async () => {
       stop.abort()
-      const closing = shards.flatMap(({ queue, events }) => [queue.close(), events?.close()])
+      for (const { idle } of shards) clearTimeout(idle)
+      const closing = shards.map(({ queue }) => queue.close())
       await withTimeout(Promise.allSettled(closing), 1_000, 'closing event readers').catch(() => undefined)
     },
   }
 }
 
+/** Ends the reader of a shard when nobody has waited for a while. */
+function leave(shard: Shard, idleMs: number): void {
+  clearTimeout(shard.idle)
+  shard.idle = setTimeout(() => {
+    shard.reader?.abort()
+    shard.reader = undefined
+  }, idleMs).unref()
+}
+
 function openShard({ queue: name, prefix }: QueueAddress, connection: Redis): Shard {
   const queue = new Queue(name, { connection, prefix, skipMetasUpdate: true })
   queue.on('error', () => undefined)
-  return { queue, waiting: new Map(), events: undefined }
+  return { queue, waiting: new Map(), reader: undefined, idle: undefined }
 }
 
 /** Reads events until stopped; a reader whose start failed is of no more use and is replaced. */
@@ -77,13 +109,15 @@ async function listen(
 ): Promise<void> {
   while (!stop.aborted) {
     const events = new QueueEvents(queue, { connection, prefix, autorun: false })
-    shard.events = events
+    const end = () => void events.close().catch(() => undefined)
+    stop.addEventListener('abort', end)
     events.on('error', report)
     events.on('completed', ({ jobId, returnvalue }) => {
       settle(shard, jobId, { status: 'completed', result: returnvalue })
     })
     events.on('failed', ({ jobId, failedReason }) => settle(shard, jobId, { status: 'failed', reason: failedReason }))
-    await events.run().catch(report)
+    await events.run().catch((error: Error) => (stop.aborted ? undefined : report(error)))
+    stop.removeEventListener('abort', end)
     await delay(500, undefined, { signal: stop, ref: false }).catch(() => undefined)
   }
 }
@@ -92,27 +126,28 @@ function settle(shard: Shard, jobId: string, outcome: JobOutcome): void {
   for (const resolve of shard.waiting.get(jobId) ?? []) resolve(outcome)
 }
 
-async function waitOn(
-  shard: Shard,
-  jobId: string,
-  ttlMs: number,
-  pollMs: number,
-  stop: AbortSignal,
-): Promise<JobOutcome> {
+interface Wait {
+  readonly ttlMs: number
+  readonly pollMs: number
+  /** When the job is looked up beside that. */
+  readonly looksMs: readonly number[]
+  readonly stop: AbortSignal
+}
+
+async function waitOn(shard: Shard, jobId: string, { ttlMs, pollMs, looksMs, stop }: Wait): Promise<JobOutcome> {
   const { promise, resolve } = Promise.withResolvers<JobOutcome>()
   const resolvers = shard.waiting.get(jobId) ?? new Set()
   shard.waiting.set(jobId, resolvers.add(resolve))
   const giveUp = () => resolve({ status: 'timeout' })
   const timer = setTimeout(giveUp, ttlMs)
-  const poll = setInterval(
-    () => void lookUp(shard.queue, jobId, pollMs).then((found) => found && resolve(found)),
-    pollMs,
-  )
+  const look = () => void lookUp(shard.queue, jobId, pollMs).then((found) => found && resolve(found))
+  const poll = setInterval(look, pollMs)
+  const looks = looksMs.map((ms) => setTimeout(look, ms))
   stop.addEventListener('abort', giveUp)
   try {
     return await promise
   } finally {
-    clearTimeout(timer)
+    for (const timeout of [timer, ...looks]) clearTimeout(timeout)
     clearInterval(poll)
     stop.removeEventListener('abort', giveUp)
     resolvers.delete(resolve)
