@@ -6,8 +6,11 @@ import { LRUCache } from 'lru-cache'
 /** A server's key: its scopes, and the organization that it belongs to (null: the operator's). */
 export type ServiceKey = RpcRow<'find_service_key'>
 
-/** Gives the key behind a `tg_…` credential, undefined for one that is unknown, revoked or expired. */
-export type AuthenticateServiceKey = (token: string) => Promise<ServiceKey | undefined>
+/**
+ * Gives the key behind a `tg_…` credential, undefined for one that is unknown, revoked or expired. Whoever has the SHA-256
+ * of the credential already gives it along.
+ */
+export type AuthenticateServiceKey = (token: string, sha256?: string) => Promise<ServiceKey | undefined>
 
 /** Authentication with its cache, which can be told of changes. */
 export interface ServiceKeyCache {
@@ -68,9 +71,8 @@ export function createServiceKeyCache(options: ServiceKeyOptions): ServiceKeyCac
   const state: State = { ...options, entries: new LRUCache({ max: MAX_KEYS }), asking: new Map(), generation: 0 }
   const isBootstrapKey = compareWith(options.bootstrapKey)
   return {
-    authenticate: async (token) => {
+    authenticate: async (token, sha256 = hash('sha256', token)) => {
       if (!KEY.test(token)) return undefined
-      const sha256 = hash('sha256', token)
       if (isBootstrapKey(sha256)) return BOOTSTRAP
       const key = await look(sha256, state)
       if (key === undefined || (key.expires_at !== null && Date.parse(key.expires_at) <= options.now()))

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import { ProblemError } from '@tollgate/shared/contracts'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, onSendAsyncHookHandler, preHandlerAsyncHookHandler } from 'fastify'
 import { type CallerAccess, identifyCaller } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import { readIdempotencyKey } from '../reservations/read-idempotency-key.ts'
@@ -38,8 +38,7 @@ export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
     { readonly identity: Identity; readonly attempt: number; readonly act: Act }
   >()
 
-  app.addHook('preHandler', async (request, reply) => {
-    if (!takesIdempotencyKey(request.method, request.routeOptions.url)) return
+  const begin: preHandlerAsyncHookHandler = async (request, reply) => {
     const key = readIdempotencyKey(request.headers['idempotency-key'])
     if (key === undefined) return
     // Keys of one caller say nothing to another; and who may not even call gets no look at kept answers.
@@ -54,9 +53,9 @@ export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
       const kept = open(found.seed ?? seed, identity, options)
       begun.set(request, { identity, attempt: found.attempt ?? 1, act: repeatAct(Buffer.from(kept, 'base64')) })
     } else return replay(found, identity, reply, options)
-  })
+  }
 
-  app.addHook('onSend', async (request, reply, payload) => {
+  const finish: onSendAsyncHookHandler = async (request, reply, payload) => {
     const own = begun.get(request)
     if (own === undefined) return payload
     begun.delete(request)
@@ -72,6 +71,13 @@ export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
       request.log.error({ err: error, request_id: request.id }, 'an answer could not be kept for repetitions')
     })
     return payload
+  }
+
+  // To the routes that have a use for it: the others would wait for a hook that has nothing to do.
+  app.addHook('onRoute', (route) => {
+    if (!takesIdempotencyKey(String(route.method), route.url)) return
+    route.preHandler = [begin, ...[route.preHandler ?? []].flat()]
+    route.onSend = [...[route.onSend ?? []].flat(), finish]
   })
   return (request) => begun.get(request)?.act ?? newAct(options.newId)
 }

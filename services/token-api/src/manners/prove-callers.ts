@@ -19,8 +19,7 @@ const MAX_PROVED = 10_000
  */
 export function proveCallers(): ProvedCallers {
   const ids = new LRUCache<string, string>({ max: MAX_PROVED })
-  const note = (token: string, id: string | undefined): void => {
-    const digest = hash('sha256', token)
+  const note = (digest: string, id: string | undefined): void => {
     if (id === undefined) ids.delete(digest)
     else ids.set(digest, id)
   }
@@ -32,19 +31,22 @@ export function proveCallers(): ProvedCallers {
     watch: (checks) => ({
       ...checks,
       authenticateKey: async (token) => {
-        const key = await checks.authenticateKey(token)
-        note(token, key && `key:${key.id}`)
+        const digest = hash('sha256', token)
+        const key = await checks.authenticateKey(token, digest)
+        note(digest, key && `key:${key.id}`)
         return key
       },
       verifySupabase: async (token) => {
         const verdict = await checks.verifySupabase(token)
-        note(token, 'userId' in verdict ? `user:${verdict.userId}` : undefined)
+        note(hash('sha256', token), 'userId' in verdict ? `user:${verdict.userId}` : undefined)
         return verdict
       },
       check: async (authorization) => {
         const verdict = await checks.check(authorization)
         const bearer = readBearer(authorization)
-        if ('token' in bearer) note(bearer.token, 'claims' in verdict ? `user:${verdict.claims.sub}` : undefined)
+        if ('token' in bearer) {
+          note(hash('sha256', bearer.token), 'claims' in verdict ? `user:${verdict.claims.sub}` : undefined)
+        }
         return verdict
       },
     }),

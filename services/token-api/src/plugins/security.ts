@@ -18,36 +18,46 @@ const EXPOSED_HEADERS = [
 
 /** Security headers, and CORS for the named origins alone. */
 export function secure(app: App, origins: string[]): void {
-  const headers = Object.entries(securityHeaders(origins))
-  app.addHook('onRequest', (_request, reply, done) => {
-    for (const [name, value] of headers) reply.header(name, value)
+  const headersFor = headersByOrigin(origins)
+  app.addHook('onRequest', ({ headers: { origin } }, reply, done) => {
+    for (const [name, value] of headersFor(origin)) reply.header(name, value)
     done()
   })
   if (origins.length === 0) return
-  app.register(cors, {
-    origin: origins,
-    credentials: true,
-    methods: ['GET', 'POST', 'PUT', 'DELETE'],
-    allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'prefer', 'x-request-id'],
-    exposedHeaders: EXPOSED_HEADERS,
-    maxAge: 600,
+  // In a scope of its own, whose one route is that of preflights: its hook would work the same headers out for each request.
+  app.register(async (scope: App) => {
+    scope.register(cors, {
+      origin: origins,
+      credentials: true,
+      methods: ['GET', 'POST', 'PUT', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'idempotency-key', 'prefer', 'x-request-id'],
+      exposedHeaders: EXPOSED_HEADERS,
+      maxAge: 600,
+    })
   })
 }
 
 /** The same headers, and `cache-control`, for answers that do not pass by hooks: names and values in turn. */
 export function constantHeaders(origins: readonly string[]): (origin: string | undefined) => readonly string[] {
-  const constant = Object.entries({ 'cache-control': 'no-store', ...securityHeaders(origins) }).flat()
-  if (origins.length === 0) return () => constant
-  const exposed = EXPOSED_HEADERS.join(', ')
-  const shared = [
-    ...[...constant, 'vary', 'Origin'],
-    ...['access-control-allow-credentials', 'true', 'access-control-expose-headers', exposed],
-  ]
-  const allowed = new Map(origins.map((origin) => [origin, [...shared, 'access-control-allow-origin', origin]]))
+  const headersFor = headersByOrigin(origins)
+  const flat = (origin?: string) => ['cache-control', 'no-store', ...headersFor(origin).flat()]
+  const [shared, allowed] = [flat(), new Map(origins.map((origin) => [origin, flat(origin)]))]
   return (origin) => (origin === undefined ? shared : (allowed.get(origin) ?? shared))
 }
 
-function securityHeaders(origins: readonly string[]): Record<string, string> {
+type Headers = readonly (readonly [name: string, value: string])[]
+
+function headersByOrigin(origins: readonly string[]): (origin: string | undefined) => Headers {
   const policy = origins.length > 0 ? 'cross-origin' : 'same-origin'
-  return { ...SECURITY_HEADERS, 'cross-origin-resource-policy': policy }
+  const constant = Object.entries({ ...SECURITY_HEADERS, 'cross-origin-resource-policy': policy })
+  if (origins.length === 0) return () => constant
+  const shared: Headers = [
+    ...constant,
+    ['vary', 'Origin'],
+    ['access-control-allow-credentials', 'true'],
+    ['access-control-expose-headers', EXPOSED_HEADERS.join(', ')],
+  ]
+  const allow = (origin: string): Headers => [...shared, ['access-control-allow-origin', origin]]
+  const allowed = new Map(origins.map((origin) => [origin, allow(origin)]))
+  return (origin) => (origin === undefined ? shared : (allowed.get(origin) ?? shared))
 }

@@ -12,7 +12,7 @@ import { readWaitSeconds } from '../ingest/read-prefer.ts'
 import { takeEvents } from '../ingest/take-events.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
 import type { Positions } from '../quota/open-positions.ts'
-import { type App, bearer, problems } from './typed-app.ts'
+import { type App, bearer, problems, writeAsTyped } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostEvents {
@@ -64,6 +64,7 @@ export function postEvents(app: App, dependencies: PostEvents): void {
       bodyLimit: BODY_LIMIT_BYTES,
       // The schema is for the documentation: one bad event must not fail the whole body.
       validatorCompiler: () => (value) => ({ value }),
+      serializerCompiler: writeAsTyped,
       // The body is only read for a credential that may send events.
       onRequest: async (request) => {
         const { authorization } = request.headers

@@ -11,7 +11,7 @@ import { authorizeHolds } from '../reservations/authorize-holds.ts'
 import { explainUnheld } from '../reservations/explain-hold.ts'
 import type { Holds } from '../reservations/open-holds.ts'
 import { readIdempotencyKey } from '../reservations/read-idempotency-key.ts'
-import { type App, bearer, problems } from './typed-app.ts'
+import { type App, bearer, problems, writeAsTyped } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostReservations {
@@ -36,7 +36,7 @@ export function postReservations(app: App, dependencies: PostReservations): void
     body: reservationRequest,
     response: { 201: reservationAnswer, ...problems(400, 401, 403, 413, 415, 422, 429, 503) },
   }
-  app.post('/v1/reservations', { schema }, async (request, reply) => {
+  app.post('/v1/reservations', { schema, serializerCompiler: writeAsTyped }, async (request, reply) => {
     const key = await authorizeHolds(request.headers.authorization, dependencies.authenticateKey)
     await requireMember(request.body, key.organization_id, dependencies.checkMembership)
     const refusal = findGateRefusal(request.body, dependencies.judge)
