@@ -78,11 +78,7 @@ test('jobs of all shards are handled, and their results come back to who waits',
   const producer = await producerOf('usage-events')
   const connection = workerConnection()
   const options = { connection, shards: SHARDS, onError: () => undefined }
-  const consumer = createConsumer(
-    'usage-events',
-    async ({ events }, { shard }) => ({ shard, count: events.length }),
-    options,
-  )
+  const consumer = createConsumer('usage-events', async ({ count }, { shard }) => ({ shard, count }), options)
   toClose.push(() => consumer.close(1_000))
   const waiter = createResultWaiter('usage-events', options)
   toClose.push(() => waiter.close())

@@ -64,7 +64,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   const gate = openGateOver(options, connections, metrics)
   const meters = defineMeters(metrics, gate.isLeased)
   const waitForResult = openWaiter(options, connections)
-  const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS, isParsed: true })
+  const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS })
   const admission = createAdmission({
     producer,
     park: store.park,

@@ -1,5 +1,12 @@
-import type { AcceptedEvent, EventOutcome, UsageEventsJob } from '@tollgate/shared/contracts'
-import { rejectionReason } from '@tollgate/shared/contracts'
+import {
+  type AcceptedEvent,
+  type EventOutcome,
+  joinEvents,
+  listEvents,
+  rejectionReason,
+  type UsageEventsText,
+  writeEvents,
+} from '@tollgate/shared/contracts'
 import { isRetryableStoreError, type Rpc, type RpcRow, withRetry } from '@tollgate/shared/store'
 import { countHolds, type UsageMetrics } from './metrics.ts'
 
@@ -24,63 +31,101 @@ const RETRY = { attempts: 6, baseMs: 50, maxMs: 1_000 }
 
 /**
  * Records the events of many jobs in one transaction and gives each job the outcomes of its events.
- * A batch that Postgres refuses for its content is halved until the event at fault stands alone; that one becomes a
- * dead letter and its neighbours count. Repeating is safe: an identity counts once.
+ * A batch that Postgres refuses for its content is halved until the job, and then the event, at fault stands alone; that
+ * one becomes a dead letter and its neighbours count. Repeating is safe: an identity counts once.
  * @throws StoreError when Postgres is away: nothing is acknowledged then
  */
-export async function commitJobs(jobs: readonly UsageEventsJob[], options: CommitOptions): Promise<EventOutcome[][]> {
-  const events = jobs.flatMap((job) => job.events)
-  const outcomes = await commitEvents(events, options)
-  await keepSealed(events, outcomes, options)
-  let from = 0
-  return jobs.map((job) => {
-    const own = outcomes.slice(from, from + job.events.length)
-    from += job.events.length
-    return own
-  })
-}
-
-async function commitEvents(events: AcceptedEvent[], options: CommitOptions): Promise<EventOutcome[]> {
+export async function commitJobs(jobs: readonly UsageEventsText[], options: CommitOptions): Promise<EventOutcome[][]> {
   try {
-    return await ingest(events, options)
+    const outcomes = await commitText(joinEvents(jobs), options)
+    let from = 0
+    return jobs.map(({ count }) => {
+      from += count
+      return outcomes.slice(from - count, from)
+    })
   } catch (error) {
     if (isRetryableStoreError(error)) throw error
-    const [only] = events
-    if (only && events.length === 1) return [await setAside(only, error, options)]
-    const middle = Math.ceil(events.length / 2)
-    const first = await commitEvents(events.slice(0, middle), options)
-    return [...first, ...(await commitEvents(events.slice(middle), options))]
+    const [only] = jobs
+    if (only && jobs.length === 1) return [await commitSingly(only, error, options)]
+    const [first, second] = halve(jobs)
+    return [...(await commitJobs(first, options)), ...(await commitJobs(second, options))]
   }
 }
 
-async function ingest(events: AcceptedEvent[], options: CommitOptions): Promise<EventOutcome[]> {
+/** Commits a job of which something was refused. */
+async function commitSingly(job: UsageEventsText, cause: unknown, options: CommitOptions): Promise<EventOutcome[]> {
+  const events = tryList(job)
+  if (events !== undefined) return splitEvents(events, cause, options)
+  const outcome = await setAside(job, cause, options)
+  return Array.from({ length: job.count }, () => outcome)
+}
+
+function tryList(job: UsageEventsText): AcceptedEvent[] | undefined {
+  try {
+    return listEvents(job)
+  } catch {
+    return undefined
+  }
+}
+
+async function splitEvents(
+  events: readonly AcceptedEvent[],
+  cause: unknown,
+  options: CommitOptions,
+): Promise<EventOutcome[]> {
+  if (events.length === 1) return [await setAside(writeEvents(events), cause, options)]
+  const [first, second] = halve(events)
+  return [...(await commitEvents(first, options)), ...(await commitEvents(second, options))]
+}
+
+async function commitEvents(events: readonly AcceptedEvent[], options: CommitOptions): Promise<EventOutcome[]> {
+  try {
+    return await commitText(writeEvents(events), options)
+  } catch (error) {
+    if (isRetryableStoreError(error)) throw error
+    return splitEvents(events, error, options)
+  }
+}
+
+function halve<Item>(items: readonly Item[]): [Item[], Item[]] {
+  const middle = Math.ceil(items.length / 2)
+  return [items.slice(0, middle), items.slice(middle)]
+}
+
+async function commitText(batch: UsageEventsText, options: CommitOptions): Promise<EventOutcome[]> {
+  const outcomes = await ingest(batch, options)
+  await keepSealed(batch, outcomes, options)
+  return outcomes
+}
+
+async function ingest(batch: UsageEventsText, options: CommitOptions): Promise<EventOutcome[]> {
   const { rpc, metrics, stopping } = options
   const endTimer = metrics.commitSeconds.startTimer()
   const attempt = (count: number): Promise<RpcRow<'ingest_usage'>[]> => {
     if (count > 1) metrics.retries.inc()
-    return rpc('ingest_usage', { batch: { events } })
+    return rpc('ingest_usage', { batch: `{"events":[${batch.text}]}` })
   }
   const [result] = await withRetry(attempt, stopping ? { ...RETRY, signal: stopping } : RETRY)
   if (!result) throw new Error('ingest_usage returned no row')
   endTimer()
-  observe(events, result, options)
+  observe(batch, result, options)
   options.announce(result.totals)
-  return spreadOutcomes(events.length, result.outcomes)
+  return spreadOutcomes(batch.count, result.outcomes)
 }
 
 /**
  * A correction of a month that is sealed cannot be applied by itself: somebody has to see it. Kept before the job is
  * acknowledged; a job that comes again is rejected again.
  */
-async function keepSealed(events: AcceptedEvent[], outcomes: EventOutcome[], options: CommitOptions): Promise<void> {
+async function keepSealed(batch: UsageEventsText, outcomes: EventOutcome[], options: CommitOptions): Promise<void> {
+  const isSealed = (outcome: EventOutcome | undefined) =>
+    outcome?.outcome === 'rejected' && outcome.reason === 'month_sealed'
+  if (!outcomes.some(isSealed)) return
   const { rpc, metrics, stopping } = options
-  const letters = events.flatMap((event, index) => {
-    const outcome = outcomes[index]
-    if (outcome?.outcome !== 'rejected' || outcome.reason !== 'month_sealed') return []
-    const detail = 'the original lies in a month past the retention of the ledger'
-    return [{ queue: 'usage-events', reason: outcome.reason, detail, payload: JSON.stringify(event) }]
-  })
-  if (letters.length === 0) return
+  const detail = 'the original lies in a month past the retention of the ledger'
+  const letters = listEvents(batch)
+    .filter((_, index) => isSealed(outcomes[index]))
+    .map((event) => ({ queue: 'usage-events', reason: 'month_sealed', detail, payload: JSON.stringify(event) }))
   const keep = () => rpc('record_dead_letters', { batch: { letters } })
   await withRetry(keep, stopping ? { ...RETRY, signal: stopping } : RETRY)
   metrics.deadLetters.inc(letters.length)
@@ -97,23 +142,26 @@ function spreadOutcomes(count: number, exceptions: RpcRow<'ingest_usage'>['outco
   return outcomes
 }
 
-function observe(events: AcceptedEvent[], result: RpcRow<'ingest_usage'>, { metrics, now }: CommitOptions): void {
+function observe(batch: UsageEventsText, result: RpcRow<'ingest_usage'>, { metrics, now }: CommitOptions): void {
   const duplicates = result.outcomes.filter((entry) => entry.outcome === 'duplicate')
-  metrics.outcomes.inc({ outcome: 'recorded' }, events.length - result.outcomes.length)
+  metrics.outcomes.inc({ outcome: 'recorded' }, batch.count - result.outcomes.length)
   metrics.outcomes.inc({ outcome: 'duplicate' }, duplicates.length)
   metrics.outcomes.inc({ outcome: 'rejected' }, result.outcomes.length - duplicates.length)
   metrics.conflicts.inc(duplicates.filter((entry) => entry.conflict).length)
   metrics.unpriced.inc(result.unpriced)
   metrics.afterRevocation.inc(result.after_revocation)
   countHolds(result.holds, metrics)
-  metrics.batchEvents.observe(events.length)
-  const oldest = Math.min(...events.map((event) => Date.parse(event.received_at)))
-  metrics.lagSeconds.observe(Math.max(0, now() - oldest) / 1_000)
+  metrics.batchEvents.observe(batch.count)
+  metrics.lagSeconds.observe(Math.max(0, now() - Date.parse(batch.receivedAt)) / 1_000)
 }
 
-async function setAside(event: AcceptedEvent, cause: unknown, { rpc, metrics }: CommitOptions): Promise<EventOutcome> {
+async function setAside(
+  { text: payload }: UsageEventsText,
+  cause: unknown,
+  { rpc, metrics }: CommitOptions,
+): Promise<EventOutcome> {
   const detail = cause instanceof Error ? cause.message : String(cause)
-  const letter = { queue: 'usage-events', reason: 'not_recordable', detail, payload: JSON.stringify(event) }
+  const letter = { queue: 'usage-events', reason: 'not_recordable', detail, payload }
   await rpc('record_dead_letters', { batch: { letters: [letter] } })
   metrics.deadLetters.inc()
   return { outcome: 'rejected', reason: 'invalid_event' }

@@ -1,4 +1,4 @@
-import { type EventOutcome, packOutcomes, type UsageEventsJob } from '@tollgate/shared/contracts'
+import { type EventOutcome, packOutcomes, type UsageEventsText } from '@tollgate/shared/contracts'
 import { type Consumer, type ConsumerOptions, createConsumer, createGroupCommit } from '@tollgate/shared/queues'
 
 /** How jobs are gathered into transactions. */
@@ -13,15 +13,15 @@ export interface BatchLimits {
  * committed, so that BullMQ renews its lock meanwhile and acknowledges it after the commit, never before.
  */
 export function consumeUsageEvents(
-  commit: (jobs: UsageEventsJob[]) => Promise<EventOutcome[][]>,
+  commit: (jobs: UsageEventsText[]) => Promise<EventOutcome[][]>,
   limits: BatchLimits,
   options: ConsumerOptions,
 ): Consumer {
-  const batches = createGroupCommit<{ readonly job: UsageEventsJob; readonly shard: number }, EventOutcome[]>({
+  const batches = createGroupCommit<{ readonly job: UsageEventsText; readonly shard: number }, EventOutcome[]>({
     maxItems: limits.maxEvents,
     maxDelayMs: limits.maxDelayMs,
     maxInFlight: limits.inFlight,
-    weigh: ({ job }) => job.events.length,
+    weigh: ({ job }) => job.count,
     // Organizations of one shard share rows: two transactions with them would wait for each other.
     laneOf: ({ shard }) => shard,
     flush: (items) => commit(items.map(({ job }) => job)),

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { storeSettings } from '@tollgate/shared/config'
-import type { UsageEventsJob } from '@tollgate/shared/contracts'
+import type { UsageEventsText } from '@tollgate/shared/contracts'
 import { createOpsServer, type StartContext } from '@tollgate/shared/lifecycle'
 import type { Logger } from '@tollgate/shared/logging'
 import { createMetrics } from '@tollgate/shared/metrics'
@@ -67,7 +67,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   }
   const connection = createWorkerConnection(config.REDIS_URL, { onError, name: 'usage-worker' })
   phases.add('close', 'redis', 500, () => disconnectAll(connection))
-  const commit = (jobs: UsageEventsJob[]) =>
+  const commit = (jobs: UsageEventsText[]) =>
     commitJobs(jobs, { rpc: store.rpc, metrics: usage, announce, now, stopping })
   const limits = {
     maxEvents: config.BATCH_MAX_EVENTS,
@@ -181,6 +181,7 @@ function openAnnounce(
 
 async function keepDeadLetter(rpc: Rpc, usage: UsageMetrics, { queue, reason, data }: DeadLetter): Promise<void> {
   usage.deadLetters.inc()
-  const letter = { queue, reason: 'job_failed', detail: reason, payload: JSON.stringify(data) }
+  // It may be anything, and Postgres takes no NUL.
+  const letter = { queue, reason: 'job_failed', detail: reason, payload: data.replaceAll('\u0000', '\ufffd') }
   await rpc('record_dead_letters', { batch: { letters: [letter] } })
 }

@@ -1,5 +1,11 @@
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
-import { type AcceptedEvent, type UsageEventsJob, unpackOutcomes, usageEventsResult } from '@tollgate/shared/contracts'
+import {
+  type AcceptedEvent,
+  type UsageEventsJob,
+  unpackOutcomes,
+  usageEventsResult,
+  writeEvents,
+} from '@tollgate/shared/contracts'
 import { createMetrics } from '@tollgate/shared/metrics'
 import {
   type Consumer,
@@ -7,19 +13,22 @@ import {
   createProducerConnection,
   createResultWaiter,
   createWorkerConnection,
+  type DeadLetter,
   disconnectAll,
   type Producer,
   type ResultWaiter,
 } from '@tollgate/shared/queues'
 import { createPgRpc, type Rpc, type RpcStore, StoreError } from '@tollgate/shared/store'
+import { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { commitJobs } from '../src/commit.ts'
 import { consumeUsageEvents } from '../src/consume.ts'
 import { drainInbox } from '../src/drain-inbox.ts'
 import { defineUsageMetrics } from '../src/metrics.ts'
+import { makeUsage as usage } from './support/make-usage.ts'
 
-const ORGANIZATION = '00000000-0000-4000-8000-000000000001'
 const onError = (): void => undefined
 const metrics = defineUsageMetrics(createMetrics({ service: 'test' }))
 
@@ -27,7 +36,7 @@ let database: TestDatabase
 let redis: TestRedis
 let admin: pg.Client
 let store: RpcStore
-let connections: ReturnType<typeof createWorkerConnection>[]
+let connections: Redis[]
 let producer: Producer<'usage-events'>
 let waiter: ResultWaiter
 let consumer: Consumer | undefined
@@ -69,34 +78,34 @@ const openStore = (): RpcStore =>
     onError,
   })
 
-const usage = (id: string, change: object = {}): AcceptedEvent => {
-  const now = new Date().toISOString()
-  const counts = { input_tokens: 10, output_tokens: 1, message_count: 1 }
-  const none = { cache_read_input_tokens: 0, cache_creation_input_tokens: 0, reasoning_output_tokens: 0 }
-  const where = { organization_id: ORGANIZATION, user_id: '00000000-0000-4000-8000-0000000000a1', session_id: 'c' }
-  const envelope = { source: 's', id, time: now, received_at: now, member: true }
-  return { type: 'usage.recorded', ...envelope, ...where, model: 'gpt-4o', ...counts, ...none, ...change }
-}
-
 const jobOf = (...events: AcceptedEvent[]): UsageEventsJob => ({ v: 1, events })
+type Job = Parameters<typeof producer.add>[0]
 
-function consume(rpc: Rpc, announce: (totals: { evaluate: boolean }[]) => void = onError): void {
+function connect(): Redis {
   const connection = createWorkerConnection(redis.redisUrl, { onError })
   connections.push(connection)
+  return connection
+}
+
+function consume(
+  rpc: Rpc,
+  announce: (totals: { evaluate: boolean }[]) => void = onError,
+  onExhausted: (letter: DeadLetter) => void = onError,
+): void {
   consumer = consumeUsageEvents(
     (batch) => commitJobs(batch, { rpc, metrics, announce, now: Date.now }),
     { maxEvents: 1_000, maxDelayMs: 5, inFlight: 2 },
-    { connection, shards: 1, onError },
+    { connection: connect(), shards: 1, onError, onExhausted },
   )
 }
 
-async function add(job: UsageEventsJob): Promise<string> {
+async function add(job: Job): Promise<string> {
   const jobId = `job-${++jobs}`
   await producer.add(job, { jobId })
   return jobId
 }
 
-async function addAndWait(job: UsageEventsJob) {
+async function addAndWait(job: Job) {
   const jobId = await add(job)
   return outcomesOf(jobId)
 }
@@ -200,22 +209,37 @@ describe('the usage worker', () => {
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
   })
 
-  it('makes a dead letter of a job that cannot be read, and goes on', async () => {
+  it('makes dead letters of jobs that cannot be read, and goes on', async () => {
     const exhausted: string[] = []
-    const connection = createWorkerConnection(redis.redisUrl, { onError })
-    connections.push(connection)
-    consumer = consumeUsageEvents(
-      (batch) => commitJobs(batch, { rpc: store.rpc, metrics, announce: onError, now: Date.now }),
-      { maxEvents: 1_000, maxDelayMs: 5, inFlight: 2 },
-      { connection, shards: 1, onError, onExhausted: ({ reason }) => void exhausted.push(reason) },
-    )
-    const { Queue } = await import('bullmq')
-    const raw = new Queue('usage-events-0', { connection, prefix: '{tollgate-0}' })
+    const raw = new Queue('usage-events-0', { connection: connect(), prefix: '{tollgate-0}' })
     await raw.add('usage-events-0', { v: 7, nonsense: true }, { jobId: 'odd', attempts: 5 })
+    await raw.add('usage-events-0', {}, { jobId: 'cut', attempts: 5 })
+    await connect().hset('{tollgate-0}:usage-events-0:cut', 'data', '{"v":1,"received_at":"2026')
+    consume(store.rpc, onError, ({ data, reason }) => void exhausted.push(`${data} ${reason}`))
     expect(await addAndWait(jobOf(usage('a')))).toMatchObject({ status: 'completed' })
-    await expect.poll(() => exhausted.length, { timeout: 10_000 }).toBe(1)
-    expect(exhausted[0]).toContain('unreadable job')
+    await expect.poll(() => exhausted.length, { timeout: 10_000 }).toBe(2)
+    expect(exhausted[0]).toMatch(/^\{"v":7,"nonsense":true\} unreadable job/)
+    expect(exhausted[1]).toMatch(/^\{"v":1,"received_at":"2026 unreadable job/)
     await raw.close()
+  })
+
+  it('sets written events aside that Postgres cannot read, and records their neighbours', async () => {
+    consume(store.rpc)
+    const written = writeEvents([usage('a')])
+    const spoil = (part: string | RegExp, rubbish: string) => written.text.replace(part, rubbish)
+    const source = '"source":"s'
+    const texts = [
+      spoil(/"time":".{7}/, '"time":"2026-99'),
+      spoil(source, '"source":"\\u0000'),
+      spoil(source, '"source":"\\q'),
+    ]
+    const sent = await Promise.all([...texts.map((text) => add({ ...written, text })), add(writeEvents([usage('b')]))])
+    const results = await Promise.all(sent.map(outcomesOf))
+    expect(results.pop()).toMatchObject({ result: [{ outcome: 'recorded' }] })
+    for (const other of results) expect(other).toMatchObject({ result: [{ outcome: 'rejected' }] })
+    expect(await counted()).toEqual({ events: 1, tokens: 11 })
+    const { rows } = await admin.query('select payload from tollgate.dead_letters')
+    expect(rows.map(({ payload }) => payload).sort()).toEqual(texts.sort())
   })
 
   it('announces the organizations whose total passed evaluate_at', async () => {

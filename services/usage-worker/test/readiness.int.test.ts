@@ -1,5 +1,5 @@
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
-import type { EventOutcome, UsageEventsJob } from '@tollgate/shared/contracts'
+import type { EventOutcome, UsageEventsText } from '@tollgate/shared/contracts'
 import { createMetrics } from '@tollgate/shared/metrics'
 import {
   type Consumer,
@@ -60,9 +60,9 @@ beforeEach(async () => {
   connections = [adding, working]
   await expect.poll(() => adding.status, patient).toBe('ready')
   producer = createProducer('usage-events', { connection: adding, shards: 1 })
-  const commit = async (jobs: UsageEventsJob[]): Promise<EventOutcome[][]> => {
+  const commit = async (jobs: UsageEventsText[]): Promise<EventOutcome[][]> => {
     await hold.promise
-    return jobs.map(({ events }) => events.map(() => ({ outcome: 'recorded' })))
+    return jobs.map(({ count }) => Array.from({ length: count }, () => ({ outcome: 'recorded' })))
   }
   const limits = { maxEvents: 10, maxDelayMs: 1, inFlight: 1 }
   consumer = consumeUsageEvents(commit, limits, { connection: working, shards: 1, onError, concurrency: 1 })

@@ -1,17 +1,10 @@
 import type { z } from 'zod'
-import {
-  type AcceptedEvent,
-  MAX_EVENT_TOKENS,
-  MAX_MESSAGES,
-  type PublicEvent,
-  type usageRecordedData,
-} from './events.ts'
+import { MAX_EVENT_TOKENS, MAX_MESSAGES, type PublicEvent, type usageRecordedData } from './events.ts'
 import { isStorable } from './text.ts'
 
 type PublicUsage = Extract<PublicEvent, { type: 'tollgate.usage.recorded.v1' }>
 type UsageData = z.output<typeof usageRecordedData>
 type UsageInput = z.input<typeof usageRecordedData>
-type AcceptedUsage = Extract<AcceptedEvent, { type: 'usage.recorded' }>
 /** What a parsed JSON object may hold under the names of a type. */
 type Unchecked<Type> = { readonly [Name in keyof Type]?: unknown }
 
@@ -33,25 +26,9 @@ export function readCanonicalUsage(value: unknown): PublicUsage | undefined {
   if (time !== undefined && !isTime(time)) return undefined
   // A provider's own object in the place of counts, or beside them.
   if (Object.hasOwn(value.data, 'usage') || !isUsageData(value.data)) return undefined
-  return { specversion, source, id, ...(time === undefined ? {} : { time }), type, data: fillDefaults(value.data) }
-}
-
-/** Whether a row of a job is usage as `toAcceptedEvent` writes it. False says nothing: `acceptedEvent` decides then. */
-export function isCanonicalUsageRow(value: unknown): value is AcceptedUsage {
-  if (!isObject<AcceptedUsage>(value) || value.type !== 'usage.recorded') return false
-  const { source, id, time, received_at, member } = value
-  const isEnvelope = typeof time === 'string' && typeof received_at === 'string' && typeof member === 'boolean'
-  if (!isEnvelope || !isText(source, 256) || !isText(id, 256)) return false
-  return value.message_count !== undefined && hasSubCounts(value) && isUsageData(value)
-}
-
-function hasSubCounts(data: Unchecked<UsageInput>): boolean {
-  const { cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens } = data
-  return (
-    cache_read_input_tokens !== undefined &&
-    cache_creation_input_tokens !== undefined &&
-    reasoning_output_tokens !== undefined
-  )
+  const event: PublicUsage = { specversion, source, id, type, data: fillDefaults(value.data) }
+  if (time !== undefined) event.time = time
+  return event
 }
 
 function isUsageData(data: Unchecked<UsageInput>): data is UsageInput {
@@ -87,22 +64,24 @@ function isCounted(data: Unchecked<UsageInput>): boolean {
 }
 
 function fillDefaults(data: UsageInput): UsageData {
-  const { organization_id, user_id, session_id, message_id, provider, model, reservation_id } = data
-  return {
-    organization_id,
-    user_id,
-    session_id,
-    ...(message_id === undefined ? {} : { message_id }),
-    ...(provider === undefined ? {} : { provider }),
-    model,
+  const { message_id, provider, reservation_id } = data
+  const filled: UsageData = {
+    organization_id: data.organization_id,
+    user_id: data.user_id,
+    session_id: data.session_id,
+    model: data.model,
     input_tokens: data.input_tokens,
     output_tokens: data.output_tokens,
     cache_read_input_tokens: data.cache_read_input_tokens ?? 0,
     cache_creation_input_tokens: data.cache_creation_input_tokens ?? 0,
     reasoning_output_tokens: data.reasoning_output_tokens ?? 0,
     message_count: data.message_count ?? 1,
-    ...(reservation_id === undefined ? {} : { reservation_id }),
   }
+  // One by one: spreading them would take longer than all the rest.
+  if (message_id !== undefined) filled.message_id = message_id
+  if (provider !== undefined) filled.provider = provider
+  if (reservation_id !== undefined) filled.reservation_id = reservation_id
+  return filled
 }
 
 function isObject<Type>(value: unknown): value is Unchecked<Type> {

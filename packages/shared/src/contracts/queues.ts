@@ -1,17 +1,9 @@
 import { z } from 'zod'
-import { isCanonicalUsageRow } from './canonical-usage.ts'
 import { acceptedEvent, type EventOutcome, eventOutcome } from './events.ts'
 
 /** Job of a `usage-events-{n}` queue: what concurrent requests brought, merged by the API's group commit. */
 export const usageEventsJob = z.object({ v: z.literal(1), events: z.array(acceptedEvent).min(1) })
 export type UsageEventsJob = z.infer<typeof usageEventsJob>
-
-/** Whether a job holds usage alone, as the API writes it: it need not be parsed then, which costs ten times more. */
-export function isCanonicalUsageJob(data: unknown): data is UsageEventsJob {
-  if (typeof data !== 'object' || data === null || !('v' in data) || !('events' in data)) return false
-  const { v, events } = data
-  return v === 1 && Array.isArray(events) && events.length > 0 && events.every(isCanonicalUsageRow)
-}
 
 /**
  * Result of a `usage-events-{n}` job: how many events it had, and the outcome, by index, of those that were not simply

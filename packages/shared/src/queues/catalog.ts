@@ -1,11 +1,20 @@
 import type { z } from 'zod'
-import { isCanonicalUsageJob, quotaEvaluationsJob, usageEventsJob } from '../contracts/queues.ts'
+import { quotaEvaluationsJob } from '../contracts/queues.ts'
+import { isEventsText, readUsageJob, usageEventsFromJob, writeUsageJob } from '../contracts/usage-job-text.ts'
+
+/** How jobs are written and read without parsing what they carry, where that is most of what they cost. */
+export interface JobText {
+  /** The JSON of a job, of what the schema gives. Undefined for data that has to pass by the schema first. */
+  readonly write: (data: unknown) => string | undefined
+  /** What the schema would give. Undefined where it has to be asked. */
+  readonly read: (json: string) => unknown
+}
 
 /** One row of the catalog: everything that producer and consumer must agree on. */
 export interface QueueDefinition {
   readonly schema: z.ZodType
-  /** Whether data is plainly what the schema gives; only where it is not, the schema is asked. */
-  readonly isPlain?: (data: unknown) => boolean
+  /** Absent: BullMQ writes and parses the JSON of what the schema gives. */
+  readonly text?: JobText
   /** Tries until a job becomes a dead letter; a job of unreadable data becomes one at once. */
   readonly attempts: number
   /** Wait before the next try: doubles from `firstMs`, never above `maxMs`. */
@@ -24,8 +33,8 @@ export interface QueueDefinition {
 /** All queues. A new queue is a row here and a handler. */
 export const queueCatalog = {
   'usage-events': {
-    schema: usageEventsJob,
-    isPlain: isCanonicalUsageJob,
+    schema: usageEventsFromJob,
+    text: { write: (data) => (isEventsText(data) ? writeUsageJob(data) : undefined), read: readUsageJob },
     // A day of Postgres being away must not turn accepted events into dead letters.
     attempts: 20_000,
     backoff: { firstMs: 100, maxMs: 5_000 },
@@ -48,8 +57,10 @@ export const queueCatalog = {
 
 /** The name of a queue in the catalog. */
 export type QueueName = keyof typeof queueCatalog
-/** What a producer hands in (defaults not yet filled). */
-export type JobInput<N extends QueueName> = z.input<(typeof queueCatalog)[N]['schema']>
+/** What a producer hands in: defaults not yet filled, or, where jobs have a text, what has been checked and written. */
+export type JobInput<N extends QueueName> =
+  | z.input<(typeof queueCatalog)[N]['schema']>
+  | ((typeof queueCatalog)[N] extends { readonly text: JobText } ? JobData<N> : never)
 /** What a consumer gets. */
 export type JobData<N extends QueueName> = z.output<(typeof queueCatalog)[N]['schema']>
 

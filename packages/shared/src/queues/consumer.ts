@@ -13,6 +13,7 @@ import { disconnectAll } from './connection.ts'
 import { dampen } from './dampen.ts'
 import { DeadLetterError } from './queue-error.ts'
 import { type Backlog, readBacklog } from './read-backlog.ts'
+import { TextWorker } from './text-jobs.ts'
 import { withTimeout } from './with-timeout.ts'
 
 /** What a handler knows about its job besides the data. `attempt` counts from 1. */
@@ -22,11 +23,11 @@ export interface JobContext {
   readonly shard: number
 }
 
-/** A job that will not be tried again. `data` is as it stood in Redis, and may be anything. */
+/** A job that will not be tried again. `data` is the JSON that stood in Redis, and may be anything. */
 export interface DeadLetter {
   readonly queue: string
   readonly jobId: string
-  readonly data: unknown
+  readonly data: string
   readonly reason: string
   readonly attempts: number
 }
@@ -114,7 +115,8 @@ function startWorker<N extends QueueName>(
   onCompleted: () => void,
 ): Worker {
   const definition: QueueDefinition = queueCatalog[name]
-  const worker = new Worker(address.queue, (job) => handle<N>(job, definition, handler, address.shard), {
+  const Kind = definition.text === undefined ? Worker<unknown, unknown> : TextWorker
+  const worker = new Kind(address.queue, (job) => handle<N>(job, definition, handler, address.shard), {
     connection: options.connection,
     prefix: address.prefix,
     autorun: options.startWhen === undefined,
@@ -154,18 +156,27 @@ async function handle<N extends QueueName>(
   }
 }
 
-function readData(data: unknown, { schema, isPlain }: QueueDefinition): unknown {
-  if (isPlain?.(data)) return data
-  const parsed = schema.safeParse(data)
+function readData(data: unknown, { schema, text }: QueueDefinition): unknown {
+  const read = typeof data === 'string' ? text?.read(data) : undefined
+  if (read !== undefined) return read
+  const parsed = schema.safeParse(text === undefined ? data : parseJson(data))
   if (parsed.success) return parsed.data
   throw new UnrecoverableError(`unreadable job: ${z.prettifyError(parsed.error).slice(0, 1_000)}`)
+}
+
+function parseJson(data: unknown): unknown {
+  try {
+    return JSON.parse(String(data))
+  } catch (error) {
+    throw new UnrecoverableError(`unreadable job: ${asError(error).message}`)
+  }
 }
 
 async function tellExhausted(job: Job, error: Error, onExhausted: ConsumerOptions['onExhausted']): Promise<void> {
   await onExhausted?.({
     queue: job.queueName,
     jobId: job.id ?? '',
-    data: job.data,
+    data: typeof job.data === 'string' ? job.data : JSON.stringify(job.data),
     reason: error.message,
     attempts: job.attemptsMade,
   })

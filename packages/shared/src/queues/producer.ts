@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq'
+import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import {
   type JobInput,
@@ -9,6 +9,7 @@ import {
   queueCatalog,
 } from './catalog.ts'
 import { QueueError } from './queue-error.ts'
+import { TextQueue, WrittenJson } from './text-jobs.ts'
 import { withTimeout } from './with-timeout.ts'
 
 /** What a producer stands on. */
@@ -16,11 +17,6 @@ export interface ProducerOptions {
   /** From `createProducerConnection`; stays the caller's to close. */
   readonly connection: Redis
   readonly shards: number
-  /**
-   * The jobs are made of values that have just been parsed, as their type says. Parsing a job of a thousand events once
-   * more costs the API as much as all the rest of admitting them; the consumer parses it in any case.
-   */
-  readonly isParsed?: true
   /** How long an `add` may take in all. Default 1000. */
   readonly timeoutMs?: number
 }
@@ -64,7 +60,7 @@ export function createProducer<N extends QueueName>(name: N, options: ProducerOp
 
   async function add(data: JobInput<N>, addOptions: AddOptions): Promise<void> {
     requireJobId(addOptions)
-    const payload = options.isParsed ? data : parse(name, definition, data)
+    const payload = toPayload(name, definition, data)
     const address = addresses[addOptions.shard ?? 0]
     if (address === undefined) throw new QueueError('invalid', `${name} has no shard ${addOptions.shard}`)
     if (isClosed) throw new QueueError('unavailable', `the producer of ${name} is closed`)
@@ -87,6 +83,15 @@ export function createProducer<N extends QueueName>(name: N, options: ProducerOp
 
 function requireJobId({ jobId }: AddOptions): void {
   if (!isJobId(jobId)) throw new QueueError('invalid', 'a job id has no colon and is not a whole number')
+}
+
+/** What has been checked and written is taken as it is: parsing it would cost the API as much as all the rest of admitting it. */
+function toPayload(name: QueueName, definition: QueueDefinition, data: unknown): unknown {
+  const { text } = definition
+  if (text === undefined) return parse(name, definition, data)
+  const written = text.write(data) ?? text.write(parse(name, definition, data))
+  if (written === undefined) throw new QueueError('invalid', `what the schema of ${name} gives cannot be written`)
+  return new WrittenJson(written)
 }
 
 function parse(name: QueueName, definition: QueueDefinition, data: unknown): unknown {
@@ -126,7 +131,7 @@ async function openQueue(
 }
 
 function createSlot({ queue: name, prefix }: QueueAddress, connection: Redis): Slot {
-  const queue = new Queue(name, { connection, prefix, streams: { events: { maxLen: MAX_EVENTS_KEPT } } })
+  const queue = new TextQueue(name, { connection, prefix, streams: { events: { maxLen: MAX_EVENTS_KEPT } } })
   // The connection has a listener of its own and add() reports its fault; without one here the process would end.
   queue.on('error', () => undefined)
   return { queue, started: queue.waitUntilReady() }

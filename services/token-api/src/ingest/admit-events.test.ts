@@ -1,4 +1,10 @@
-import { type AcceptedEvent, type EventOutcome, packOutcomes } from '@tollgate/shared/contracts'
+import {
+  type AcceptedEvent,
+  type EventOutcome,
+  isEventsText,
+  listEvents,
+  packOutcomes,
+} from '@tollgate/shared/contracts'
 import { QueueError, shardOf } from '@tollgate/shared/queues'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -32,7 +38,8 @@ const open = (acceptOn: 'redis' | 'postgres' = 'redis') =>
       add: async (data, { jobId, shard }) => {
         adds++
         if (redis !== 'up') throw new QueueError(redis, 'no')
-        const events = data.events as AcceptedEvent[]
+        if (!isEventsText(data)) throw new TypeError('these events are not written')
+        const events = listEvents(data)
         for (const event of events) expect(shardOf(event.organization_id, SHARDS)).toBe(shard)
         jobs.set(jobId, events)
       },

@@ -1,4 +1,4 @@
-import { type AcceptedEvent, ProblemError } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, ProblemError, writeEvents } from '@tollgate/shared/contracts'
 import {
   createGroupCommit,
   type GroupCommit,
@@ -174,7 +174,7 @@ async function enqueue(
   if (circuit.awayUntilMs > 0) circuit.awayUntilMs = startedAtMs + SHORT_CIRCUIT_MS
   const jobId = sizedJobId(newId(), events.length)
   try {
-    await producer.add({ v: 1, events }, { jobId, shard, timeoutMs: ADD_TIMEOUT_MS })
+    await producer.add(writeEvents(events), { jobId, shard, timeoutMs: ADD_TIMEOUT_MS })
     circuit.awayUntilMs = Number.NEGATIVE_INFINITY
     onAccepted('redis', events.length)
     return jobId

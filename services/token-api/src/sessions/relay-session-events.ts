@@ -1,4 +1,4 @@
-import { type AcceptedEvent, acceptedEvent } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, acceptedEvent, writeEvents } from '@tollgate/shared/contracts'
 import { type Producer, shardOf } from '@tollgate/shared/queues'
 import type { RpcRow } from '@tollgate/shared/store'
 
@@ -82,7 +82,7 @@ async function relayOnce(options: RelayOptions): Promise<boolean> {
     const ids = part.map(({ id }) => id)
     // The same rows taken again are the same job, for as long as Redis keeps it.
     const jobId = `logins-${ids[0]}-${ids.at(-1)}-${ids.length}`
-    await producer.add({ v: 1, events: part.map(({ event }) => event) }, { jobId, shard })
+    await producer.add(writeEvents(part.map(({ event }) => event)), { jobId, shard })
     await forget(ids)
     for (const { created_at } of part) onRelayed((now() - Date.parse(created_at)) / 1_000)
   }

@@ -1,4 +1,4 @@
-import { type AcceptedEvent, type EventOutcome, packOutcomes } from '@tollgate/shared/contracts'
+import { type AcceptedEvent, type EventOutcome, listEvents, packOutcomes } from '@tollgate/shared/contracts'
 import { createConsumer, createWorkerConnection, disconnectAll } from '@tollgate/shared/queues'
 import { createPgRpc } from '@tollgate/shared/store'
 
@@ -23,7 +23,8 @@ export function startWorker(redisUrl: string, databaseUrl: string, shards = 4): 
   const seen: AcceptedEvent[] = []
   const consumer = createConsumer(
     'usage-events',
-    async ({ events }) => {
+    async (job) => {
+      const events = listEvents(job)
       seen.push(...events)
       const [row] = await rpc('ingest_usage', { batch: { events } })
       const outcomes: EventOutcome[] = events.map(() => ({ outcome: 'recorded' }))

@@ -35,7 +35,8 @@ export interface DeadLetter {
 /** Counting: what the usage worker and the door call. */
 export type UsageFunctions = {
   ingest_usage: {
-    args: { batch: EventBatch }
+    /** Text: the JSON of an `EventBatch`. */
+    args: { batch: EventBatch | string }
     row: {
       outcomes: UsageException[]
       totals: PeriodTotal[]
