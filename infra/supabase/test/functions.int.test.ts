@@ -85,7 +85,8 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
 
   it('record usage, and say what became of each event', async () => {
     const events = [usage(1), usage(1), usage(2, { member: false }), usage(3, { member: false, user_id: randomUUID() })]
-    const [result] = await as('usage-worker')('ingest_usage', { batch: { events } })
+    // As the worker sends them: JSON that has been written already.
+    const [result] = await as('usage-worker')('ingest_usage', { batch: JSON.stringify({ events }) })
     expect(result?.outcomes.toSorted((a, b) => a.i - b.i)).toEqual([
       { i: 1, outcome: 'duplicate', conflict: false },
       { i: 3, outcome: 'rejected', reason: 'unknown_user' },
