@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
+// A worker goes on to the next file with the modules that it has: importing a module does nothing, no test replaces one, and loading
+// them anew for each file cost as much as most files' tests. What a file leaves behind thus meets the next one: it leaves nothing.
+const isolate = false
+
 export default defineConfig({
   test: {
     // Integration tests keep two cores busy with the servers they use: more workers would only wait for each other.
@@ -9,9 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          // A worker goes on to the next file with the modules that it has: importing a module does nothing, no test replaces one,
-          // and loading them anew for each file cost more than the tests.
-          isolate: false,
+          isolate,
           // A busy machine must not turn a property of many runs red.
           testTimeout: 60_000,
           include: [
@@ -32,6 +34,7 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**'],
           globalSetup: ['infra/local-stack/src/testing/global-setup.ts'],
           pool: 'forks',
+          isolate,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
