@@ -12,8 +12,8 @@ const days = (least: number) =>
 /** Environment of the usage worker. */
 export const usageWorkerEnv = serviceEnv({
   /**
-   * Most events of queued jobs that one transaction records; a job that alone has more is recorded alone. The inbox is
-   * drained ten rows at a time, up to 1,000 events each, whatever this says.
+   * Most events of queued jobs that one transaction records, where a backlog makes it that large; a job that alone has more
+   * is recorded alone. The inbox is drained ten rows at a time, up to 1,000 events each, whatever this says.
    */
   BATCH_MAX_EVENTS: positiveInteger().prefault('2000'),
   /** Longest time that a job waits for company in its transaction, in ms. */

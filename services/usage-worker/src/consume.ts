@@ -1,5 +1,6 @@
 import { type EventOutcome, packOutcomes, type UsageEventsText } from '@tollgate/shared/contracts'
 import { type Consumer, type ConsumerOptions, createConsumer, createGroupCommit } from '@tollgate/shared/queues'
+import { paceTransactions } from './pace-transactions.ts'
 
 /** How jobs are gathered into transactions. */
 export interface BatchLimits {
@@ -17,14 +18,25 @@ export function consumeUsageEvents(
   limits: BatchLimits,
   options: ConsumerOptions,
 ): Consumer {
+  const pace = paceTransactions(limits.maxEvents)
+  const flush = async (jobs: UsageEventsText[]) => {
+    const beganMs = performance.now()
+    const outcomes = await commit(jobs)
+    pace.note(
+      jobs.reduce((sum, { count }) => sum + count, 0),
+      performance.now() - beganMs,
+    )
+    return outcomes
+  }
   const batches = createGroupCommit<{ readonly job: UsageEventsText; readonly shard: number }, EventOutcome[]>({
     maxItems: limits.maxEvents,
+    fullAt: pace.fullAt,
     maxDelayMs: limits.maxDelayMs,
     maxInFlight: limits.inFlight,
     weigh: ({ job }) => job.count,
     // Organizations of one shard share rows: two transactions with them would wait for each other.
     laneOf: ({ shard }) => shard,
-    flush: (items) => commit(items.map(({ job }) => job)),
+    flush: (items) => flush(items.map(({ job }) => job)),
   })
   return createConsumer(
     'usage-events',

@@ -39,6 +39,32 @@ describe('group commit', () => {
     expect(batches).toEqual([[1], [2, 3, 4]])
   })
 
+  test('a batch is full at what holds at present, and never above the most', async () => {
+    const first = gate()
+    const batches: number[] = []
+    const waiting: number[] = []
+    const flush = async (items: number[]) => {
+      batches.push(items.length)
+      if (batches.length === 1) await first.promise
+      return items
+    }
+    const fullAt = (weight: number) => {
+      waiting.push(weight)
+      return weight > 6 ? 100 : 3
+    }
+    const commit = createGroupCommit({ maxItems: 5, maxDelayMs: 0, maxInFlight: 1, fullAt, flush })
+    const all = [commit.submit(0)]
+    await expect.poll(() => batches.length).toBe(1)
+    all.push(...Array.from({ length: 12 }, (_, item) => commit.submit(item)))
+    first.open()
+    await Promise.all(all)
+    expect(batches).toEqual([1, 5, 5, 2])
+    expect(waiting).toContain(12)
+    batches.length = 1
+    await Promise.all(Array.from({ length: 5 }, (_, item) => commit.submit(item)))
+    expect(Math.max(...batches)).toBeLessThanOrEqual(3)
+  })
+
   test('the first after a quiet time goes at once, the next ones wait for company', async () => {
     const batches: number[][] = []
     const flush = async (items: number[]) => {

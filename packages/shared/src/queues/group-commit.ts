@@ -2,6 +2,8 @@
 export interface GroupCommitOptions<Item, Result> {
   /** Weight at which a batch is full (items, unless `weigh` says otherwise). A heavier item goes alone. */
   readonly maxItems: number
+  /** Weight at which a batch is full at present, while so much waits; never more than `maxItems`, which is the default. */
+  readonly fullAt?: (waitingWeight: number) => number
   /**
    * Least time between the starts of two batches that are not full, and so the longest that an item waits for company.
    * An item that comes after a quiet time goes at once.
@@ -136,9 +138,10 @@ async function drain<Item, Result>(
 function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
   while (state.underWay.size < options.maxInFlight) {
     const free = freeLanes(state)
-    if (free.length === 0 || (!state.isDue && weightOf(free) < options.maxItems)) break
+    const fullAt = fullWeight(state, options)
+    if (free.length === 0 || (!state.isDue && weightOf(free) < fullAt)) break
     const lanes = free.slice(0, Math.ceil(state.lanes.size / options.maxInFlight))
-    start(state, options, takeBatch(lanes, options.maxItems))
+    start(state, options, takeBatch(lanes, fullAt))
   }
   if (freeLanes(state).length === 0) {
     clearTimeout(state.timer)
@@ -147,6 +150,13 @@ function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOpti
   } else if (!state.isDue && state.timer === undefined) {
     setTimer(state, options)
   }
+}
+
+function fullWeight<Item, Result>(
+  { lanes }: State<Item, Result>,
+  { maxItems, fullAt }: GroupCommitOptions<Item, Result>,
+): number {
+  return fullAt === undefined ? maxItems : Math.min(maxItems, fullAt(weightOf(lanes.values())))
 }
 
 function setTimer<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
