@@ -19,7 +19,8 @@ create unique index reservations_idempotency_key_idx on tollgate.reservations (o
   where idempotency_key is not null;
 create index reservations_open_idx on tollgate.reservations (organization_id, expires_at)
   where state in ('held', 'committing');
-create index reservations_open_user_idx on tollgate.reservations (organization_id, user_id)
+-- The user first: nobody who asks for an organization's holds by their leases is to take this one for it.
+create index reservations_open_user_idx on tollgate.reservations (user_id, organization_id)
   where state in ('held', 'committing');
 create index reservations_created_at_idx on tollgate.reservations using brin (created_at);
 
@@ -27,6 +28,7 @@ create index reservations_created_at_idx on tollgate.reservations using brin (cr
 create table tollgate.reserved_totals (
   organization_id uuid primary key,
   reserved_tokens bigint not null default 0 check (reserved_tokens >= 0),
+  expired_upto timestamptz not null default '-infinity', -- holds whose lease had run out by then have been given back
   updated_at timestamptz not null default now()
 ) with (fillfactor = 50);
 

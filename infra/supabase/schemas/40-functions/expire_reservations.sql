@@ -13,7 +13,7 @@ begin
         and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at))
     order by t.organization_id limit 100);
   perform tollgate.lock_holds(organizations);
-  expired := tollgate.expire_holds(organizations, max_rows);
+  expired := tollgate.expire_holds(organizations, max_rows, true);
   return next;
 end
 $$;
