@@ -18,8 +18,7 @@ export interface RollupSize {
   readonly calls: number
 }
 
-// By day, as ingestion leaves them: an organization's rows are spread over all days. Within a day its rows by user lie together,
-// and those by model each on another page.
+// By day, and within a day in any order, as first calls of a day come: an organization's rows lie each on another page.
 const DAYS = `generate_series(current_date - ($3::integer - 1), current_date, '1 day') d
   cross join unnest($1::uuid[]) with ordinality o (id, n)`
 const USERS = `join unnest($2::uuid[]) with ordinality u (id, n) on (u.n - 1) / $5::integer = o.n - 1`
@@ -29,17 +28,17 @@ const FILLS: Readonly<Record<string, string>> = {
      message_count, event_count, unpriced_events)
    select o.id, d::date, 'model-' || (u.n + extract(day from d)::integer) % 10, u.id, 1000 * $4::integer, 100 * $4, 100 * $4, 0,
      10 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4, 0
-   from ${DAYS} ${USERS} order by d, o.n, u.n`,
+   from ${DAYS} ${USERS} order by d, hashtext(d::text || u.id)`,
   'public.usage_metrics': `insert into public.usage_metrics (organization_id, user_id, date, tokens_used, input_tokens, output_tokens, cost_usd,
      charge_usd, message_count, event_count)
    select o.id, u.id, d::date, 1100 * $4::integer, 1000 * $4, 100 * $4, 0.0123456789 * $4, 0.0148148147 * $4, $4, $4
-   from ${DAYS} ${USERS} order by d, o.n, u.n`,
+   from ${DAYS} ${USERS} order by d, hashtext(d::text || u.id)`,
   // A session of each user each day.
   'public.chat_sessions': `insert into public.chat_sessions (organization_id, user_id, librechat_session_id, model_used, model_used_at, started_at,
      last_activity_at, end_event_at, end_event_reason, message_count, input_tokens, output_tokens, total_tokens, cost_usd, charge_usd)
    select o.id, u.id, 'fill-' || d::date, 'model-1', t.at, t.at - interval '1 hour', t.at, t.at, 'logout', $4::integer, 1000 * $4,
      100 * $4, 1100 * $4, 0.0123456789 * $4, 0.0148148147 * $4
-   from ${DAYS} ${USERS} cross join lateral (select d + (8 + u.n % 12) * interval '1 hour' as at) t order by d, o.n, u.n`,
+   from ${DAYS} ${USERS} cross join lateral (select d + (8 + u.n % 12) * interval '1 hour' as at) t order by d, hashtext(d::text || u.id)`,
   'tollgate.usage_by_organization_model': `insert into tollgate.usage_by_organization_model (organization_id, date, model, input_tokens, output_tokens,
      cache_read_input_tokens, cache_creation_input_tokens, reasoning_output_tokens, total_tokens, cost_usd, charge_usd,
      message_count, event_count, unpriced_events)
@@ -47,7 +46,7 @@ const FILLS: Readonly<Record<string, string>> = {
    from ${DAYS} cross join generate_series(0, 9) m
    cross join lateral (select $4::integer * $5::integer / 10 as w) each
    where cardinality($2::uuid[]) > 0
-   order by d, m, o.n`,
+   order by d, hashtext(d::text || m || o.id)`,
 }
 
 /** Fills the rollups and the sessions with what so many calls would have left, and gives who may ask for them. */
@@ -58,6 +57,7 @@ export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[
   const values = [organizations, users, size.days, size.calls, size.users]
   // Each on a connection of its own, so that all cores have something to do.
   await Promise.all(Object.entries(FILLS).map(([table, fill]) => fillTable(db, table, fill, values)))
+  await foldMonths(db)
   await db.query('checkpoint')
   return organizations.map((organizationId, n) => ({
     organizationId,
@@ -71,6 +71,19 @@ async function fillTable(db: pg.Pool, table: string, fill: string, values: unkno
   await db.query(fill, values)
   for (const rebuild of rebuilds) await db.query(rebuild)
   await db.query(`vacuum (analyze) ${table}`)
+}
+
+/** Folds months that are over, by the function with which the worker does it in the background. */
+async function foldMonths(db: pg.Pool): Promise<void> {
+  let scan: { stage: string | null } | null = { stage: 'months' }
+  while (scan?.stage === 'months') {
+    const step: pg.QueryResult<{ resume: { stage: string | null } | null }> = await db.query(
+      'select resume from public.reconcile_books($1)',
+      [{ repair: true, budget_ms: 100, ...scan }],
+    )
+    scan = step.rows[0]?.resume ?? null
+  }
+  await db.query('vacuum (analyze) tollgate.usage_by_month')
 }
 
 async function addPeople(db: pg.Pool, organizations: string[], users: string[], each: number): Promise<void> {

@@ -1087,6 +1087,29 @@ create table tollgate.usage_by_organization_model (
   primary key (organization_id, date, model)
 ) with (fillfactor = 60);
 
+-- Months that are over, folded: the sums of usage_metrics (rows of users) and of usage_by_organization_model (rows of models).
+-- A year's report reads a few pages of it, however the rows of the days lie. A month that has rows here is read here, and
+-- they are the sums of its days: whatever changes one of these deletes them in the same transaction (unfold_months).
+create table tollgate.usage_by_month (
+  organization_id uuid not null,
+  month date not null, -- its first day
+  user_id uuid,        -- null: a row of a model
+  model text,          -- null: a row of a user
+  total_tokens bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint, -- null: usage_metrics does not know the kinds
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  check ((user_id is null) <> (model is null)),
+  unique nulls not distinct (organization_id, month, user_id, model)
+);
+
 -- Rollup by chat session: the contract's table, likewise. Every column follows from the set of events, in whatever order they came.
 create table if not exists public.chat_sessions (
   organization_id uuid not null,
@@ -2527,12 +2550,13 @@ grant execute on function tollgate.check_sessions to tollgate_usage_worker, serv
 
 -- schemas/40-functions/check_slice.sql
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
--- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start; of sessions see
---   check_sessions, as for carried), repair.
+-- Parameters: stage (days, months, sessions, periods), for_organization, at (day, the month's first, or the period's start;
+--   of sessions see check_sessions, as for carried), repair.
 -- Returns: drift: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text
 --   amounts: what the rollup had too little), at most a thousand; changed: rows are locked and were written.
--- Locks: only where something is off or was there before Tollgate: see repair_day, post_opening_balances, repair_sessions,
---   repair_period; each at most once, since whoever has a period's total must not ask for a day's rows again.
+-- Locks: only where something is off, is to be folded or was there before Tollgate: see check_month, repair_day,
+--   post_opening_balances, repair_sessions, repair_period; each at most once, since whoever has a period's total must not ask
+--   for a day's rows again.
 create function tollgate.check_slice(
   stage text, for_organization uuid, at text, repair boolean, carried jsonb default null,
   out drift jsonb, out changed boolean, out next_at text, out next_carried jsonb)
@@ -2546,6 +2570,10 @@ begin
       'at', split_part(at, '>', 1), 'tokens_off', d ->> 'tokens_off', 'cost_off', d ->> 'cost_off')), '[]')
     into drift from jsonb_array_elements(drift) d;
     changed := repair and drift <> '[]';
+    return;
+  end if;
+  if stage = 'months' then
+    select c.drift, c.changed into drift, changed from tollgate.check_month(for_organization, at::date, repair) c;
     return;
   end if;
   select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(
@@ -3018,6 +3046,9 @@ language sql stable security invoker set search_path = ''
 as $$
   select ((select count(*) from (
       select distinct m.organization_id, m.date from public.usage_metrics m
+      where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
+    + (select count(*) from (
+      select distinct m.organization_id, date_trunc('month', m.date::timestamp) from public.usage_metrics m
       where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
     + (select count(*) from (
       select distinct s.organization_id, (s.started_at at time zone 'UTC')::date from public.chat_sessions s
@@ -3523,6 +3554,8 @@ begin
     event_id = encode(e.digest, 'hex'), session_id = tollgate.erased_session(new_id, e.session_id)
   where e.user_id = person;
   get diagnostics entries = row_count;
+  perform from tollgate.usage_by_month f where f.user_id = person order by f.organization_id, f.month for update;
+  update tollgate.usage_by_month f set user_id = new_id where f.user_id = person;
   perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
   update public.usage_metrics m set user_id = new_id where m.user_id = person;
   get diagnostics days = row_count;
@@ -4034,6 +4067,109 @@ grant execute on function
   tollgate.fold_usage_metrics, tollgate.fold_usage_by_model, tollgate.fold_organization_models
   to tollgate_usage_worker, service_role;
 
+-- schemas/40-functions/fold_month.sql
+-- Purpose: until when months may be folded: what is recorded on a day before it belongs to another period than the present
+--   one, by which ingest_usage knows that it may have to unfold. Parameters: for_organization. Returns: the first day that is
+--   not over. Reads only. A day's grace for what is being recorded, and three for a time zone that is just being changed.
+create function tollgate.foldable_before(for_organization uuid) returns date
+language sql stable security invoker set search_path = ''
+as $$
+  select least((p.period_start at time zone p.time_zone)::date, (now() at time zone 'UTC')::date - 3)
+  from tollgate.organization_period(for_organization, now() - interval '1 day') p
+$$;
+
+-- Purpose: what usage_by_month has to say of a month: the sums of its days, by user and by model. Parameters:
+--   for_organization, for_month (its first day). Returns: rows of usage_by_month. Reads only.
+create function tollgate.month_sums(for_organization uuid, for_month date) returns setof tollgate.usage_by_month
+language sql stable security invoker set search_path = ''
+as $$
+  select for_organization, for_month, m.user_id, null, sum(m.tokens_used)::bigint, sum(m.input_tokens)::bigint,
+    sum(m.output_tokens)::bigint, null::bigint, null::bigint, null::bigint, sum(m.cost_usd), sum(m.charge_usd),
+    sum(m.message_count)::bigint, sum(m.event_count)::bigint, sum(m.unpriced_events)::bigint
+  from public.usage_metrics m
+  where m.organization_id = for_organization and m.date >= for_month and m.date < (for_month + interval '1 month')::date
+  group by m.user_id
+  union all
+  select for_organization, for_month, null, m.model, sum(m.total_tokens)::bigint, sum(m.input_tokens)::bigint,
+    sum(m.output_tokens)::bigint, sum(m.cache_read_input_tokens)::bigint, sum(m.cache_creation_input_tokens)::bigint,
+    sum(m.reasoning_output_tokens)::bigint, sum(m.cost_usd), sum(m.charge_usd), sum(m.message_count)::bigint,
+    sum(m.event_count)::bigint, sum(m.unpriced_events)::bigint
+  from tollgate.usage_by_organization_model m
+  where m.organization_id = for_organization and m.date >= for_month and m.date < (for_month + interval '1 month')::date
+  group by m.model
+$$;
+
+-- Purpose: fold a month that is over, anew where it was folded before. Parameters: as above. Returns: whether it was: not
+--   while somebody records usage of a past month of this organization.
+-- Locks: the organization's months, in a statement of its own before the days are read: whoever changes one of them has
+--   committed by then, or waits and unfolds the month. Nothing is waited for.
+create function tollgate.fold_month(for_organization uuid, for_month date) returns boolean
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  if not pg_try_advisory_xact_lock(hashtext('tollgate.months'), hashtext(for_organization::text)) then
+    return false;
+  end if;
+  delete from tollgate.usage_by_month f where f.organization_id = for_organization and f.month = for_month;
+  insert into tollgate.usage_by_month select s.* from tollgate.month_sums(for_organization, for_month) s;
+  return true;
+end
+$$;
+
+-- Purpose: have months read by the day again, since one of their days changes in this transaction. Parameters:
+--   of_organizations, of_days: arrays of the same length. Returns: nothing.
+-- Locks: a share of the organizations' months, then rows of usage_by_month, each sorted; called before any rollup is locked.
+create function tollgate.unfold_months(of_organizations uuid[], of_days date[]) returns void
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('tollgate.months'), o.key)
+  from (select distinct hashtext(u::text) as key from unnest(of_organizations) u order by key) o;
+  perform from tollgate.usage_by_month f
+  where (f.organization_id, f.month) in (
+    select d.organization_id, date_trunc('month', d.day::timestamp)::date
+    from unnest(of_organizations, of_days) d (organization_id, day))
+  order by f.organization_id, f.month, f.user_id, f.model
+  for update;
+  delete from tollgate.usage_by_month f
+  where (f.organization_id, f.month) in (
+    select d.organization_id, date_trunc('month', d.day::timestamp)::date
+    from unnest(of_organizations, of_days) d (organization_id, day));
+end
+$$;
+
+-- Purpose: compare a month that is folded with its days, and where asked fold what is over and is not, or is off.
+-- Parameters: for_organization, for_month, repair. Returns: drift (rows that are off) and changed, as check_slice.
+-- Locks: see fold_month. Invariant: one statement compares, so one snapshot: a month that is being unfolded is no drift.
+create function tollgate.check_month(
+  for_organization uuid, for_month date, repair boolean, out drift jsonb, out changed boolean)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+begin
+  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('rollup', 'usage_by_month', 'organization_id', for_organization,
+    'at', for_month, 'user_id', d.user_id, 'model', d.model, 'tokens_off', d.tokens_off::text, 'cost_off', d.cost_off::text))), '[]')
+  into drift
+  from (
+    select coalesce(s.user_id, f.user_id) as user_id, coalesce(s.model, f.model) as model,
+      coalesce(s.total_tokens, 0) - coalesce(f.total_tokens, 0) as tokens_off,
+      coalesce(s.cost_usd, 0) - coalesce(f.cost_usd, 0) as cost_off
+    from tollgate.month_sums(for_organization, for_month) s
+    full join (
+      select u.* from tollgate.usage_by_month u where u.organization_id = for_organization and u.month = for_month) f
+      on coalesce(f.user_id::text, '') = coalesce(s.user_id::text, '') and coalesce(f.model, '') = coalesce(s.model, '')
+    where s is distinct from f and exists (
+      select from tollgate.usage_by_month u where u.organization_id = for_organization and u.month = for_month)
+    limit 1000) d;
+  changed := repair and (for_month + interval '1 month')::date <= tollgate.foldable_before(for_organization)
+    and (drift <> '[]' or not exists (
+      select from tollgate.usage_by_month f where f.organization_id = for_organization and f.month = for_month))
+    and tollgate.fold_month(for_organization, for_month);
+end
+$$;
+
+grant execute on function tollgate.foldable_before, tollgate.month_sums, tollgate.fold_month, tollgate.unfold_months,
+  tollgate.check_month to tollgate_usage_worker, service_role;
+
 -- schemas/40-functions/forget_session_events.sql
 -- Purpose: remove events that are in the queue from the outbox. Parameters: batch = { "ids": [text, …] }.
 -- Returns: one row: forgotten. Locks: the rows. Invariant: called only after the queue has confirmed.
@@ -4361,8 +4497,9 @@ grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_u
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
---   login_sessions, reserved_totals, usage_by_organization_model, user_quotas, period_totals, in this order, each sorted.
+-- Locks: a share of the periods, identities, pending_corrections, a share of organizations' months, usage_by_month,
+--   usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, usage_by_organization_model, user_quotas,
+--   period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -4411,6 +4548,10 @@ begin
     corrected := tollgate.post_to_open_periods(corrected);
     perform tollgate.append_ledger(corrected);
     entries := fresh || corrected;
+  end if;
+  if has_other_periods or cardinality(corrected) > 0 then -- no day of the present period is folded
+    perform tollgate.unfold_months(
+      array(select e.organization_id from unnest(entries) e), array(select e.usage_date from unnest(entries) e));
   end if;
   perform tollgate.roll_up_days(entries);
   if has_sessions then
@@ -5309,6 +5450,12 @@ begin
     when 'days' then
       return query select d.organization_id, d.date::text
       from tollgate.next_day(after_organization, after_at::date, since, only_organization) d;
+    when 'months' then -- none that is over has a day of the last two
+      if since is null or since < (now() at time zone 'UTC')::date - 2 then
+        return query select d.organization_id, date_trunc('month', d.date::timestamp)::date::text
+        from tollgate.next_day(
+          after_organization, (after_at::date + interval '1 month')::date - 1, since, only_organization) d;
+      end if;
     when 'sessions' then
       return query select d.organization_id, d.date::text
       from tollgate.next_session_day(after_organization, after_at::date, since, only_organization) d;
@@ -5904,8 +6051,9 @@ revoke execute on function public.read_redis_mark from public, anon, authenticat
 grant execute on function public.read_redis_mark to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/reconcile_books.sql
--- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model), chat sessions by the
---   day they started, period totals; and put right what is off.
+-- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model,
+--   usage_by_organization_model), months by these days, chat sessions by the day they started, period totals; put right what
+--   is off, and fold months that are over.
 -- Parameters: scan = { stage?, organization_id?, at?, carried? (where the last call ended), since? (days from then on),
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
@@ -5941,7 +6089,7 @@ begin
     end if;
     steps := steps + 1;
     if here.organization_id is null then
-      here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
+      here.stage := case here.stage when 'days' then 'months' when 'months' then 'sessions' when 'sessions' then 'periods' end;
     else
       select c.* into checked
       from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair, here.carried) c;
@@ -6317,7 +6465,7 @@ grant execute on function public.release_reservations to tollgate_token_api, ser
 -- schemas/40-functions/repair_day.sql
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
--- Locks: all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
+-- Locks: a share of the organization's months, usage_by_month, then all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
 --   user_quotas of the day's users (whoever of them has a limit is looked at again), the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
@@ -6330,6 +6478,7 @@ declare
   models tollgate.usage_by_model[];
   organization_models tollgate.usage_by_organization_model[];
 begin
+  perform tollgate.unfold_months(array[for_organization], array[for_date]);
   insert into public.usage_metrics (organization_id, user_id, date)
   select for_organization, f.user_id, for_date from tollgate.fold_usage_metrics(for_organization, for_date) f
   order by f.user_id
@@ -6569,6 +6718,8 @@ begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
   posted := tollgate.post_to_open_periods(entries);
   perform tollgate.append_ledger(posted);
+  perform tollgate.unfold_months(
+    array(select e.organization_id from unnest(posted) e), array(select e.usage_date from unnest(posted) e));
   perform tollgate.roll_up_days(posted);
   perform tollgate.roll_up_sessions(posted);
   perform tollgate.roll_up_organization_models(posted);
@@ -8994,9 +9145,16 @@ begin
         select sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost, sum(m.charge_usd) as charge,
           sum(m.message_count) as messages, sum(m.event_count) as events, sum(m.unpriced_events) as unpriced,
           bool_or(m.tokens_used > 0) as is_active
-        from public.usage_metrics m
-        where m.organization_id = organization and m.date >= first_day and m.date < end_day
-          and (person is null or m.user_id = person)
+        from (
+          select f.user_id, f.total_tokens as tokens_used, f.cost_usd, f.charge_usd, f.message_count, f.event_count, f.unpriced_events
+          from tollgate.report_parts(organization, first_day, end_day, true) p join tollgate.usage_by_month f
+            on f.organization_id = organization and f.month >= p.first_day and f.month < p.end_day
+          where p.is_folded and f.model is null and (person is null or f.user_id = person)
+          union all
+          select d.user_id, d.tokens_used, d.cost_usd, d.charge_usd, d.message_count, d.event_count, d.unpriced_events
+          from tollgate.report_parts(organization, first_day, end_day, true) p join public.usage_metrics d
+            on d.organization_id = organization and d.date >= p.first_day and d.date < p.end_day
+          where not p.is_folded and (person is null or d.user_id = person)) m
         group by m.user_id) u) t;
 end
 $$;
@@ -9177,6 +9335,26 @@ create function tollgate.report_bucket(day timestamp, bucket text) returns text
 language sql stable parallel safe
 return case bucket when 'day' then to_char(day, 'YYYY-MM-DD') when 'month' then to_char(day, 'YYYY-MM') end;
 
+-- Purpose: the parts of a span that are read in one go: months that are folded, and the days before, between and after them.
+-- Parameters: organization, first_day, end_day (exclusive), by_month (false: all by the day). Returns: a row a part. Runs with
+--   the caller's rights. Whoever sees the own usage alone sees the own months alone: in another one that is folded the caller
+--   has no usage, by the day neither.
+create function tollgate.report_parts(organization uuid, first_day date, end_day date, by_month boolean)
+returns table (first_day date, end_day date, is_folded boolean)
+language sql stable security invoker set search_path = '' rows 3
+as $$
+  select greatest(min(g.month), report_parts.first_day), least((max(g.month) + interval '1 month')::date, report_parts.end_day),
+    g.is_folded
+  from (
+    select m.month, m.is_folded, m.month - row_number() over (partition by m.is_folded order by m.month) * interval '1 month' as run
+    from (
+      select s::date as month, by_month and s >= report_parts.first_day and s + interval '1 month' <= report_parts.end_day
+        and exists (
+          select from tollgate.usage_by_month f where f.organization_id = organization and f.month = s::date) as is_folded
+      from generate_series(date_trunc('month', report_parts.first_day::timestamp), report_parts.end_day - 1, '1 month') s) m) g
+  group by g.is_folded, g.run
+$$;
+
 -- Purpose: sums of a usage report from the ledger, by the hour. Parameters: q (checked). Returns: rows of the report; the
 --   bucket is the hour's beginning, as an instant in UTC. Reads at most two days of one organization, by index, with the
 --   caller's rights.
@@ -9239,10 +9417,13 @@ as $$
     group by 1, 2, 3) g
 $$;
 
--- Purpose: the same from the rollup by model, which knows no users and is the shortest. Parameters, returns: as above.
+-- Purpose: the same from the rollup by model, which knows no users, and its folded months. Parameters, returns: as above.
 create function tollgate.sum_usage_by_model(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
 language sql stable security invoker set search_path = '' set enable_sort = off
 as $$
+  with part as materialized (
+    select p.* from tollgate.report_parts((q).organization_id, (q).start_date, (q).end_date, (q).bucket <> 'day') p
+  )
   select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
     g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
     g.message_count, g.event_count, g.unpriced_events
@@ -9252,16 +9433,31 @@ as $$
       sum(m.cache_read_input_tokens) as cache_read_input_tokens, sum(m.cache_creation_input_tokens) as cache_creation_input_tokens,
       sum(m.reasoning_output_tokens) as reasoning_output_tokens, sum(m.cost_usd) as cost_usd, sum(m.charge_usd) as charge_usd,
       sum(m.message_count) as message_count, sum(m.event_count) as event_count, sum(m.unpriced_events) as unpriced_events
-    from tollgate.usage_by_organization_model m
-    where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
-      and ((q).model is null or m.model = (q).model)
+    from (
+      select f.month as date, f.model, f.input_tokens, f.output_tokens, f.cache_read_input_tokens,
+        f.cache_creation_input_tokens, f.reasoning_output_tokens, f.cost_usd, f.charge_usd, f.message_count, f.event_count,
+        f.unpriced_events
+      from part p join tollgate.usage_by_month f
+        on f.organization_id = (q).organization_id and f.month >= p.first_day and f.month < p.end_day
+      where p.is_folded and f.user_id is null
+      union all
+      select d.date, d.model, d.input_tokens, d.output_tokens, d.cache_read_input_tokens, d.cache_creation_input_tokens,
+        d.reasoning_output_tokens, d.cost_usd, d.charge_usd, d.message_count, d.event_count, d.unpriced_events
+      from part p join tollgate.usage_by_organization_model d
+        on d.organization_id = (q).organization_id and d.date >= p.first_day and d.date < p.end_day
+      where not p.is_folded) m
+    where (q).model is null or m.model = (q).model
     group by 1, 2) g
 $$;
 
--- Purpose: the same from usage_metrics, which knows no models and no kinds of input. Parameters, returns: as above.
+-- Purpose: the same from usage_metrics, which knows no models and no kinds of input, and its folded months. Parameters,
+--   returns: as above.
 create function tollgate.sum_usage_by_user(q tollgate.usage_report_query) returns setof tollgate.usage_report_row
 language sql stable security invoker set search_path = '' set enable_sort = off
 as $$
+  with part as materialized (
+    select p.* from tollgate.report_parts((q).organization_id, (q).start_date, (q).end_date, (q).bucket <> 'day') p
+  )
   select tollgate.report_bucket(g.day, (q).bucket), g.model, g.user_id, g.input_tokens, g.output_tokens,
     g.cache_read_input_tokens, g.cache_creation_input_tokens, g.reasoning_output_tokens, g.cost_usd, g.charge_usd,
     g.message_count, g.event_count, g.unpriced_events
@@ -9271,15 +9467,24 @@ as $$
       null::bigint as cache_creation_input_tokens, null::bigint as reasoning_output_tokens, sum(m.cost_usd) as cost_usd,
       sum(m.charge_usd) as charge_usd, sum(m.message_count) as message_count, sum(m.event_count) as event_count,
       sum(m.unpriced_events) as unpriced_events
-    from public.usage_metrics m
-    where m.organization_id = (q).organization_id and m.date >= (q).start_date and m.date < (q).end_date
-      and ((q).user_id is null or m.user_id = (q).user_id)
+    from (
+      select f.month as date, f.user_id, f.input_tokens, f.output_tokens, f.cost_usd, f.charge_usd, f.message_count,
+        f.event_count, f.unpriced_events
+      from part p join tollgate.usage_by_month f
+        on f.organization_id = (q).organization_id and f.month >= p.first_day and f.month < p.end_day
+      where p.is_folded and f.model is null and ((q).user_id is null or f.user_id = (q).user_id)
+      union all
+      select d.date, d.user_id, d.input_tokens, d.output_tokens, d.cost_usd, d.charge_usd, d.message_count, d.event_count,
+        d.unpriced_events
+      from part p join public.usage_metrics d
+        on d.organization_id = (q).organization_id and d.date >= p.first_day and d.date < p.end_day
+      where not p.is_folded and ((q).user_id is null or d.user_id = (q).user_id)) m
     group by 1, 3) g
 $$;
 
 -- Purpose: sums of a usage report from the smallest table that knows enough. Parameters: q (checked); is_whole: whether who
 --   asks sees the whole organization, and with it the rollup that knows no users. Returns: as above.
--- Invariant: which table is read never changes a figure: all are folds of the same ledger.
+-- Invariant: which table is read, and which months are folded, never changes a figure: all are folds of the same ledger.
 create function tollgate.sum_usage(q tollgate.usage_report_query, is_whole boolean) returns setof tollgate.usage_report_row
 language plpgsql stable security invoker set search_path = ''
 as $$
@@ -9298,7 +9503,7 @@ begin
 end
 $$;
 
-grant execute on function tollgate.report_day, tollgate.report_bucket, tollgate.sum_usage_by_hour,
+grant execute on function tollgate.report_day, tollgate.report_bucket, tollgate.report_parts, tollgate.sum_usage_by_hour,
   tollgate.sum_usage_by_model_and_user, tollgate.sum_usage_of_user, tollgate.sum_usage_by_model, tollgate.sum_usage_by_user,
   tollgate.sum_usage to authenticated, service_role, tollgate_token_api;
 
@@ -9448,9 +9653,11 @@ grant select, usage, update on sequence tollgate.enforcement_revision to tollgat
 grant select on tollgate.revocations to tollgate_usage_worker, service_role;
 
 -- schemas/50-policies/services-reports.sql
--- What each service may touch of the rollup that reports read.
+-- What each service may touch of the rollups that reports read.
 select tollgate.open_table('tollgate.usage_by_organization_model', '{"tollgate_token_api": ["select"],
   "tollgate_usage_worker": ["select", "insert", "update"]}');
+select tollgate.open_table('tollgate.usage_by_month', '{"tollgate_token_api": ["select"],
+  "tollgate_usage_worker": ["select", "insert", "update", "delete"]}');
 
 -- schemas/50-policies/services-reservations.sql
 -- What each service may touch of the holds.
@@ -9509,7 +9716,8 @@ create policy chat_sessions_read on public.chat_sessions for select to authentic
   or (select tollgate.my_role()) = 'super_admin');
 
 -- Rollups and ledger behind the report functions; PostgREST does not expose their schema.
-grant select on tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_events to authenticated;
+grant select on tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_by_month, tollgate.usage_events
+  to authenticated;
 
 create policy usage_by_model_read on tollgate.usage_by_model for select to authenticated using (
   (organization_id = (select tollgate.my_organization_id())
@@ -9524,6 +9732,12 @@ create policy usage_events_read on tollgate.usage_events for select to authentic
 -- It knows no users: whole organizations only.
 create policy usage_by_organization_model_read on tollgate.usage_by_organization_model for select to authenticated using (
   (organization_id = (select tollgate.my_organization_id()) and (select tollgate.my_role()) = 'admin')
+  or (select tollgate.my_role()) = 'super_admin');
+
+-- A row of a model is a whole organization's.
+create policy usage_by_month_read on tollgate.usage_by_month for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
   or (select tollgate.my_role()) = 'super_admin');
 
 -- schemas/60-close/close.sql

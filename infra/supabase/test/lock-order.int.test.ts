@@ -38,7 +38,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals,
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_by_month, public.chat_sessions, tollgate.period_totals,
     tollgate.preexisting_usage, tollgate.sealed_days, tollgate.sealed_sessions, tollgate.sealed_periods`)
 })
 

@@ -35,7 +35,8 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.preexisting_usage`)
+    tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_by_month, public.chat_sessions, tollgate.period_totals,
+    tollgate.preexisting_usage`)
 })
 
 const event = (key: number, change: Partial<UsageEvent> = {}): UsageEvent => ({
@@ -77,12 +78,13 @@ async function readBooks(): Promise<Record<string, string[]>> {
 }
 
 describe('reconcile_books', () => {
-  it('goes through every day, session and period, and finds nothing in sound books', async () => {
+  it('goes through every day, month, session and period, and finds nothing in sound books', async () => {
     await ingest(keys(0, 120).map((key) => event(key)))
     const { slices, drift } = await reconcile()
     expect(drift).toEqual([])
     const { rows } = await admin.query(`select
       (select count(distinct (organization_id, date)) from public.usage_metrics)
+      + (select count(distinct (organization_id, date_trunc('month', date))) from public.usage_metrics)
       + (select count(distinct (organization_id, (started_at at time zone 'UTC')::date)) from public.chat_sessions)
       + (select count(*) from tollgate.period_totals) as expected`)
     expect(slices).toBe(Number(rows[0].expected))

@@ -106,6 +106,7 @@ export const TOLLGATE_TABLES: Readonly<Record<string, Readonly<Record<Asker, Rea
   session_event_outbox: nobody,
   token_revocations: nobody,
   usage_by_model: tenants,
+  usage_by_month: tenants,
   usage_by_organization_model: wholeOrganizations,
   usage_event_identities: nobody,
   usage_events: tenants,

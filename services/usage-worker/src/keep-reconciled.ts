@@ -20,6 +20,7 @@ const ROLLUPS = [
   'usage_metrics',
   'usage_by_model',
   'usage_by_organization_model',
+  'usage_by_month',
   'chat_sessions',
   'period_totals',
 ] as const

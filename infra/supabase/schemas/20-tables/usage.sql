@@ -129,6 +129,29 @@ create table tollgate.usage_by_organization_model (
   primary key (organization_id, date, model)
 ) with (fillfactor = 60);
 
+-- Months that are over, folded: the sums of usage_metrics (rows of users) and of usage_by_organization_model (rows of models).
+-- A year's report reads a few pages of it, however the rows of the days lie. A month that has rows here is read here, and
+-- they are the sums of its days: whatever changes one of these deletes them in the same transaction (unfold_months).
+create table tollgate.usage_by_month (
+  organization_id uuid not null,
+  month date not null, -- its first day
+  user_id uuid,        -- null: a row of a model
+  model text,          -- null: a row of a user
+  total_tokens bigint not null,
+  input_tokens bigint not null,
+  output_tokens bigint not null,
+  cache_read_input_tokens bigint, -- null: usage_metrics does not know the kinds
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  cost_usd numeric(30, 12) not null,
+  charge_usd numeric(30, 12) not null,
+  message_count bigint not null,
+  event_count bigint not null,
+  unpriced_events bigint not null,
+  check ((user_id is null) <> (model is null)),
+  unique nulls not distinct (organization_id, month, user_id, model)
+);
+
 -- Rollup by chat session: the contract's table, likewise. Every column follows from the set of events, in whatever order they came.
 create table if not exists public.chat_sessions (
   organization_id uuid not null,

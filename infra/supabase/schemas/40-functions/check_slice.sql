@@ -1,10 +1,11 @@
 -- Purpose: compare one slice of the books with the ledger and, where asked, put it right.
--- Parameters: stage (days, sessions, periods), for_organization, at (day, or the period's start; of sessions see
---   check_sessions, as for carried), repair.
+-- Parameters: stage (days, months, sessions, periods), for_organization, at (day, the month's first, or the period's start;
+--   of sessions see check_sessions, as for carried), repair.
 -- Returns: drift: jsonb array of { rollup, organization_id, at, user_id?, model?, session_id?, tokens_off, cost_off } (text
 --   amounts: what the rollup had too little), at most a thousand; changed: rows are locked and were written.
--- Locks: only where something is off or was there before Tollgate: see repair_day, post_opening_balances, repair_sessions,
---   repair_period; each at most once, since whoever has a period's total must not ask for a day's rows again.
+-- Locks: only where something is off, is to be folded or was there before Tollgate: see check_month, repair_day,
+--   post_opening_balances, repair_sessions, repair_period; each at most once, since whoever has a period's total must not ask
+--   for a day's rows again.
 create function tollgate.check_slice(
   stage text, for_organization uuid, at text, repair boolean, carried jsonb default null,
   out drift jsonb, out changed boolean, out next_at text, out next_carried jsonb)
@@ -18,6 +19,10 @@ begin
       'at', split_part(at, '>', 1), 'tokens_off', d ->> 'tokens_off', 'cost_off', d ->> 'cost_off')), '[]')
     into drift from jsonb_array_elements(drift) d;
     changed := repair and drift <> '[]';
+    return;
+  end if;
+  if stage = 'months' then
+    select c.drift, c.changed into drift, changed from tollgate.check_month(for_organization, at::date, repair) c;
     return;
   end if;
   select coalesce(jsonb_agg(jsonb_strip_nulls(to_jsonb(d)) || jsonb_build_object(

@@ -9,6 +9,9 @@ as $$
       select distinct m.organization_id, m.date from public.usage_metrics m
       where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
     + (select count(*) from (
+      select distinct m.organization_id, date_trunc('month', m.date::timestamp) from public.usage_metrics m
+      where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
+    + (select count(*) from (
       select distinct s.organization_id, (s.started_at at time zone 'UTC')::date from public.chat_sessions s
       where (only_organization is null or s.organization_id = only_organization)
         and (since is null or s.started_at >= since::timestamp at time zone 'UTC')) d)

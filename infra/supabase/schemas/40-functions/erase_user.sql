@@ -27,6 +27,8 @@ begin
     event_id = encode(e.digest, 'hex'), session_id = tollgate.erased_session(new_id, e.session_id)
   where e.user_id = person;
   get diagnostics entries = row_count;
+  perform from tollgate.usage_by_month f where f.user_id = person order by f.organization_id, f.month for update;
+  update tollgate.usage_by_month f set user_id = new_id where f.user_id = person;
   perform from public.usage_metrics m where m.user_id = person order by m.organization_id, m.date for update;
   update public.usage_metrics m set user_id = new_id where m.user_id = person;
   get diagnostics days = row_count;

@@ -6,8 +6,9 @@
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
--- Locks: a share of the periods, identities, pending_corrections, usage_metrics, usage_by_model, chat_sessions,
---   login_sessions, reserved_totals, usage_by_organization_model, user_quotas, period_totals, in this order, each sorted.
+-- Locks: a share of the periods, identities, pending_corrections, a share of organizations' months, usage_by_month,
+--   usage_metrics, usage_by_model, chat_sessions, login_sessions, reserved_totals, usage_by_organization_model, user_quotas,
+--   period_totals, in this order, each sorted.
 create function public.ingest_usage(batch jsonb)
 returns table (outcomes jsonb, totals jsonb, unpriced integer, after_revocation integer, holds jsonb)
 language plpgsql volatile security invoker set search_path = ''
@@ -56,6 +57,10 @@ begin
     corrected := tollgate.post_to_open_periods(corrected);
     perform tollgate.append_ledger(corrected);
     entries := fresh || corrected;
+  end if;
+  if has_other_periods or cardinality(corrected) > 0 then -- no day of the present period is folded
+    perform tollgate.unfold_months(
+      array(select e.organization_id from unnest(entries) e), array(select e.usage_date from unnest(entries) e));
   end if;
   perform tollgate.roll_up_days(entries);
   if has_sessions then

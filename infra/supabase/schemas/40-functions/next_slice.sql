@@ -95,6 +95,12 @@ begin
     when 'days' then
       return query select d.organization_id, d.date::text
       from tollgate.next_day(after_organization, after_at::date, since, only_organization) d;
+    when 'months' then -- none that is over has a day of the last two
+      if since is null or since < (now() at time zone 'UTC')::date - 2 then
+        return query select d.organization_id, date_trunc('month', d.date::timestamp)::date::text
+        from tollgate.next_day(
+          after_organization, (after_at::date + interval '1 month')::date - 1, since, only_organization) d;
+      end if;
     when 'sessions' then
       return query select d.organization_id, d.date::text
       from tollgate.next_session_day(after_organization, after_at::date, since, only_organization) d;

@@ -1,5 +1,6 @@
--- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model), chat sessions by the
---   day they started, period totals; and put right what is off.
+-- Purpose: prove the rollups by the ledger, some slices a call: days (usage_metrics, usage_by_model,
+--   usage_by_organization_model), months by these days, chat sessions by the day they started, period totals; put right what
+--   is off, and fold months that are over.
 -- Parameters: scan = { stage?, organization_id?, at?, carried? (where the last call ended), since? (days from then on),
 --   only_organization?, repair, budget_ms }.
 -- Returns: one row: resume (the next call's scan; null: all is through), slices, drift (see check_slice), busy (retention is
@@ -35,7 +36,7 @@ begin
     end if;
     steps := steps + 1;
     if here.organization_id is null then
-      here.stage := case here.stage when 'days' then 'sessions' when 'sessions' then 'periods' end;
+      here.stage := case here.stage when 'days' then 'months' when 'months' then 'sessions' when 'sessions' then 'periods' end;
     else
       select c.* into checked
       from tollgate.check_slice(here.stage, here.organization_id, here.at, here.repair, here.carried) c;

@@ -1,6 +1,6 @@
 -- Purpose: set the rollups of a day to the sum of ledger and closing figures. Parameters: for_organization, for_date.
 -- Returns: nothing.
--- Locks: all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
+-- Locks: a share of the organization's months, usage_by_month, then all rows of the day in usage_metrics, usage_by_model, then the sessions that lack a row, usage_by_organization_model,
 --   user_quotas of the day's users (whoever of them has a limit is looked at again), the periods that lack one: each in the order of its key, and one after the other as ingest_usage does.
 -- Invariant: recomputed, never incremented. The rows are locked before the ledger is read by a statement of its own: what
 --   has not committed by then waits for these locks and adds itself afterwards. A row that nothing explains becomes zero.
@@ -13,6 +13,7 @@ declare
   models tollgate.usage_by_model[];
   organization_models tollgate.usage_by_organization_model[];
 begin
+  perform tollgate.unfold_months(array[for_organization], array[for_date]);
   insert into public.usage_metrics (organization_id, user_id, date)
   select for_organization, f.user_id, for_date from tollgate.fold_usage_metrics(for_organization, for_date) f
   order by f.user_id

@@ -53,6 +53,8 @@ begin
   perform pg_advisory_xact_lock_shared(hashtext('tollgate.periods'));
   posted := tollgate.post_to_open_periods(entries);
   perform tollgate.append_ledger(posted);
+  perform tollgate.unfold_months(
+    array(select e.organization_id from unnest(posted) e), array(select e.usage_date from unnest(posted) e));
   perform tollgate.roll_up_days(posted);
   perform tollgate.roll_up_sessions(posted);
   perform tollgate.roll_up_organization_models(posted);

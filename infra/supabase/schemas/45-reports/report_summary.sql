@@ -40,9 +40,16 @@ begin
         select sum(m.tokens_used) as tokens, sum(m.cost_usd) as cost, sum(m.charge_usd) as charge,
           sum(m.message_count) as messages, sum(m.event_count) as events, sum(m.unpriced_events) as unpriced,
           bool_or(m.tokens_used > 0) as is_active
-        from public.usage_metrics m
-        where m.organization_id = organization and m.date >= first_day and m.date < end_day
-          and (person is null or m.user_id = person)
+        from (
+          select f.user_id, f.total_tokens as tokens_used, f.cost_usd, f.charge_usd, f.message_count, f.event_count, f.unpriced_events
+          from tollgate.report_parts(organization, first_day, end_day, true) p join tollgate.usage_by_month f
+            on f.organization_id = organization and f.month >= p.first_day and f.month < p.end_day
+          where p.is_folded and f.model is null and (person is null or f.user_id = person)
+          union all
+          select d.user_id, d.tokens_used, d.cost_usd, d.charge_usd, d.message_count, d.event_count, d.unpriced_events
+          from tollgate.report_parts(organization, first_day, end_day, true) p join public.usage_metrics d
+            on d.organization_id = organization and d.date >= p.first_day and d.date < p.end_day
+          where not p.is_folded and (person is null or d.user_id = person)) m
         group by m.user_id) u) t;
 end
 $$;

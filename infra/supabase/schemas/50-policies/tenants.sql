@@ -18,7 +18,8 @@ create policy chat_sessions_read on public.chat_sessions for select to authentic
   or (select tollgate.my_role()) = 'super_admin');
 
 -- Rollups and ledger behind the report functions; PostgREST does not expose their schema.
-grant select on tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_events to authenticated;
+grant select on tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_by_month, tollgate.usage_events
+  to authenticated;
 
 create policy usage_by_model_read on tollgate.usage_by_model for select to authenticated using (
   (organization_id = (select tollgate.my_organization_id())
@@ -33,4 +34,10 @@ create policy usage_events_read on tollgate.usage_events for select to authentic
 -- It knows no users: whole organizations only.
 create policy usage_by_organization_model_read on tollgate.usage_by_organization_model for select to authenticated using (
   (organization_id = (select tollgate.my_organization_id()) and (select tollgate.my_role()) = 'admin')
+  or (select tollgate.my_role()) = 'super_admin');
+
+-- A row of a model is a whole organization's.
+create policy usage_by_month_read on tollgate.usage_by_month for select to authenticated using (
+  (organization_id = (select tollgate.my_organization_id())
+    and (user_id = (select auth.uid()) or (select tollgate.my_role()) = 'admin'))
   or (select tollgate.my_role()) = 'super_admin');

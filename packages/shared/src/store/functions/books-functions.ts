@@ -21,9 +21,15 @@ export interface BooksScan {
 
 /** A rollup row that was not the sum of the ledger; amounts are what it had too little. */
 export interface BooksDrift {
-  rollup: 'usage_metrics' | 'usage_by_model' | 'usage_by_organization_model' | 'chat_sessions' | 'period_totals'
+  rollup:
+    | 'usage_metrics'
+    | 'usage_by_model'
+    | 'usage_by_organization_model'
+    | 'usage_by_month'
+    | 'chat_sessions'
+    | 'period_totals'
   organization_id: string
-  /** The day, or the period's start. */
+  /** The day, the month's first, or the period's start. */
   at: string
   user_id?: string
   model?: string
