@@ -14,19 +14,21 @@ export const LiveContext = createContext<Live>({ turn: 0, isHeard: false })
 /** Whether Supabase's Realtime can be reached at all. */
 export const RealtimeContext = createContext(true)
 
+// Where it was heard before it is tried again soon; where it never was, as on a project without Realtime, seldom.
 const FIRST_RETRY_MS = 60_000
 const LAST_RETRY_MS = 900_000
 
 /**
  * Listens to an organization's private Realtime channel. Where there is none, or the user may not listen, nothing is heard
- * and the reports ask by themselves; it is tried again after a minute, then ever more seldom.
+ * and the reports ask by themselves; it is tried again a quarter of an hour later. A channel that was heard and is lost is tried
+ * again after a minute, then ever more seldom.
  */
 export function useLive(client: SupabaseClient, organizationId: string): Live {
   const [live, setLive] = useState<Live>({ turn: 0, isHeard: false })
   const hasRealtime = useContext(RealtimeContext)
   useEffect(() => {
     if (!hasRealtime) return
-    let retryMs = FIRST_RETRY_MS
+    let retryMs = LAST_RETRY_MS
     let timer: ReturnType<typeof setTimeout> | undefined
     let leave = (): void => undefined
     // What fails after the page went on to another organization must not bring this one's channel back.

@@ -9,6 +9,7 @@ import { useAct } from './act.tsx'
 import { ExportButtons } from './export-buttons.tsx'
 import { GrantForm } from './grant-form.tsx'
 import { Card, Failure, Loading, MoreButton, Scroll, StateBadge } from './states.tsx'
+import { type FocusMoves, useFocusMoves } from './use-focus-moves.ts'
 import { VoidGrantForm } from './void-grant-form.tsx'
 
 interface GrantsCardProps {
@@ -29,21 +30,33 @@ export function GrantsCard({ client, api, self, position, onChanged }: GrantsCar
   })
   const isStaff = self.role === 'super_admin'
   const [voidedId, setVoidedId] = useState<string>()
+  const focus = useFocusMoves()
+  const startVoid = (id: string): void => {
+    focus.want(FIELD)
+    setVoidedId(id)
+  }
+  // The button of a grant that was voided is gone: the focus is handed to the heading then.
+  const endVoid = (next: string): void => {
+    focus.want(next)
+    setVoidedId(undefined)
+  }
   const voided = rows?.find(({ id, state }) => id === voidedId && state === 'open')
   return (
-    <Card title="Grants">
+    <Card title="Grants" headingRef={focus.place(HEADING)}>
       {error !== undefined && <Failure what="The grants" error={error} onRetry={refresh} />}
       {rows === undefined && error === undefined && <Loading what="grants" />}
       {rows?.length === 0 && <p class="empty">Nothing was granted yet.</p>}
       {rows !== undefined && rows.length > 0 && (
         <>
-          <GrantTable rows={rows} timeZone={position.time_zone} onVoid={isStaff ? setVoidedId : undefined} />
+          <GrantTable {...{ rows, focus }} timeZone={position.time_zone} onVoid={isStaff ? startVoid : undefined} />
           {voided !== undefined && (
             <VoidGrantForm
               key={voided.id}
               {...{ api, position, act }}
               grant={voided}
-              onEnd={() => setVoidedId(undefined)}
+              fieldRef={focus.place(FIELD)}
+              onKeep={() => endVoid(voided.id)}
+              onVoided={() => endVoid(HEADING)}
             />
           )}
           <MoreButton pages={pages} />
@@ -56,17 +69,22 @@ export function GrantsCard({ client, api, self, position, onChanged }: GrantsCar
   )
 }
 
+// What the focus is handed on to, beside the button of a grant, which bears its id.
+const FIELD = 'field'
+const HEADING = 'heading'
+
 const NUMBERS: ReadonlySet<string> = new Set(['LLM tokens', 'Left', 'Spent', 'Priority'])
 const HEADINGS = ['Given', 'State', 'LLM tokens', 'Left', 'Spent', 'Priority', 'Valid until', 'Reason', 'By'] as const
 
 interface GrantTableProps {
   readonly rows: readonly GrantRow[]
   readonly timeZone: string
+  readonly focus: FocusMoves
   /** Absent: whoever sees them may not void them. */
   readonly onVoid: ((id: string) => void) | undefined
 }
 
-const GrantTable = ({ rows, timeZone, onVoid }: GrantTableProps) => (
+const GrantTable = ({ rows, timeZone, focus, onVoid }: GrantTableProps) => (
   <Scroll label="Table of grants" isTall>
     <table data-table="grants">
       <thead>
@@ -104,7 +122,12 @@ const GrantTable = ({ rows, timeZone, onVoid }: GrantTableProps) => (
             {onVoid && (
               <td>
                 {row.state === 'open' && (
-                  <button type="button" aria-label={`Void the grant “${row.reason}”`} onClick={() => onVoid(row.id)}>
+                  <button
+                    type="button"
+                    ref={focus.place(row.id)}
+                    aria-label={`Void the grant “${row.reason}”`}
+                    onClick={() => onVoid(row.id)}
+                  >
                     Void
                   </button>
                 )}

@@ -9,6 +9,7 @@ import { describeReduction } from '../figures/reduced-config.ts'
 import { useAct } from './act.tsx'
 import { PolicyForm } from './policy-form.tsx'
 import { Card, StateBadge } from './states.tsx'
+import { useFocusMoves } from './use-focus-moves.ts'
 
 interface PolicyCardProps {
   readonly api: TokenApi
@@ -17,14 +18,27 @@ interface PolicyCardProps {
   readonly onChanged: () => void
 }
 
+// What the focus is handed on to.
+const FIELD = 'field'
+const BUTTON = 'button'
+
 /** The ladder of steps; the platform's staff may change it, an organization's own admin sees it. */
 export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) {
   // The version that the form was opened with: what somebody else puts into force meanwhile is not overwritten unseen.
   const [edited, setEdited] = useState<{ readonly version: number }>()
-  const act = useAct(() => {
+  const focus = useFocusMoves()
+  const leave = (): void => {
+    focus.want(BUTTON)
     setEdited(undefined)
+  }
+  const act = useAct(() => {
+    leave()
     onChanged()
   })
+  const edit = (): void => {
+    focus.want(FIELD)
+    setEdited({ version: Number(position.policy_version) })
+  }
   const policy = position.policy ?? DEFAULT_POLICY
   return (
     <Card title="Policy">
@@ -36,7 +50,8 @@ export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) 
           tellConsequence={(next) => tellPolicyConsequence(next, position)}
           hasSessions
           save={(next) => api.setPolicy(position.organization_id, edited.version, next)}
-          onCancel={() => setEdited(undefined)}
+          fieldRef={focus.place(FIELD)}
+          onCancel={leave}
         />
       ) : (
         <>
@@ -47,7 +62,7 @@ export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) 
               : 'No limit of chat sessions.'}
           </p>
           {self.role === 'super_admin' ? (
-            <button type="button" onClick={() => setEdited({ version: Number(position.policy_version) })}>
+            <button type="button" ref={focus.place(BUTTON)} onClick={edit}>
               Change policy
             </button>
           ) : (

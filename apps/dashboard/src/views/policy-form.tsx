@@ -25,6 +25,8 @@ interface PolicyFormProps {
   /** Whether the policy limits chat sessions too. */
   readonly hasSessions: boolean
   readonly act: Act
+  /** Of the first field, which the focus may be handed on to. */
+  readonly fieldRef?: (element: HTMLElement | null) => void
   readonly save: (policy: QuotaPolicy) => Promise<void>
   readonly onCancel: () => void
 }
@@ -39,7 +41,7 @@ const nextIdOf = (rows: readonly { readonly id: number }[]): number => Math.max(
 
 /** A ladder of steps, what its downgrades leave, and the limits beside LLM tokens. */
 export function PolicyForm(props: PolicyFormProps) {
-  const { policy: current, question, tellConsequence, hasSessions, act, save, onCancel } = props
+  const { policy: current, question, tellConsequence, hasSessions, act, fieldRef, save, onCancel } = props
   // What the form was opened with: a refresh of the page's figures must not change it beneath the hands.
   const [policy] = useState(current)
   const [opened] = useState(() => toFormConfigs(policy))
@@ -59,7 +61,11 @@ export function PolicyForm(props: PolicyFormProps) {
     }
   }
   return (
-    <form class="policy" onSubmit={onSubmit}>
+    <form
+      class="policy"
+      onSubmit={onSubmit}
+      ref={(form) => fieldRef?.(form?.querySelector<HTMLElement>('input, select') ?? null)}
+    >
       {rows.map(({ id, step }) => (
         <StepRow
           key={id}

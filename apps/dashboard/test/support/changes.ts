@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
 import { formatTime } from '../../src/figures/format.ts'
 import { readCsv, separated, takeFile } from './files.ts'
+import { focusOf } from './focus.ts'
 import { card, confirmChange, type Dashboard, textOf } from './open-dashboard.ts'
 import { monthsAgo } from './statements.ts'
 
@@ -133,12 +134,18 @@ export function describeChanges(open: () => Dashboard): void {
     await page.locator('.quota-line').getByText('5,000 of them granted').waitFor(PATIENT)
 
     // And takes it back, with a reason.
-    await grants.getByRole('button', { name: 'Void the grant “a good cause”' }).click()
+    const revoke = grants.getByRole('button', { name: 'Void the grant “a good cause”' })
+    await revoke.press('Enter')
+    expect(await focusOf(page)).toBe('void-reason')
+    await grants.getByRole('button', { name: 'Keep it' }).press('Enter')
+    expect(await focusOf(page)).toBe('Void the grant “a good cause”')
+    await page.keyboard.press('Enter')
     await grants.getByLabel('Why “a good cause” is voided').fill('a mistake')
     await grants.getByRole('button', { name: 'Void it' }).click()
     await page.getByRole('dialog').getByText('now 5,000 LLM tokens').waitFor()
     await confirmChange(page)
     await row.getByText('voided', { exact: true }).waitFor(PATIENT)
+    expect(await focusOf(page)).toBe('H2')
     const over = ['voided', '5,000', '–', '0', '7', periodEnd]
     const why = 'a good cause Voided by Petra Ostrom: a mistake'
     expect(await row.locator('td').allTextContents()).toEqual([...over, why, 'Petra Ostrom', ''])
@@ -218,7 +225,12 @@ export function describeChanges(open: () => Dashboard): void {
       ).rows
     const limitBefore = await limitOf()
     const staff = await signIn('acme-research', 'super_admin', { query: `?org=${organization}` })
-    await staff.getByRole('button', { name: 'Change policy' }).click(PATIENT)
+    const change = staff.getByRole('button', { name: 'Change policy' })
+    await change.press('Enter', PATIENT)
+    expect(await focusOf(staff)).toBe('amount')
+    await card(staff, 'Policy').getByRole('button', { name: 'Cancel' }).press('Enter')
+    expect(await focusOf(staff)).toBe('Change policy')
+    await staff.keyboard.press('Enter')
     await staff.getByRole('button', { name: 'Add a step' }).click()
     const step = staff.getByRole('group', { name: 'Step', exact: true }).last()
     // Half a percent is refused in the form: it must not become a step ten times as high.

@@ -4,9 +4,12 @@ import { card, confirmChange, type Dashboard } from './open-dashboard.ts'
 
 const PATIENT = { timeout: 20_000 }
 
-/** What has the keyboard's focus, by its label or name. */
-const focusOf = (page: Page): Promise<string> =>
-  page.evaluate(`(({ ariaLabel, name, tagName }) => name || ariaLabel || tagName)(document.activeElement)`)
+/** What has the keyboard's focus, by its label or name, a button by its text too. */
+export const focusOf = (page: Page): Promise<string> =>
+  page.evaluate(
+    `(({ ariaLabel, name, tagName, textContent }) =>
+      name || ariaLabel || (tagName === 'BUTTON' ? textContent.trim() : tagName))(document.activeElement)`,
+  )
 
 /** The classes that colour each group of the chart, by its name. */
 const looksOf = async (page: Page): Promise<Record<string, string>> =>

@@ -4,13 +4,16 @@ import { card, confirmChange, type Dashboard, textOf, tile } from './open-dashbo
 
 const PATIENT = { timeout: 20_000 }
 
-/** Stands in for Supabase Realtime's socket (Phoenix channels, version 2): lets everybody join and passes what is announced. */
-async function offerRealtime(page: Page): Promise<{ readonly topics: string[]; announce(): void }> {
-  // The stack's Supabase has none, and its page is told so.
-  await page.route('**/config.json', async (route) => {
+/** Has the page look for Realtime: the stack's Supabase has none, and its page is told so. */
+const seekRealtime = (page: Page): Promise<unknown> =>
+  page.route('**/config.json', async (route) => {
     const answer = await route.fetch()
     await route.fulfill({ response: answer, json: { ...(await answer.json()), realtime: true } })
   })
+
+/** Stands in for Supabase Realtime's socket (Phoenix channels, version 2): lets everybody join and passes what is announced. */
+async function offerRealtime(page: Page): Promise<{ readonly topics: string[]; announce(): void }> {
+  await seekRealtime(page)
   const topics: string[] = []
   const senders: (() => void)[] = []
   await page.routeWebSocket(/realtime\/v1\/websocket/, (socket) => {
@@ -51,6 +54,27 @@ export function describeLive(open: () => Dashboard): void {
     await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
     // Nothing is tried that cannot be had.
     expect(complaints).toEqual([])
+  })
+
+  it('refused by Realtime the page asks by itself, and tries it again a quarter of an hour later', async () => {
+    let tries = 0
+    const page = await open().signIn('acme-research', 'admin', {
+      prepare: async (page) => {
+        await page.clock.install()
+        await seekRealtime(page)
+        await page.routeWebSocket(/realtime\/v1\/websocket/, async (socket) => {
+          tries++
+          await socket.close()
+        })
+      },
+    })
+    await expect.poll(() => tries, PATIENT).toBe(1)
+    await page.clock.fastForward('10:00')
+    const tokens = await useTokens()
+    await expect.poll(() => textOf(tile(page, 'tokens_used')), PATIENT).toBe(tokens)
+    expect(tries).toBe(1)
+    await page.clock.fastForward('06:00')
+    await expect.poll(() => tries, PATIENT).toBe(2)
   })
 
   it('with Realtime the page listens to its organization, asks seldom, and at once when something is announced', async () => {
