@@ -105,6 +105,22 @@ describe('what is answered at once is what the route answers', () => {
   })
 })
 
+test('a yes of forward-auth has no headers for browsers, which a no has that a proxy may hand on to one', async () => {
+  const forBrowsers = ['content-security-policy', 'strict-transport-security', 'vary', 'access-control-allow-origin']
+  const namesOf = async (headers: Record<string, string>) =>
+    Object.keys((await ask('/v1/forward-auth', { ...headers, origin: ORIGIN })).headers)
+  for (const credential of [bearer(), { cookie }, { cookie }]) {
+    expect((await namesOf(credential)).filter((name) => forBrowsers.includes(name))).toEqual([])
+  }
+  expect(await namesOf({ authorization: 'Bearer x' })).toEqual(expect.arrayContaining(forBrowsers))
+})
+
+test('other spellings of the scheme are as good', async () => {
+  for (const scheme of ['bearer', 'BEARER ', 'Bearer  ']) {
+    expect(await ask('/api/auth/verify', { authorization: `${scheme} ${token}` })).toMatchObject({ status: 200 })
+  }
+})
+
 test('a token is told at once at first sight, and a header that we do not write only when it was seen', async () => {
   for (const path of PATHS) expect(await ask(path, bearer())).toMatchObject({ status: 200, isRouted: false })
   const { keys } = dependencies
@@ -159,7 +175,12 @@ describe('never is a yes said at once', () => {
   })
 
   test('to another spelling, another scheme, a cookie twice, or a broken cookie beside a good token', async () => {
+    const [header = '', body = '', signature = ''] = token.split('.')
     const refused: Record<string, string>[] = [
+      // The signature is one that is remembered.
+      { authorization: `Bearer ${header}.${body.slice(0, -4)}AAAA.${signature}` },
+      { authorization: `Bearer ${header}.${body}A.${signature}` },
+      { authorization: `Bearer ${signature}` },
       { authorization: `Bearer ${token}=` },
       { authorization: `Basic ${token}` },
       { authorization: `Bearer ${token.slice(0, -1)}` },

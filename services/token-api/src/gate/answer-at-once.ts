@@ -5,7 +5,6 @@ import type { SessionMemory } from '../proxy/remember-sessions.ts'
 import { readSessionCookie } from '../proxy/session-cookie.ts'
 import type { Positions } from '../quota/open-positions.ts'
 import { writeVerifyAnswer } from '../routes/get-verify.ts'
-import { readBearer } from '../tokens/read-bearer.ts'
 import type { AccessTokenVerifier, Recognised } from '../tokens/verify-access-token.ts'
 import type { GatedClaims, GateVerdict } from './gate.ts'
 
@@ -16,7 +15,7 @@ export interface AtOnceOptions {
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly showPosition: Positions['show']
   readonly takeRequestId: (request: IncomingMessage) => string
-  /** Names and values in turn, as each answer has them. */
+  /** Names and values in turn, as each answer has them that a browser may read. */
   readonly headersFor: (origin: string | undefined) => readonly string[]
   readonly isStopping: () => boolean
 }
@@ -37,9 +36,11 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
   const accepted = <Claims extends GatedClaims>(claims: Claims | undefined): Claims | undefined =>
     claims !== undefined && judge(claims).accepted ? claims : undefined
   const tokenOf = (authorization: string | undefined): Recognised | undefined => {
-    const bearer = readBearer(authorization)
-    const found = 'token' in bearer ? recognise(bearer.token) : undefined
-    return accepted(found?.claims) && found
+    // Other spellings of the scheme are the route's. What is recognised needs no look at its characters: it is the same
+    // text as one that was good, or is spelled as we spell.
+    if (authorization === undefined || !authorization.startsWith(SCHEME)) return undefined
+    const found = recognise(authorization.slice(SCHEME.length))
+    return found !== undefined && judge(found.claims).accepted ? found : undefined
   }
   const passOf = ({ cookie, authorization }: VisitorHeaders): [Visitor, Kept] | undefined => {
     const presented = readSessionCookie(cookie)
@@ -50,8 +51,13 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     const found = presented.reason === 'missing' ? tokenOf(authorization) : undefined
     return found && [found.claims, found.isRemembered ? keepPassed(found.claims) : writePassed(found.claims)]
   }
-  const send = (request: IncomingMessage, response: ServerResponse, organizationId: string, { own, text }: Kept) => {
-    const headers = headersFor(request.headers.origin).concat(own)
+  const send = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    headers: string[],
+    { text }: Kept,
+    organizationId: string,
+  ) => {
     headers.push('x-request-id', takeRequestId(request))
     const sink = { getHeader: () => undefined, header: (name: string, value: string) => headers.push(name, value) }
     showPosition(sink, organizationId)
@@ -62,11 +68,13 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     const found = tokenOf(request.headers.authorization)
     if (found === undefined) return false
     const { claims, isRemembered } = found
-    return send(request, response, claims.organization.id, isRemembered ? keepVerified(claims) : writeVerified(claims))
+    const answer = isRemembered ? keepVerified(claims) : writeVerified(claims)
+    const headers = headersFor(request.headers.origin).concat(answer.own)
+    return send(request, response, headers, answer, claims.organization.id)
   }
   const forwardAuth: AnswerAtOnce = (request, response) => {
     const pass = passOf(request.headers)
-    return pass !== undefined && send(request, response, pass[0].organization.id, pass[1])
+    return pass !== undefined && send(request, response, pass[1].own.slice(), pass[1], pass[0].organization.id)
   }
   return (request, response) => {
     if (request.method !== 'GET' || isStopping() || ODD.some((name) => name in request.headers)) return false
@@ -87,7 +95,10 @@ function writeVerified(claims: AccessTokenClaims): Kept {
 }
 
 function writePassed(visitor: Visitor): Kept {
-  return { own: [...TEXT_BODY, ...Object.entries(visitorHeaders(visitor)).flat(), 'content-length', '0'], text: '' }
+  const own = ['cache-control', 'no-store', 'content-type', 'text/plain; charset=utf-8', 'content-length', '0']
+  const about = visitorHeaders(visitor)
+  for (const name in about) own.push(name, about[name] ?? '')
+  return { own, text: '' }
 }
 
 /** Writes an answer once for as long as its claims are remembered. */
@@ -103,6 +114,6 @@ function keep<Claims extends object>(write: (claims: Claims) => Kept): (claims: 
 }
 
 const JSON_BODY = ['content-type', 'application/json; charset=utf-8']
-const TEXT_BODY = ['content-type', 'text/plain; charset=utf-8']
+const SCHEME = 'Bearer '
 // A body, or a wish that the route may not grant.
 const ODD = ['content-length', 'transfer-encoding', 'content-encoding', 'accept-version', 'expect']

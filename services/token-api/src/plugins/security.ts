@@ -1,4 +1,5 @@
 import cors from '@fastify/cors'
+import type { FastifyReply } from 'fastify'
 import type { App } from '../routes/typed-app.ts'
 
 // What helmet answers with, less what is for pages or for browsers that are gone: the same each time, and computing it
@@ -15,6 +16,9 @@ const EXPOSED_HEADERS = [
   ...['x-request-id', 'retry-after', 'preference-applied'],
   ...['ratelimit', 'ratelimit-policy', 'idempotency-replayed'],
 ]
+
+// All that an answer to a named origin has.
+const BROWSER_HEADERS = headersByOrigin(['*'])('*').map(([name]) => name)
 
 /** Security headers, and CORS for the named origins alone. */
 export function secure(app: App, origins: string[]): void {
@@ -35,6 +39,12 @@ export function secure(app: App, origins: string[]): void {
       maxAge: 600,
     })
   })
+}
+
+/** Takes from an answer what only a browser heeds, where none reads it. */
+export function forProxy(reply: FastifyReply): FastifyReply {
+  for (const name of BROWSER_HEADERS) reply.removeHeader(name)
+  return reply
 }
 
 /** The same headers, and `cache-control`, for answers that do not pass by hooks: names and values in turn. */

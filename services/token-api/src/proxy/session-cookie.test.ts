@@ -27,7 +27,7 @@ describe('the header', () => {
   test.each([`a=1; ${cookie}`, `${cookie};b=2`, `  ${cookie}  ; c="d"`, cookie])('has it: %s', (header) => {
     expect(readSessionCookie(header)).toEqual({ value })
   })
-  test.each([undefined, '', 'a=1', '__host-tollgate=x', 'x__Host-tollgate=y', `a="${cookie}"`])(
+  test.each([undefined, '', 'a=1', '__host-tollgate=x', 'x__Host-tollgate=y', `a="${cookie}"`, `a=1 ${cookie}`])(
     'has none: %s',
     (header) => {
       expect(readSessionCookie(header)).toEqual({ reason: 'missing' })
@@ -39,6 +39,9 @@ describe('the header', () => {
     '__Host-tollgate=abc',
     `${cookie}x`,
     `${cookie}; __Host-tollgate=`,
+    `__Host-tollgate= ${value}`,
+    `__Host-tollgate=${cookie}`,
+    `${value};\t${cookie} x`,
   ])('has one that decides against whoever sent it: %s', (header) => {
     expect(readSessionCookie(header)).toEqual({ reason: 'malformed' })
   })

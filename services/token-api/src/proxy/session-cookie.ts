@@ -5,6 +5,7 @@ export type Embedding = 'same-site' | 'cross-site'
 
 /** `__Host-`: browsers take it over https only, from this host alone, and for all of its paths. */
 const NAME = '__Host-tollgate'
+const START = `${NAME}=`
 const ID_BYTES = 32
 const VALUE = /^[\w-]{43}\.[\w-]{22}$/
 
@@ -13,15 +14,23 @@ export type PresentedSession = { readonly value: string } | { readonly reason: '
 
 /** Reads our cookie from the header. Two of that name are one too many: somebody else has set the other. */
 export function readSessionCookie(header: string | undefined): PresentedSession {
-  if (header === undefined || !header.includes(NAME)) return { reason: 'missing' }
-  const values = header
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${NAME}=`))
-    .map((pair) => pair.slice(NAME.length + 1))
+  if (header === undefined) return { reason: 'missing' }
+  const values = valuesOf(header)
   const [value] = values
   if (value === undefined) return { reason: 'missing' }
   return values.length === 1 && VALUE.test(value) ? { value } : { reason: 'malformed' }
+}
+
+/** Each value under our name, without taking all the other cookies apart. */
+function valuesOf(header: string): string[] {
+  const values: string[] = []
+  for (let at = header.indexOf(START); at !== -1; at = header.indexOf(START, at + START.length)) {
+    const before = header.slice(header.lastIndexOf(';', at) + 1, at)
+    if (before.trim() !== '') continue
+    const end = header.indexOf(';', at)
+    values.push(header.slice(at + START.length, end === -1 ? header.length : end).trimEnd())
+  }
+  return values
 }
 
 /** The `Set-Cookie` of a session; `Partitioned` (CHIPS) where third-party cookies are kept apart by the top-level site. */

@@ -10,12 +10,12 @@ const POSITION: Position = {
   period_end: '2026-12-01T00:00:00Z',
 }
 
-function headersOf(position: Position | undefined, present: Record<string, string> = {}): Record<string, string> {
-  const headers = { ...present }
+function headersOf(position: Position | undefined, present: Record<string, string> = {}, now = NOW) {
+  const headers: Record<string, string> = { ...present }
   const header = (name: string, value: string) => {
     headers[name] = value
   }
-  setRateLimit({ header, getHeader: (name) => headers[name] }, position, NOW)
+  setRateLimit({ header, getHeader: (name) => headers[name] }, position, now)
   return headers
 }
 
@@ -25,6 +25,14 @@ describe('RateLimit headers', () => {
       'ratelimit-policy': `"monthly-tokens";q=100000;w=${30 * 86_400}`,
       ratelimit: `"monthly-tokens";r=65000;t=${11 * 86_400}`,
     })
+  })
+
+  test('count down, and end with the period, while the position stands', () => {
+    const position = { ...POSITION }
+    const end = Date.parse(position.period_end)
+    const resets = [NOW, NOW + 1_000, end - 1, end].map((now) => headersOf(position, {}, now).ratelimit)
+    const remaining = '"monthly-tokens";r=65000;t='
+    expect(resets).toEqual([`${remaining}${11 * 86_400}`, `${remaining}${11 * 86_400 - 1}`, `${remaining}1`, undefined])
   })
 
   test('stand beside the limit of the caller', () => {

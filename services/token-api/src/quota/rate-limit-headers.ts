@@ -23,14 +23,37 @@ const MAX_INTEGER = 999_999_999_999_999n
  */
 export function setRateLimit(reply: HeaderSink, position: Position | undefined, nowMs: number): void {
   if (position === undefined || position.limit_tokens === null) return
-  const endMs = Date.parse(position.period_end)
+  const { policy, remaining, endMs } = write(position, position.limit_tokens)
   const resetSeconds = Math.ceil((endMs - nowMs) / 1_000)
   if (resetSeconds <= 0) return
-  const limit = BigInt(position.limit_tokens)
+  append(reply, 'ratelimit-policy', policy)
+  append(reply, 'ratelimit', `${remaining};t=${resetSeconds}`)
+}
+
+/** What of the headers stands as long as the position does. */
+interface Written {
+  readonly policy: string
+  readonly remaining: string
+  readonly endMs: number
+}
+
+// Most positions are shown with many answers, and none is ever changed: another takes its place.
+const written = new WeakMap<Position, Written>()
+
+function write(position: Position, limitTokens: string): Written {
+  const known = written.get(position)
+  if (known !== undefined) return known
+  const endMs = Date.parse(position.period_end)
+  const limit = BigInt(limitTokens)
   const remaining = limit - BigInt(position.used_tokens) - BigInt(position.reserved_tokens)
   const windowSeconds = Math.round((endMs - Date.parse(position.period_start)) / 1_000)
-  append(reply, 'ratelimit-policy', `"monthly-tokens";q=${clamp(limit)};w=${windowSeconds}`)
-  append(reply, 'ratelimit', `"monthly-tokens";r=${clamp(remaining)};t=${resetSeconds}`)
+  const texts = {
+    policy: `"monthly-tokens";q=${clamp(limit)};w=${windowSeconds}`,
+    remaining: `"monthly-tokens";r=${clamp(remaining)}`,
+    endMs,
+  }
+  written.set(position, texts)
+  return texts
 }
 
 function append(reply: HeaderSink, name: string, item: string): void {

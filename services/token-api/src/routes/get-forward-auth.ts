@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { explainRefusal } from '../gate/explain-refusal.ts'
+import { forProxy } from '../plugins/security.ts'
 import { type CheckVisitor, visitorHeaders } from '../proxy/check-visitor.ts'
 import { sendRefusal } from '../proxy/render-refusal.ts'
 import type { Positions } from '../quota/open-positions.ts'
@@ -37,7 +38,8 @@ export function getForwardAuth(app: App, { checkVisitor, showPosition, contact }
     const verdict = await check(request)
     if ('refusal' in verdict) throw refuseWithPosition(verdict.refusal, reply, showPosition)
     showPosition(reply, verdict.visitor.organization.id)
-    return reply.headers(visitorHeaders(verdict.visitor)).send('')
+    // Proxies alone read a yes; a no they may hand on to a browser.
+    return forProxy(reply).headers(visitorHeaders(verdict.visitor)).send('')
   })
 
   const pageSchema = { summary: 'Why a request may not pass the proxy, for people', response: problems(401, 403, 503) }

@@ -55,6 +55,19 @@ describe.each(HEADERS)('with %s', (_name, headerOf) => {
       for (const payload of twice(name, value)) expect(await verify(sign(payload))).toEqual({ reason: 'malformed' })
     })
 
+    test('a body in the other alphabet, with padding, or with idle bits', async () => {
+      const [name = '', body = '', _signature] = sign(
+        JSON.stringify({ ...sampleClaims(), name: '\u00ff\u00ff?>?>??' }),
+      ).split('.')
+      const other = body.replaceAll('-', '+').replaceAll('_', '/')
+      expect(other).not.toBe(body)
+      for (const odd of [other, `${body}=`, `${body}A`, `${body}.`]) {
+        const input = `${name}.${odd}`
+        const signature = createHmac('sha256', SECRET).update(input).digest('base64url')
+        expect(await verify(`${input}.${signature}`)).toEqual({ reason: 'malformed' })
+      }
+    })
+
     test('a claim twice inside the organization, or under an escaped name', async () => {
       const inside = claims.replace('"organization":{', '"organization":{"id":"ac3e0000-0000-4000-8000-00000000000f",')
       const escaped = claims.replace('{', '{"r\\u006fle":"super_admin",')

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { TokenKeys } from './keys.ts'
 import { isCanonical, isOwnSpelling } from './own-spelling.ts'
 import { ACCESS_TOKEN, REQUIRED_CLAIMS } from './token-profile.ts'
-import { createPromptVerifier } from './verify-at-once.ts'
+import { createPromptVerifier, SIGNATURE_CHARACTERS } from './verify-at-once.ts'
 
 /** The claims of a good token, or why it is none. Whether its organization has access is the gate's to say. */
 export type TokenVerdict =
@@ -28,7 +28,7 @@ export interface Recognised {
 }
 
 const MAX_REMEMBERED = 10_000
-const MAX_MET = 100_000
+const MET_SLOTS = 2 ** 17
 const MET_CHARACTERS = 12
 const MAX_REMEMBERED_CHARACTERS = 32 * 1024 * 1024
 const MAX_TOKEN_LENGTH = 60_000
@@ -67,31 +67,53 @@ export function openAccessTokenVerifier(keys: TokenKeys['access'], now: () => nu
 
 /** A bounded memory of good tokens; those not asked about for longest go first. */
 function rememberTokens() {
-  // By the token itself: a digest would take longer than all the rest. A map compares only what has the same seeded
-  // hash, so that the time that it takes does not tell how much of a guess was right.
-  const remembered = new LRUCache<string, Recognised>({
+  // By the end of the signature, since a hash of the whole token takes longer than comparing it. A map compares only what
+  // has the same seeded hash, and the token is compared for whoever knows the end alone, so that the time that it takes
+  // does not tell how much of a guess was right.
+  const remembered = new LRUCache<string, Remembered>({
     max: MAX_REMEMBERED,
     maxSize: MAX_REMEMBERED_CHARACTERS,
-    sizeCalculation: (_entry, token) => token.length,
+    sizeCalculation: ({ token }) => token.length,
   })
-  // Ends of signatures that were met once: of a token that comes once only nothing else is kept, since what outlives its
-  // request costs the garbage collector more than the verification.
-  const met = new LRUCache<string, true>({ max: MAX_MET })
+  const isMetAgain = openMet()
   const set = (token: string, claims: AccessTokenClaims): Recognised => {
-    const entry = { claims, isRemembered: true }
-    remembered.set(token, entry)
+    const entry = { token, claims, isRemembered: true }
+    remembered.set(token.slice(-SIGNATURE_CHARACTERS), entry)
     return entry
   }
   return {
-    get: (token: string) => remembered.get(token),
+    get: (token: string): Recognised | undefined => {
+      const entry = remembered.get(token.slice(-SIGNATURE_CHARACTERS))
+      return entry?.token === token ? entry : undefined
+    },
     set,
     /** Remembers a token that is met for the second time. */
-    meet: (token: string, claims: AccessTokenClaims): Recognised => {
-      const end = token.slice(-MET_CHARACTERS)
-      if (met.delete(end)) return set(token, claims)
-      met.set(end, true)
-      return { claims, isRemembered: false }
-    },
+    meet: (token: string, claims: AccessTokenClaims): Recognised =>
+      isMetAgain(token) ? set(token, claims) : { claims, isRemembered: false },
+  }
+}
+
+interface Remembered extends Recognised {
+  readonly token: string
+}
+
+/**
+ * Tells, of good tokens, which was met before: a guess, which only decides what is worth remembering. Of a token that
+ * comes once nothing is kept but a number in its place, since what outlives its request costs the garbage collector more
+ * than the verification; a later one may take that place.
+ */
+function openMet(): (token: string) => boolean {
+  const slots = new Int32Array(MET_SLOTS)
+  return (token) => {
+    let mark = 1
+    for (let index = token.length - MET_CHARACTERS; index < token.length; index += 1) {
+      mark = Math.imul(mark, 31) + token.charCodeAt(index)
+    }
+    mark |= 1
+    const slot = (mark >>> 1) % MET_SLOTS
+    const isMet = slots[slot] === mark
+    slots[slot] = isMet ? 0 : mark
+    return isMet
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { type AccessTokenClaims, accessTokenClaims } from '@tollgate/shared/contracts'
 import type { AccessKey } from './keys.ts'
+import { isOwnSpelling } from './own-spelling.ts'
 import { ACCESS_TOKEN, writeAccessHeader } from './token-profile.ts'
 
 /** The claims of a token that is good but perhaps for its time; undefined says nothing. */
@@ -12,18 +13,21 @@ export type VerifyAtOnce = (token: string) => AccessTokenClaims | undefined
  * confuse. Whatever else there is goes the long way, which also says what is wrong.
  */
 export function createPromptVerifier(keys: readonly AccessKey[]): VerifyAtOnce {
-  const secrets = new Map(keys.flatMap((key) => (key.alg === 'HS256' ? [withHeader(key.kid, key.secret)] : [])))
+  const held = keys.flatMap((key) => (key.alg === 'HS256' ? [withHeader(key.kid, key.secret)] : []))
   return (token) => {
-    const [headerEnd, bodyEnd] = [token.indexOf('.'), token.lastIndexOf('.')]
-    const secret = secrets.get(token.slice(0, headerEnd))
-    if (secret === undefined || !isSigned(token, bodyEnd, secret)) return undefined
-    return readClaims(token.slice(headerEnd + 1, bodyEnd))
+    const bodyEnd = token.length - SIGNATURE_CHARACTERS - 1
+    const key = held.find(({ start }) => token.startsWith(start))
+    if (key === undefined || token[bodyEnd] !== '.' || !isSigned(token, bodyEnd, key.secret)) return undefined
+    return readClaims(token.slice(key.start.length, bodyEnd))
   }
 }
 
-function withHeader(kid: string, secret: Uint8Array): [header: string, secret: KeyObject] {
+/** Of 32 bytes in base64. */
+export const SIGNATURE_CHARACTERS = 43
+
+function withHeader(kid: string, secret: Uint8Array): { start: string; secret: KeyObject } {
   const header = JSON.stringify(writeAccessHeader('HS256', kid))
-  return [Buffer.from(header).toString('base64url'), createSecretKey(secret)]
+  return { start: `${Buffer.from(header).toString('base64url')}.`, secret: createSecretKey(secret) }
 }
 
 /** HS256 (RFC 7518 3.2). Compared as text, so that a signature has one spelling. */
@@ -36,9 +40,8 @@ function isSigned(token: string, bodyEnd: number, secret: KeyObject): boolean {
 /** The claims of a signed body, if they are those of an access token of ours, each there once. */
 function readClaims(body: string): AccessTokenClaims | undefined {
   try {
-    const text = Buffer.from(body, 'base64url').toString()
-    const payload: object = JSON.parse(text)
-    if (body.includes('.') || JSON.stringify(payload) !== text || 'nbf' in payload) return undefined
+    const payload: object = JSON.parse(Buffer.from(body, 'base64url').toString())
+    if (!isOwnSpelling(body, payload) || 'nbf' in payload) return undefined
     const { data } = accessTokenClaims.safeParse(payload)
     return data?.iss === ACCESS_TOKEN.iss && data.aud === ACCESS_TOKEN.aud ? data : undefined
   } catch {
