@@ -13,7 +13,7 @@ const copiesOf = new WeakMap<Redis, Set<Redis>>()
 
 /**
  * A connection for adding jobs, publishing and reading: every command fails at once while Redis is away, and nothing
- * is sent twice. It reconnects for ever, at most a second apart.
+ * is sent twice. It reconnects for ever, at most a second apart. Subscriptions end with a connection.
  */
 export function createProducerConnection(url: string, options: ConnectionOptions): Redis {
   return open(url, options, {
@@ -22,6 +22,9 @@ export function createProducerConnection(url: string, options: ConnectionOptions
     // reconnect, behind the back of a caller that has been told of the fault.
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // Who follows channels subscribes at each "ready". ioredis would do it too, and leave the rejection to nobody, which ends the
+    // process, when the connection breaks meanwhile.
+    autoResubscribe: false,
     connectTimeout: 2_000,
     // A connection whose packets vanish stays "ready" for a quarter of an hour without this.
     socketTimeout: 5_000,
