@@ -87,3 +87,22 @@ test('a run that took long is followed by a rest in proportion to it', async () 
   expect([second, third]).toEqual([first + 10 + 250, first + 10 + 250 + 300 + 4 * 300])
   await Promise.all([repetition.stop(), vi.advanceTimersByTimeAsync(1_000)])
 })
+
+test('the rest is 5 s at most, and a run that fails is tried again after the interval however long it took', async () => {
+  const beganAt: number[] = []
+  const repetition = startRepeating({
+    run: async () => {
+      beganAt.push(Date.now())
+      await new Promise((resolve) => setTimeout(resolve, 30_000))
+      if (beganAt.length === 2) throw new Error('away')
+    },
+    intervalMs: 250,
+    restPerWork: 9,
+    onError,
+    now,
+  })
+  await vi.advanceTimersByTimeAsync(70_000)
+  const [first = 0, second, third] = beganAt
+  expect([second, third]).toEqual([first + 30_000 + 5_000, first + 30_000 + 5_000 + 30_000 + 250])
+  await Promise.all([repetition.stop(), vi.advanceTimersByTimeAsync(30_000)])
+})

@@ -4,7 +4,10 @@ export interface RepeatOptions {
   readonly run: (signal: AbortSignal) => Promise<number | undefined>
   /** From the end of a run to the beginning of the next. */
   readonly intervalMs: number
-  /** A run that took long is followed by a rest of so many times as long, at least: others get their turn. Default 0. */
+  /**
+   * A run that took long is followed by a rest of so many times as long, at least, but of 5 s at most: others get their
+   * turn. Default 0.
+   */
   readonly restPerWork?: number
   readonly onError: (error: unknown) => void
   readonly now: () => number
@@ -20,6 +23,9 @@ export interface Repetition {
   stop(): Promise<void>
 }
 
+// A run takes long also where a process stood still or somebody else was slow: that says nothing of its work.
+const LONGEST_REST_MS = 5_000
+
 /** Starts with a run at once; a run that fails is reported and tried again after the interval. */
 export function startRepeating({ run, intervalMs, restPerWork = 0, onError, now }: RepeatOptions): Repetition {
   const stopping = new AbortController()
@@ -31,15 +37,16 @@ export function startRepeating({ run, intervalMs, restPerWork = 0, onError, now 
       // Renewed before the run: a wake-up during it is answered by another run.
       wakeUp = Promise.withResolvers<void>()
       let waitMs: number | undefined
+      let restMs = 0
       const beganMs = performance.now()
       try {
         waitMs = await run(stopping.signal)
         successAt = now()
+        restMs = Math.min(LONGEST_REST_MS, restPerWork * (performance.now() - beganMs))
       } catch (error) {
         onError(error)
       }
       if (stopping.signal.aborted) return
-      const restMs = restPerWork * (performance.now() - beganMs)
       const timer = setTimeout(wakeUp.resolve, Math.max(restMs, Math.min(intervalMs, waitMs ?? intervalMs)))
       await wakeUp.promise
       clearTimeout(timer)

@@ -29,3 +29,11 @@ test('a transaction of few events says nothing of what an event takes', () => {
   for (let time = 0; time < 20; time++) pace.note(5, 50)
   expect(pace.fullAt(0)).toBe(400)
 })
+
+test('transactions that jobs do not quite fill are learned from: one slow one does not make them small for good', () => {
+  const pace = paceTransactions(2_000)
+  pace.note(1_000, 30_000)
+  expect(pace.fullAt(300)).toBe(200)
+  for (let time = 0; time < 40; time++) pace.note(180, 18)
+  expect(pace.fullAt(300)).toBeGreaterThan(600)
+})

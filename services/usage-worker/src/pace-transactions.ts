@@ -28,7 +28,8 @@ export function paceTransactions(mostEvents: number): Pace {
       return Math.min(mostEvents, Math.max(byTime, Math.ceil(waitingEvents / PARTS_OF_BACKLOG)))
     },
     note: (events, tookMs) => {
-      if (events < LEAST_EVENTS) return // mostly what it costs for itself
+      // Mostly what it costs for itself. Jobs are not split: half is the least that those of a full transaction come to.
+      if (events < LEAST_EVENTS / 2) return
       const found = tookMs / events
       msPerEvent = msPerEvent === undefined ? found : msPerEvent + NEWEST * (found - msPerEvent)
     },

@@ -115,6 +115,10 @@ test.each([
   ],
   `${HEAD}${JSON.stringify({ ...sample, more: 1 })}]}`,
   writeUsageJob(writeEvents([sample])).replace('"v":1', '"v":2'),
+  // Raw, where JSON has them escaped.
+  ...['\u0000', '\n', '\\\u0000', '\u001f'].map((raw) =>
+    writeUsageJob(writeEvents([sample])).replace('"source":"', `"source":"${raw}`),
+  ),
 ])('%j is left to the schema', (job) => {
   expect(readUsageJob(job)).toBeUndefined()
 })

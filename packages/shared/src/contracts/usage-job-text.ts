@@ -24,7 +24,9 @@ export const usageEventsFromJob = usageEventsJob.transform(({ events }) => write
 const HEAD = /^\{"v":1,"received_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","events":\[/
 const TAIL = ']}'
 
-const TEXT = '"(?!")[^"\\\\]*(?:\\\\.[^"\\\\]*)*"'
+// No raw control characters, as in all JSON: Postgres could not even keep a NUL as a dead letter.
+const PLAIN = '[^"\\\\\\u0000-\\u001f]*'
+const TEXT = `"(?!")${PLAIN}(?:\\\\[^\\u0000-\\u001f]${PLAIN})*"`
 const UUID = '"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
 const TIME = '"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"'
 const COUNT = `(?:0|[1-9]\\d{0,${String(MAX_EVENT_TOKENS).length - 2}}|${MAX_EVENT_TOKENS})`
