@@ -49,6 +49,11 @@ const FILLS: Readonly<Record<string, string>> = {
    order by d, hashtext(d::text || m || o.id)`,
 }
 
+const FOLD = `select tollgate.fold_month(f.id, f.month) from (
+    select o.id, m::date as month from unnest($1::uuid[]) o (id)
+    cross join generate_series(date_trunc('month', current_date::timestamp - $2::integer * interval '1 day'), current_date, '1 month') m
+    where m + interval '1 month' <= tollgate.foldable_before(o.id) order by m, o.id) f`
+
 /** Fills the rollups and the sessions with what so many calls would have left, and gives who may ask for them. */
 export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[]> {
   const organizations = Array.from({ length: size.organizations }, () => randomUUID())
@@ -57,7 +62,7 @@ export async function fillRollups(db: pg.Pool, size: RollupSize): Promise<Asker[
   const values = [organizations, users, size.days, size.calls, size.users]
   // Each on a connection of its own, so that all cores have something to do.
   await Promise.all(Object.entries(FILLS).map(([table, fill]) => fillTable(db, table, fill, values)))
-  await foldMonths(db)
+  await foldMonths(db, organizations, size.days)
   await db.query('checkpoint')
   return organizations.map((organizationId, n) => ({
     organizationId,
@@ -73,16 +78,15 @@ async function fillTable(db: pg.Pool, table: string, fill: string, values: unkno
   await db.query(`vacuum (analyze) ${table}`)
 }
 
-/** Folds months that are over, by the function with which the worker does it in the background. */
-async function foldMonths(db: pg.Pool): Promise<void> {
-  let scan: { stage: string | null } | null = { stage: 'months' }
-  while (scan?.stage === 'months') {
-    const step: pg.QueryResult<{ resume: { stage: string | null } | null }> = await db.query(
-      'select resume from public.reconcile_books($1)',
-      [{ repair: true, budget_ms: 100, ...scan }],
-    )
-    scan = step.rows[0]?.resume ?? null
-  }
+/**
+ * Folds months that are over, by the function with which the worker does it in the background: a month of all organizations
+ * after the other, whose rows lie on the same pages, and each half of the organizations on a connection of its own.
+ */
+async function foldMonths(db: pg.Pool, organizations: readonly string[], days: number): Promise<void> {
+  const half = Math.ceil(organizations.length / 2)
+  await Promise.all(
+    [organizations.slice(0, half), organizations.slice(half)].map((some) => db.query(FOLD, [some, days])),
+  )
   await db.query('vacuum (analyze) tollgate.usage_by_month')
 }
 
