@@ -3049,7 +3049,8 @@ as $$
       where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
     + (select count(*) from (
       select distinct m.organization_id, date_trunc('month', m.date::timestamp) from public.usage_metrics m
-      where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
+      where (only_organization is null or m.organization_id = only_organization)
+        and (since is null or m.date >= since and since < (now() at time zone 'UTC')::date - 2)) d)
     + (select count(*) from (
       select distinct s.organization_id, (s.started_at at time zone 'UTC')::date from public.chat_sessions s
       where (only_organization is null or s.organization_id = only_organization)
@@ -4141,6 +4142,7 @@ $$;
 -- Purpose: compare a month that is folded with its days, and where asked fold what is over and is not, or is off.
 -- Parameters: for_organization, for_month, repair. Returns: drift (rows that are off) and changed, as check_slice.
 -- Locks: see fold_month. Invariant: one statement compares, so one snapshot: a month that is being unfolded is no drift.
+--   Nothing is folded before the organization has a period: until then its days may follow another calendar at once.
 create function tollgate.check_month(
   for_organization uuid, for_month date, repair boolean, out drift jsonb, out changed boolean)
 language plpgsql volatile security invoker set search_path = ''
@@ -4161,6 +4163,7 @@ begin
       select from tollgate.usage_by_month u where u.organization_id = for_organization and u.month = for_month)
     limit 1000) d;
   changed := repair and (for_month + interval '1 month')::date <= tollgate.foldable_before(for_organization)
+    and exists (select from tollgate.period_totals t where t.organization_id = for_organization)
     and (drift <> '[]' or not exists (
       select from tollgate.usage_by_month f where f.organization_id = for_organization and f.month = for_month))
     and tollgate.fold_month(for_organization, for_month);
@@ -5503,6 +5506,23 @@ revoke execute on function tollgate.note_preexisting_usage from public;
 create trigger note_preexisting_usage after insert on public.usage_metrics
 for each row when (new.event_count = 0 and (new.tokens_used > 0 or new.cost_usd > 0 or new.message_count > 0))
 execute function tollgate.note_preexisting_usage();
+
+-- Purpose: have the month of such a row read by the day again. Parameters: none (trigger before insert). Returns: the row as it is.
+-- Locks: see unfold_months; before the row itself, as whoever records usage of a past month. Rights: as above.
+create function tollgate.unfold_copied_usage() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform tollgate.unfold_months(array[new.organization_id], array[new.date]);
+  return new;
+end
+$$;
+
+revoke execute on function tollgate.unfold_copied_usage from public;
+
+create trigger unfold_copied_usage before insert on public.usage_metrics
+for each row when (new.event_count = 0 and (new.tokens_used > 0 or new.cost_usd > 0 or new.message_count > 0))
+execute function tollgate.unfold_copied_usage();
 
 -- schemas/40-functions/note_redis_mark.sql
 -- Purpose: remember how far a Redis has come, or that another one stands in its place.

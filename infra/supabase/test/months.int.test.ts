@@ -45,7 +45,7 @@ afterAll(async () => {
 const clear = async (): Promise<void> => {
   await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
     tollgate.usage_by_model, tollgate.usage_by_organization_model, tollgate.usage_by_month, public.chat_sessions,
-    tollgate.period_totals, tollgate.pending_corrections`)
+    tollgate.period_totals, tollgate.pending_corrections, tollgate.preexisting_usage`)
   // What is priced as it was re-rated before would not change.
   await admin.query(`delete from tollgate.model_prices where origin = 'operator'`)
 }
@@ -130,11 +130,20 @@ const rerate = async (key: number): Promise<void> => {
   await admin.query('select public.rerate_usage($1)', [{ ...request, date: late(key).time.slice(0, 10) }])
 }
 
+/** A row that somebody copies in from before Tollgate, of a day and a person. */
+const copy = (key: number) =>
+  admin.query(
+    `insert into public.usage_metrics (organization_id, user_id, date, tokens_used, message_count) values ($1, $2, $3, 7, 1)
+     on conflict do nothing`,
+    [ORGANIZATION, ASKERS.superAdmin, dayOf(60 + (key % 40))],
+  )
+
 /** What may happen to days of months that are over. */
 const ACTS = {
   use: (key: number) => ingest([late(key), late(key + 1)]),
   correct: (key: number) => ingest([{ ...correctionOf(key, 1 + (key % 3), now), organization_id: ORGANIZATION }]),
   rerate,
+  copy,
   repair: async () => {
     await admin.query(`update public.usage_metrics set tokens_used = tokens_used + 1, input_tokens = input_tokens + 1
       where ctid = (select ctid from public.usage_metrics order by date limit 1)`)
@@ -169,7 +178,7 @@ describe('months that are over', () => {
     const sound = await admin.query(`select prosrc from pg_proc where proname = 'unfold_months'`)
     await unfold('begin end')
     try {
-      for (const act of ['use', 'correct', 'rerate'] as const) {
+      for (const act of ['use', 'correct', 'rerate', 'copy'] as const) {
         await expect(agreeAfter([[act, act === 'use' ? NEW : KNOWN]]), act).rejects.toThrow('to deeply equal')
       }
       expect(await reconcile('months', false)).not.toEqual([])
@@ -264,6 +273,14 @@ describe('months that are over', () => {
     expect(rows.map(({ user_id }) => user_id)).not.toContain(PEOPLE[1])
     expect(rows).toHaveLength(2)
     await admin.query('rollback')
+  })
+
+  it('wait until the organization has a period, since its days may still follow another calendar at once', async () => {
+    await copy(OLD)
+    await reconcile('months')
+    expect(await countFolded()).toBe(0)
+    await reconcile('days')
+    expect(await countFolded()).toBe(1)
   })
 
   it('are found where they are off, and folded anew', async () => {

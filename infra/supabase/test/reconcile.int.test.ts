@@ -88,6 +88,11 @@ describe('reconcile_books', () => {
       + (select count(distinct (organization_id, (started_at at time zone 'UTC')::date)) from public.chat_sessions)
       + (select count(*) from tollgate.period_totals) as expected`)
     expect(slices).toBe(Number(rows[0].expected))
+    for (const since of [undefined, new Date(now - 86_400_000).toISOString().slice(0, 10)]) {
+      // of days that still change no month
+      const { rows } = await admin.query('select * from public.count_slices($1, $2)', [null, since])
+      expect(Number(rows[0].slices)).toBe((await reconcile({ since })).slices)
+    }
   })
 
   const PLANTED: [string, string, BooksDrift['rollup']][] = [

@@ -10,7 +10,8 @@ as $$
       where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
     + (select count(*) from (
       select distinct m.organization_id, date_trunc('month', m.date::timestamp) from public.usage_metrics m
-      where (only_organization is null or m.organization_id = only_organization) and (since is null or m.date >= since)) d)
+      where (only_organization is null or m.organization_id = only_organization)
+        and (since is null or m.date >= since and since < (now() at time zone 'UTC')::date - 2)) d)
     + (select count(*) from (
       select distinct s.organization_id, (s.started_at at time zone 'UTC')::date from public.chat_sessions s
       where (only_organization is null or s.organization_id = only_organization)

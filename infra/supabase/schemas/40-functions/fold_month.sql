@@ -71,6 +71,7 @@ $$;
 -- Purpose: compare a month that is folded with its days, and where asked fold what is over and is not, or is off.
 -- Parameters: for_organization, for_month, repair. Returns: drift (rows that are off) and changed, as check_slice.
 -- Locks: see fold_month. Invariant: one statement compares, so one snapshot: a month that is being unfolded is no drift.
+--   Nothing is folded before the organization has a period: until then its days may follow another calendar at once.
 create function tollgate.check_month(
   for_organization uuid, for_month date, repair boolean, out drift jsonb, out changed boolean)
 language plpgsql volatile security invoker set search_path = ''
@@ -91,6 +92,7 @@ begin
       select from tollgate.usage_by_month u where u.organization_id = for_organization and u.month = for_month)
     limit 1000) d;
   changed := repair and (for_month + interval '1 month')::date <= tollgate.foldable_before(for_organization)
+    and exists (select from tollgate.period_totals t where t.organization_id = for_organization)
     and (drift <> '[]' or not exists (
       select from tollgate.usage_by_month f where f.organization_id = for_organization and f.month = for_month))
     and tollgate.fold_month(for_organization, for_month);

@@ -26,3 +26,20 @@ revoke execute on function tollgate.note_preexisting_usage from public;
 create trigger note_preexisting_usage after insert on public.usage_metrics
 for each row when (new.event_count = 0 and (new.tokens_used > 0 or new.cost_usd > 0 or new.message_count > 0))
 execute function tollgate.note_preexisting_usage();
+
+-- Purpose: have the month of such a row read by the day again. Parameters: none (trigger before insert). Returns: the row as it is.
+-- Locks: see unfold_months; before the row itself, as whoever records usage of a past month. Rights: as above.
+create function tollgate.unfold_copied_usage() returns trigger
+language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform tollgate.unfold_months(array[new.organization_id], array[new.date]);
+  return new;
+end
+$$;
+
+revoke execute on function tollgate.unfold_copied_usage from public;
+
+create trigger unfold_copied_usage before insert on public.usage_metrics
+for each row when (new.event_count = 0 and (new.tokens_used > 0 or new.cost_usd > 0 or new.message_count > 0))
+execute function tollgate.unfold_copied_usage();
