@@ -1,4 +1,9 @@
-import { type PublishedPosition, positionsKey, publishedPosition } from '@tollgate/shared/contracts'
+import {
+  changedPositionsKey,
+  type PublishedPosition,
+  positionsKey,
+  publishedPosition,
+} from '@tollgate/shared/contracts'
 import type { Logger } from '@tollgate/shared/logging'
 import type { Rpc } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
@@ -63,15 +68,17 @@ async function auditReserved(round: Round, { rpc, metrics, logger }: AuditOption
 }
 
 async function auditCopy(round: Round, options: AuditOptions): Promise<void> {
-  const { rpc, redis, namespace, publish, metrics, logger } = options
+  const { rpc, redis, publish, metrics, logger } = options
   if (redis.status !== 'ready') return
   const rows = await rpc('list_positions', { query: { after: round.afterPosition, max_rows: MAX_ROWS } })
   const truth = rows.map(toPublished)
-  const copies = truth.length === 0 ? [] : await redis.hmget(positionsKey(namespace), ...truth.map(organizationOf))
+  const [marked, copies] = truth.length === 0 ? [[], []] : await readMarksAndCopies(truth.map(organizationOf), options)
   const wrong = truth.filter((position, index) => differs(position, readCopy(copies[index]), options))
   for (const position of wrong) {
-    const drift = driftOf(position, readCopy(copies[truth.indexOf(position)]))
-    if (drift === 0n) continue
+    const index = truth.indexOf(position)
+    const drift = driftOf(position, readCopy(copies[index]))
+    // What is marked is on its way, however old the copy: publishing rests where much changes.
+    if (drift === 0n || marked[index] === 1) continue
     round.driftTokens += drift
     metrics.driftRepairs.inc({ what: 'copy' })
     logger.warn({ organization_id: position.organization_id, drift_tokens: `${drift}` }, 'published position was wrong')
@@ -80,6 +87,11 @@ async function auditCopy(round: Round, options: AuditOptions): Promise<void> {
   round.afterPosition = rows.length === MAX_ROWS ? (rows.at(-1)?.organization_id ?? null) : null
   metrics.driftTokens.set(Number(round.driftTokens))
   if (round.afterPosition === null) round.driftTokens = 0n
+}
+
+function readMarksAndCopies(ids: string[], { redis, namespace }: AuditOptions) {
+  const marked = redis.smismember(changedPositionsKey(namespace), ...ids)
+  return Promise.all([marked, redis.hmget(positionsKey(namespace), ...ids)])
 }
 
 const organizationOf = (position: PublishedPosition): string => position.organization_id
