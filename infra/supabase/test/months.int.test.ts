@@ -232,13 +232,13 @@ describe('months that are over', () => {
   })
 
   it('are right for every reader while late usage and folding go on', async () => {
-    let isRecording = true
-    const recording = (async () => {
-      for (let round = 0; round < 25; round++) await ingest([late(round), late(round + 90)], other)
-      isRecording = false
-    })()
     const folder = await connect()
     let folds = 0
+    let isRecording = true
+    const recording = (async () => {
+      for (let round = 0; round < 25 || folds === 0; round++) await ingest([late(round), late(round + 90)], other)
+      isRecording = false
+    })()
     const folding = (async () => {
       while (isRecording) {
         await reconcile('months', true, folder)
