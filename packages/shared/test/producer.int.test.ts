@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -131,62 +129,34 @@ describe('producer', () => {
 describe('a subscriber', () => {
   test('is subscribed by its own listener alone: a connection that breaks meanwhile leaves no rejection to nobody', async () => {
     await redis.start()
-    const cutter = await startCutter(redis.port)
+    const proxy = await startProxy(redis.port)
     const escaped: unknown[] = []
     const onEscape = (error: unknown) => void escaped.push(error)
     process.on('unhandledRejection', onEscape)
-    toClose.push(() => process.off('unhandledRejection', onEscape), cutter.close)
-    const subscriber = connectProducer(`redis://127.0.0.1:${cutter.port}`)
-    let times = 0
-    subscriber.on(
-      'ready',
-      () =>
-        void subscriber.subscribe('news').then(
-          () => times++,
-          () => undefined,
-        ),
+    toClose.push(
+      () => process.off('unhandledRejection', onEscape),
+      () => proxy.close(),
     )
+    const subscriber = connectProducer(`redis://127.0.0.1:${proxy.port}`)
+    let [times, cuts] = [0, 0]
+    subscriber.on('close', () => {
+      proxy.mode = 'pass'
+    })
+    subscriber.on('ready', () => {
+      // Instead of its answer the first subscription anew, and the one after it, get an end of the connection.
+      if (times > 0 && cuts++ < 2) proxy.mode = 'cut'
+      void subscriber.subscribe('news').then(
+        () => times++,
+        () => undefined,
+      )
+    })
     await expect.poll(() => times, recovered).toBe(1)
-    cutter.cut(2)
+    subscriber.disconnect(true)
     await expect.poll(() => times, recovered).toBe(2)
-    expect(cutter.cuts()).toBe(2)
+    expect(cuts).toBe(3)
     expect(escaped).toEqual([])
   })
 })
-
-/** Stands before Redis; `cut` breaks the present connections, and the next ones as soon as they ask to be subscribed. */
-async function startCutter(port: number) {
-  const sockets = new Set<Socket>()
-  let [planned, done] = [0, 0]
-  const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1')
-    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => undefined))
-    upstream.pipe(client)
-    client.on('close', () => upstream.destroy())
-    client.on('data', (chunk) => {
-      if (done < planned && /subscribe/i.test(chunk.toString('latin1'))) {
-        done++
-        client.destroy()
-      } else upstream.write(chunk)
-    })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const breakAll = () => {
-    for (const socket of sockets) socket.destroy()
-    sockets.clear()
-  }
-  const cut = (times: number) => {
-    planned = done + times
-    breakAll()
-  }
-  const close = () => {
-    breakAll()
-    server.close()
-  }
-  return { port: address.port, cut, cuts: () => done, close }
-}
 
 describe('settings of the server', () => {
   test('a Redis that evicts is refused; durability is read', async () => {

@@ -185,11 +185,9 @@ async function order({ traveller, reference }: Run, { act: action, of, lasts }: 
     actor: 'user:ada',
     at: iso(reference.at),
   }
+  const user_order = { ...enforcement_order, user_id: traveller.id }
   if (of === 'organization') await world.rpcOf.api('order_enforcement', { enforcement_order })
-  else
-    await world.rpcOf.api('order_user_enforcement', {
-      enforcement_order: { ...enforcement_order, user_id: traveller.id },
-    })
+  else await world.rpcOf.api('order_user_enforcement', { enforcement_order: user_order })
   const used = reference.totals.get(monthOf(reference.at)) ?? 0
   const end = ends === null ? Number.POSITIVE_INFINITY : reference.at + ends
   const restoreEnd = ends === null ? monthOf(reference.at, 1) : end
