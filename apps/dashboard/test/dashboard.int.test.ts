@@ -4,6 +4,7 @@ import { describeChanges } from './support/changes.ts'
 import { describeFigures } from './support/figures.ts'
 import { columnOf, readCsv, separated, takeFile } from './support/files.ts'
 import { describeFocus } from './support/focus.ts'
+import { describeGrants } from './support/grants.ts'
 import { describeLive } from './support/live.ts'
 import { describeLooks } from './support/looks.ts'
 import { card, type Dashboard, openDashboard, textOf, tile, total } from './support/open-dashboard.ts'
@@ -225,4 +226,6 @@ describe('focus', () => describeFocus(() => dashboard))
 describe('looks', () => describeLooks(() => dashboard))
 describe('statements', () => describeStatements(() => dashboard))
 describe('changes', () => describeChanges(() => dashboard))
+
+describe('grants', () => describeGrants(() => dashboard))
 describe('live', () => describeLive(() => dashboard))
