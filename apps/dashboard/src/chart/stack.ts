@@ -1,5 +1,6 @@
+import { toPicodollars } from '@tollgate/shared/quota/for-pages'
 import type { UsageRow } from '../data/reports.ts'
-import { PICODOLLARS, sumMoney, toPicodollars } from '../figures/money.ts'
+import { PICODOLLARS, sumMoney } from '../figures/money.ts'
 import type { Group, Metric } from '../filters/filters.ts'
 
 /** One coloured part of a bar: `value` is its height alone, `amount` the figure (of a cost: picodollars), as exact as the rows. */

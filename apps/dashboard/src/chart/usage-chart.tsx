@@ -1,3 +1,4 @@
+import { fromPicodollars } from '@tollgate/shared/quota/for-pages'
 import {
   formatBucket,
   formatBucketFully,
@@ -7,7 +8,6 @@ import {
   formatMoneyTick,
   formatShort,
 } from '../figures/format.ts'
-import { fromPicodollars } from '../figures/money.ts'
 import type { Metric } from '../filters/filters.ts'
 import { chooseLooks } from './looks.ts'
 import type { Bar, Stack } from './stack.ts'

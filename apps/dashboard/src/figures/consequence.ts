@@ -1,7 +1,8 @@
 import type { QuotaPolicy, QuotaStep } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/quota/for-pages'
 import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import { formatCount, formatShort } from './format.ts'
-import { DEFAULT_POLICY, STEP_STATES } from './policy-form.ts'
+import { STEP_STATES } from './policy-form.ts'
 
 /** Whom a limit is set for, and what it is measured against. */
 export interface Limited {
@@ -36,7 +37,7 @@ export const withLadder = (all: readonly Limited[], policy: QuotaPolicy): Limite
 export function tellConsequence(limit: number | null, limited: Limited): string {
   if (limit === null) return ''
   const [used, whole] = [BigInt(limited.used), BigInt(limit) + BigInt(limited.granted)]
-  const steps = (limited.policy ?? DEFAULT_POLICY).steps.filter((step) => {
+  const steps = (limited.policy ?? DEFAULT_QUOTA_POLICY).steps.filter((step) => {
     if (step.state === 'warned' || step.mode === 'soft') return false
     if ('at_percent' in step) return used * 100n >= whole * BigInt(step.at_percent)
     return 'at_tokens' in step && used >= BigInt(step.at_tokens) + BigInt(limited.granted)

@@ -1,6 +1,7 @@
+import { fromPicodollars, toPicodollars } from '@tollgate/shared/quota/for-pages'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { fromPicodollars, sumMoney, toPicodollars } from './money.ts'
+import { sumMoney } from './money.ts'
 
 it('a picodollar more or less is kept', () => {
   expect(sumMoney(['0.1', '0.2', '0.000000000001'])).toBe('0.300000000001')

@@ -1,6 +1,6 @@
+import { toPicodollars } from '@tollgate/shared/quota/for-pages'
 import type { QuotaRow, StepRow } from '../data/reports.ts'
 import { formatCount, formatMoney, formatShort, formatTime } from './format.ts'
-import { toPicodollars } from './money.ts'
 
 /** What will be used at the end of the period if it goes on as so far; nothing is said in its first hours. */
 export function project(position: QuotaRow, now: number): number | null {

@@ -1,9 +1,8 @@
-import type { QuotaPolicy } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY, type QuotaPolicy } from '@tollgate/shared/contracts'
 import { decide, toPicodollars } from '@tollgate/shared/quota'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { type Standing, tellPolicyConsequence } from './policy-consequence.ts'
-import { DEFAULT_POLICY } from './policy-form.ts'
 
 const standing: Standing = {
   ...{ name: 'Acme', used_tokens: '12100000', limit_tokens: '10000000', granted_tokens: '0', cost_usd: '400' },
@@ -13,8 +12,8 @@ const policy = (...steps: QuotaPolicy['steps']): QuotaPolicy => ({ steps, downgr
 const used = 'With 12.1M LLM tokens used Acme'
 
 it.each([
-  ['revoked', DEFAULT_POLICY, {}, `${used} becomes revoked at once.`],
-  ['the same', DEFAULT_POLICY, { used_tokens: '11000000' }, 'With 11M LLM tokens used Acme stays downgraded.'],
+  ['revoked', DEFAULT_QUOTA_POLICY, {}, `${used} becomes revoked at once.`],
+  ['the same', DEFAULT_QUOTA_POLICY, { used_tokens: '11000000' }, 'With 11M LLM tokens used Acme stays downgraded.'],
   ['let in', policy({ at_percent: 130, state: 'revoked' }), {}, `${used} has full access again at once.`],
   ['warned', policy({ at_percent: 90, state: 'warned' }), {}, `${used} becomes warned at once.`],
   [
@@ -31,19 +30,19 @@ it.each([
   ],
   [
     'observed',
-    DEFAULT_POLICY,
+    DEFAULT_QUOTA_POLICY,
     { mode: 'observe' as const },
     `${used} becomes warned at once. It would be revoked, which is only recorded.`,
   ],
   [
     'exempt',
-    DEFAULT_POLICY,
+    DEFAULT_QUOTA_POLICY,
     { manual_act: { act: 'exempt' as const, until: null } },
     `It is exempt: no step takes anything away. ${used} becomes warned at once. It would be revoked, which is only recorded.`,
   ],
   [
     'restored',
-    DEFAULT_POLICY,
+    DEFAULT_QUOTA_POLICY,
     { manual_act: { act: 'restore' as const, until: null }, state: 'warned' as const },
     'It was restored by hand: steps that had been reached by then have no effect. With 12.1M LLM tokens used the policy alone would make Acme revoked.',
   ],

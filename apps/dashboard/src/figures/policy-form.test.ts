@@ -1,14 +1,6 @@
-import { DEFAULT_QUOTA_POLICY, type QuotaPolicy, quotaPolicy } from '@tollgate/shared/contracts'
+import { type QuotaPolicy, quotaPolicy } from '@tollgate/shared/contracts'
 import { expect, it } from 'vitest'
-import {
-  AMOUNTS,
-  chosenConfig,
-  DEFAULT_POLICY,
-  describePolicy,
-  readPolicyForm,
-  toFields,
-  toFormConfigs,
-} from './policy-form.ts'
+import { AMOUNTS, chosenConfig, describePolicy, readPolicyForm, toFields, toFormConfigs } from './policy-form.ts'
 import { writeNames } from './reduced-config.ts'
 
 const policy: QuotaPolicy = {
@@ -101,8 +93,4 @@ it('all of a policy is told in words before it comes into force', () => {
     '“reading” leaves no endpoint',
     'Cost limit $750.00 a period',
   ])
-})
-
-it('the default is that of the contract', () => {
-  expect(DEFAULT_POLICY).toEqual(DEFAULT_QUOTA_POLICY)
 })

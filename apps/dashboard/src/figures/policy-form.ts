@@ -2,20 +2,6 @@ import type { QuotaPolicy, QuotaStep, ReducedConfig } from '@tollgate/shared/con
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, formatMoney, readCount } from './format.ts'
 import { describeReduction, readReducedConfig } from './reduced-config.ts'
 
-/** What holds where nobody chose, as DEFAULT_QUOTA_POLICY; a test compares the two. */
-export const DEFAULT_POLICY: QuotaPolicy = {
-  steps: [
-    { at_percent: 50, state: 'warned' },
-    { at_percent: 80, state: 'warned' },
-    { at_percent: 90, state: 'warned' },
-    { at_percent: 100, state: 'downgraded' },
-    { at_percent: 120, state: 'revoked' },
-  ],
-  downgrade_to: {
-    features: { file_upload: false, image_generation: false, voice_chat: false, code_interpreter: false },
-  },
-}
-
 /** How a step's amount is counted. */
 export const STEP_KINDS = { at_percent: '% of the limit', at_tokens: 'LLM tokens', at_usd: 'US dollars' } as const
 export type StepKind = keyof typeof STEP_KINDS

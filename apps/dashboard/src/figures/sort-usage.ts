@@ -1,7 +1,7 @@
+import { toPicodollars } from '@tollgate/shared/quota/for-pages'
 import { groupOf } from '../chart/stack.ts'
 import type { UsageRow } from '../data/reports.ts'
 import type { Group, Sort, SortColumn } from '../filters/filters.ts'
-import { toPicodollars } from './money.ts'
 
 /** The column of an order, and whether it rises. */
 export const readSort = (sort: Sort): { readonly column: SortColumn; readonly isUp: boolean } => {

@@ -1,9 +1,9 @@
+import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/quota/for-pages'
 import { useState } from 'preact/hooks'
 import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { limitedUser, tellConsequences, withLadder } from '../figures/consequence.ts'
 import { COUNT_PATTERN, COUNT_TITLE, formatCount, readCount } from '../figures/format.ts'
-import { DEFAULT_POLICY } from '../figures/policy-form.ts'
 import { useAct } from './act.tsx'
 import { Ladder } from './policy-card.tsx'
 import { PolicyForm } from './policy-form.tsx'
@@ -40,7 +40,7 @@ export function DefaultLimit({ api, position, users, onDone }: DefaultLimitProps
   const toggle = (part: 'limit' | 'ladder'): void => setEdited(edited?.part === part ? undefined : { part, version })
   const limit = user_default?.limit_tokens ?? null
   const amount = limit === null ? null : Number(limit)
-  const policy = user_default?.policy ?? DEFAULT_POLICY
+  const policy = user_default?.policy ?? DEFAULT_QUOTA_POLICY
   const fallen = users.filter(({ limit_from }) => limit_from !== 'user').map((row) => limitedUser(row, position))
   const onLimit = (event: SubmitEvent): void => {
     event.preventDefault()

@@ -1,10 +1,11 @@
 import type { QuotaPolicy } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/quota/for-pages'
 import { useState } from 'preact/hooks'
 import type { Me, QuotaRow } from '../data/reports.ts'
 import type { TokenApi } from '../data/token-api.ts'
 import { formatCount, formatMoney } from '../figures/format.ts'
 import { tellPolicyConsequence } from '../figures/policy-consequence.ts'
-import { DEFAULT_POLICY, describeAmount } from '../figures/policy-form.ts'
+import { describeAmount } from '../figures/policy-form.ts'
 import { describeReduction } from '../figures/reduced-config.ts'
 import { useAct } from './act.tsx'
 import { PolicyForm } from './policy-form.tsx'
@@ -39,7 +40,7 @@ export function PolicyCard({ api, self, position, onChanged }: PolicyCardProps) 
     focus.want(FIELD)
     setEdited({ version: Number(position.policy_version) })
   }
-  const policy = position.policy ?? DEFAULT_POLICY
+  const policy = position.policy ?? DEFAULT_QUOTA_POLICY
   return (
     <Card title="Policy">
       {position.policy === null && <p class="quiet">The default ladder: nobody chose another one.</p>}

@@ -1,6 +1,6 @@
+import { fromPicodollars, toPicodollars } from '@tollgate/shared/quota'
 import type { Page } from 'playwright-core'
 import { expect, it } from 'vitest'
-import { fromPicodollars, toPicodollars } from '../../src/figures/money.ts'
 import { readCsv, takeFile } from './files.ts'
 import { type Dashboard, textOf } from './open-dashboard.ts'
 

@@ -1,5 +1,7 @@
 export * from './canonical-usage.ts'
 export * from './claims.ts'
+export * from './default-quota-policy.ts'
+export * from './enforcement-states.ts'
 export * from './errors.ts'
 export * from './events.ts'
 export * from './librechat-config.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type ReducedConfig, reducedConfig } from './librechat-config.ts'
+import { reducedConfig } from './librechat-config.ts'
 import { boundedText, moneyText } from './text.ts'
 
 const MAX_GRACE_SECONDS = 7 * 86_400
@@ -49,23 +49,3 @@ export const quotaPolicy = z.strictObject({
   session_max_tokens: z.number().int().nonnegative().nullable().optional(),
 })
 export type QuotaPolicy = z.infer<typeof quotaPolicy>
-
-/** A policy whose steps are shares of the limit alone. */
-interface PercentPolicy extends QuotaPolicy {
-  downgrade_to: ReducedConfig
-  steps: z.infer<typeof percentStep>[]
-}
-
-/** What holds where nobody chose: warn at 50, 80 and 90 %, downgrade at 100 %, revoke at 120 %. */
-export const DEFAULT_QUOTA_POLICY: PercentPolicy = {
-  steps: [
-    { at_percent: 50, state: 'warned' },
-    { at_percent: 80, state: 'warned' },
-    { at_percent: 90, state: 'warned' },
-    { at_percent: 100, state: 'downgraded' },
-    { at_percent: 120, state: 'revoked' },
-  ],
-  downgrade_to: {
-    features: { file_upload: false, image_generation: false, voice_chat: false, code_interpreter: false },
-  },
-}

@@ -1,10 +1,9 @@
 import { z } from 'zod'
+import { ENFORCEMENT_STATES } from './enforcement-states.ts'
 import { reducedConfig } from './librechat-config.ts'
 import { quotaPolicy } from './quota-policy.ts'
 import { bigintText, moneyText } from './text.ts'
 
-/** Enforcement state of an organization, from free to closed. */
-export const ENFORCEMENT_STATES = ['active', 'warned', 'downgraded', 'revoked'] as const
 export const enforcementState = z.enum(ENFORCEMENT_STATES)
 export type EnforcementState = z.infer<typeof enforcementState>
 

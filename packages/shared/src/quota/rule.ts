@@ -1,9 +1,5 @@
-import {
-  DEFAULT_QUOTA_POLICY,
-  type EnforcementState,
-  type QuotaPolicy,
-  type ReducedConfig,
-} from '../contracts/index.ts'
+import { DEFAULT_QUOTA_POLICY } from '../contracts/default-quota-policy.ts'
+import type { EnforcementState, QuotaPolicy, ReducedConfig } from '../contracts/index.ts'
 import type { ManualAct, Observed, QuotaPosition, Ruling, Softening } from './position.ts'
 import { type Rung, rank, strictestOf } from './rungs.ts'
 

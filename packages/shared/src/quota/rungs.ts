@@ -1,4 +1,5 @@
-import { ENFORCEMENT_STATES, type EnforcementState, type QuotaPolicy, type QuotaStep } from '../contracts/index.ts'
+import { ENFORCEMENT_STATES } from '../contracts/enforcement-states.ts'
+import type { EnforcementState, QuotaPolicy, QuotaStep } from '../contracts/index.ts'
 import { toPicodollars } from './picodollars.ts'
 
 /** What is measured: LLM tokens, or cost in 10⁻¹² US dollars. */
