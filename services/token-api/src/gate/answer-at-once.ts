@@ -7,6 +7,7 @@ import type { Positions } from '../quota/open-positions.ts'
 import { writeVerifyAnswer } from '../routes/get-verify.ts'
 import type { AccessTokenVerifier, Recognised } from '../tokens/verify-access-token.ts'
 import type { GatedClaims, GateVerdict } from './gate.ts'
+import { writeTogether } from './write-together.ts'
 
 /** What can be told without waiting for anybody. */
 export interface AtOnceOptions {
@@ -30,6 +31,7 @@ export type AnswerAtOnce = (request: IncomingMessage, response: ServerResponse) 
  */
 export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
   const { recognise, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
+  const write = writeTogether()
   const keepVerified = keep(writeVerified)
   const keepPassed = keep(writePassed)
 
@@ -61,7 +63,7 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     headers.push('x-request-id', takeRequestId(request))
     const sink = { getHeader: () => undefined, header: (name: string, value: string) => headers.push(name, value) }
     showPosition(sink, organizationId)
-    response.writeHead(200, headers).end(text)
+    write(response, headers, text)
     return true
   }
   const verify: AnswerAtOnce = (request, response) => {
