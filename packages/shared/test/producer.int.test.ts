@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startProxy } from '../../../infra/local-stack/src/tcp-proxy.ts'
+import { createLogger } from '../src/logging/index.ts'
 import {
   createProducer,
   createProducerConnection,
@@ -182,3 +183,21 @@ describe('settings of the server', () => {
     expect(await readAppendFsync(connection)).toBe('unknown')
   })
 })
+
+test.each([createProducerConnection, createWorkerConnection])(
+  'a password that Redis does not take stands in no log: %o',
+  async (connectTo) => {
+    await redis.start()
+    const admin = connectProducer(redis.url)
+    await vi.waitFor(() => admin.config('SET', 'requirepass', 'the-one-in-force'), 5_000)
+    const lines: string[] = []
+    const logger = createLogger({ service: 'test', level: 'trace', destination: { write: (line) => lines.push(line) } })
+    const url = new URL(redis.url)
+    url.password = 'the-one-before-it'
+    const connection = connectTo(url.href, { onError: (err) => logger.warn({ err }, 'away') })
+    toClose.push(() => disconnectAll(connection))
+    await vi.waitFor(() => expect(lines.join()).toContain('WRONGPASS'), 5_000)
+    expect(lines.join()).not.toContain(url.password)
+    expect(lines.join()).toMatch(/"command":"(?:hello|auth)"/i)
+  },
+)

@@ -49,9 +49,16 @@ function redactObject(value: object, depth: number): Record<string, unknown> {
 function redactError(error: Error, depth: number): Record<string, unknown> {
   const own = redactObject(error, depth)
   const plain: Record<string, unknown> = { ...own, type: error.name, message: error.message, stack: error.stack }
+  if ('command' in error) plain.command = nameOfCommand(error.command)
   if (error.cause !== undefined) plain.cause = redactKeys(error.cause, depth + 1)
   if (error instanceof AggregateError) plain.errors = redactKeys(error.errors, depth + 1)
   return plain
+}
+
+/** ioredis adds the command that was refused, with all of its arguments: those of HELLO and AUTH hold the password. */
+function nameOfCommand(command: unknown): string {
+  const isNamed = typeof command === 'object' && command !== null && 'name' in command
+  return isNamed && typeof command.name === 'string' ? command.name : REDACTED
 }
 
 function isSecretKey(key: string): boolean {
