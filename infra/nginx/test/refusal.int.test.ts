@@ -5,11 +5,12 @@ import { signSupabaseToken } from '../../../services/token-api/test/support/seed
 import { openGate, type Person, type TestGate } from './support/open-gate.ts'
 import { openWebsocket } from './support/raw-http.ts'
 
+const APP = 'https://app.example.com'
 const DECISION = '7b1f5a5e-0000-4000-8000-000000000001'
 
 let gate: TestGate
 beforeAll(async () => {
-  gate = await openGate({ api: { SUPPORT_CONTACT: 'help@platform.example <b>' } })
+  gate = await openGate({ api: { SUPPORT_CONTACT: 'help@platform.example <b>', CORS_ORIGINS: APP } })
 })
 afterAll(() => gate.stop())
 
@@ -118,6 +119,19 @@ test('/api/auth/verify is the token API here, with and without a session', async
   expect(verified).toMatchObject({ status: 200, body: { active: true, sub: decodeJwt(token).sub } })
   expect(await call(gate.url, '/api/auth/verify')).toMatchObject({ status: 401, body: { reason: 'missing' } })
   expect(gate.upstream.arrivals.some(({ url }) => url.startsWith('/api/auth/verify'))).toBe(false)
+})
+
+test('/api/auth/verify answers pages of the front end, and asks first as browsers do', async () => {
+  const asking = { 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' }
+  const preflight = (origin: string) =>
+    fetch(`${gate.url}/api/auth/verify`, { method: 'OPTIONS', headers: { origin, ...asking } })
+  const allowed = await preflight(APP)
+  expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([204, APP])
+  expect(allowed.headers.get('access-control-allow-headers')).toContain('authorization')
+  expect((await preflight('https://evil.example')).headers.get('access-control-allow-origin')).toBeNull()
+  const token = await accessToken(person)
+  const { status, headers } = await call(gate.url, '/api/auth/verify', { token, headers: { origin: APP } })
+  expect([status, headers.get('access-control-allow-origin')]).toEqual([200, APP])
 })
 
 test('a person without a session reads what to do, a program gets problem+json', async () => {
