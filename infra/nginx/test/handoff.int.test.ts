@@ -216,6 +216,22 @@ describe('as a form post into the iframe', () => {
     expect((await fetch(gate.url, { method: 'POST', body: '{}' })).status).toBe(415)
   })
 
+  test('of another site is refused, since the own session does not come along with it', async () => {
+    const { token = '', org = '' } = Object.fromEntries(new URL(address).searchParams)
+    const stranger = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' }
+    for (const origin of [stranger.origin, 'null']) {
+      const answer = await post({ token, org }, { ...stranger, origin, accept: 'application/json' })
+      expect([answer.status, await answer.json(), answer.headers.getSetCookie()]).toMatchObject([
+        403,
+        { reason: 'wrong_origin' },
+        [],
+      ])
+    }
+    // It was not used up by that.
+    const front = { origin: 'https://app.example.com', 'sec-fetch-site': 'same-site' }
+    expect((await post({ token, org }, front)).status).toBe(303)
+  })
+
   test('only from a front end, where they are named', async () => {
     const strict = await startApi({ ...gate.bench.env, CORS_ORIGINS: 'https://app.example.com' })
     try {

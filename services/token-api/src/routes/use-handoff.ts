@@ -15,7 +15,7 @@ export interface UseHandoffRoutes {
   readonly libreChatUrl: string
   readonly embedding: Embedding
   readonly contact: string | undefined
-  /** Front ends that may post a handoff; none named: any. */
+  /** Front ends that may post a handoff; none named: any of the chat's own site. */
   readonly origins: readonly string[]
 }
 
@@ -52,16 +52,22 @@ export function useHandoffRoutes(app: App, dependencies: UseHandoffRoutes): void
     parseFormBodies(scope)
     const schema = { summary, consumes: ['application/x-www-form-urlencoded'], body: handoff, response }
     scope.post('/v1/handoff', { schema }, async (request, reply) => {
-      refuseStrangers(request.headers.origin, dependencies)
+      refuseStrangers(request.headers, dependencies)
       return answer(request.body, request, reply)
     })
   })
 }
 
-/** A form that any page could post would sign its visitors in as somebody else (login CSRF, RFC 6819 4.4.1.8). */
-function refuseStrangers(origin: string | undefined, { origins, libreChatUrl }: UseHandoffRoutes): void {
-  if (origin === undefined || origins.length === 0) return
-  if (origins.includes(origin) || origin === new URL(libreChatUrl).origin) return
+/**
+ * A form that any page could post would sign its visitors in as somebody else (login CSRF, RFC 6819 4.4.1.8). One of another
+ * site brings no SameSite=Lax cookie along, so that nobody could tell whose session it takes the place of.
+ */
+function refuseStrangers(headers: FastifyRequest['headers'], dependencies: UseHandoffRoutes): void {
+  const { origins, libreChatUrl, embedding } = dependencies
+  const { origin, 'sec-fetch-site': site } = headers
+  if (origin !== undefined && (origins.includes(origin) || origin === new URL(libreChatUrl).origin)) return
+  const isBlind = embedding === 'same-site' && site === 'cross-site'
+  if (!isBlind && (origin === undefined || origins.length === 0)) return
   throw new ProblemError('handoff-refused', 'This site may not open the chat.', {
     extensions: { reason: 'wrong_origin' },
   })
