@@ -3,7 +3,15 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
-import { type Bench, openBench, startApi } from './support/start-api.ts'
+import { type Bench, openBench, startApi, type TestApi } from './support/start-api.ts'
+
+interface Tokens {
+  readonly token: string
+  readonly refresh_token: string
+}
+interface Organization {
+  readonly librechat_config: { readonly knowledge_bases: readonly string[] }
+}
 
 let bench: Bench
 let organization: string
@@ -48,34 +56,64 @@ describe('a token that a server asks for', () => {
   })
 })
 
-test('what was changed is in the next token of every instance: config, plan, profile; nothing stale is signed', async () => {
-  const second = await startApi(bench.env)
-  try {
-    const home = await addOrganization(bench.db, { knowledge_bases: ['k0'] })
+describe('what was changed', () => {
+  let second: TestApi
+  beforeAll(async () => {
+    second = await startApi(bench.env)
+  })
+  afterAll(() => second.stop())
+
+  /** An organization whose config is counted up, and the login of its user. */
+  async function addCounted() {
+    const home = await addOrganization(bench.db, { knowledge_bases: ['0'] })
     const user = await addUser(bench.db, home)
     const login = { method: 'POST', token: await signSupabaseToken(user, bench.secrets.supabase) }
-    let refresh_token = ''
-    const refresh = (url: string) =>
-      call<{ token: string }>(url, '/api/librechat/refresh', { method: 'POST', json: { refresh_token } })
+    const count = (to: number) =>
+      bench.db.query('update public.organizations set librechat_config = $2, name = $3 where id = $1', [
+        home,
+        JSON.stringify({ knowledge_bases: [String(to)] }),
+        `Acme ${to}`,
+      ])
+    return { user, login, count }
+  }
+  const refresh = (url: string, refresh_token: string) =>
+    call<Tokens>(url, '/api/librechat/refresh', { method: 'POST', json: { refresh_token } })
+
+  test('is in the next token of every instance: config, plan, profile', async () => {
+    const { user, login, count } = await addCounted()
     for (let round = 1; round <= 10; round++) {
       const name = `Ada ${round}`
-      await bench.db.query('update public.organizations set librechat_config = $2, name = $3 where id = $1', [
-        home,
-        JSON.stringify({ knowledge_bases: [`k${round}`] }),
-        `Acme ${round}`,
-      ])
+      await count(round)
       await bench.db.query('update public.profiles set full_name = $2 where id = $1', [user, name])
       const [one = '', other = ''] = round % 2 === 0 ? [bench.api.url, second.url] : [second.url, bench.api.url]
-      const { body } = await call<{ token: string; refresh_token: string }>(one, '/api/librechat/auth', login)
-      refresh_token = body.refresh_token
-      for (const token of [body.token, (await refresh(other)).body.token]) {
-        const said = { name: `Acme ${round}`, librechat_config: { knowledge_bases: [`k${round}`] } }
+      const { body } = await call<Tokens>(one, '/api/librechat/auth', login)
+      for (const token of [body.token, (await refresh(other, body.refresh_token)).body.token]) {
+        const said = { name: `Acme ${round}`, librechat_config: { knowledge_bases: [String(round)] } }
         expect(decodeJwt(token)).toMatchObject({ name, organization: said })
       }
     }
-  } finally {
-    await second.stop()
-  }
+  })
+
+  test('nothing stale is signed for who asks after it, on any instance, whatever was under way', async () => {
+    const { login, count } = await addCounted()
+    let { refresh_token } = (await call<Tokens>(bench.api.url, '/api/librechat/auth', login)).body
+    const counted = ({ token }: Tokens) =>
+      Number(decodeJwt<{ organization: Organization }>(token).organization.librechat_config.knowledge_bases[0])
+    const ask = () =>
+      [bench.api.url, second.url, bench.api.url, second.url].flatMap((url) => [
+        refresh(url, refresh_token),
+        call<Tokens>(url, '/api/librechat/auth', login),
+      ])
+    for (let round = 1; round <= 15; round++) {
+      // Of those that race with the change each says what was before it or what is after it.
+      const racing = ask()
+      await count(round)
+      const bodies = (await Promise.all(ask())).map(({ body }) => body)
+      expect(bodies.map(counted)).toEqual(Array(8).fill(round))
+      for (const { body } of await Promise.all(racing)) expect([round - 1, round]).toContain(counted(body))
+      refresh_token = bodies[0]?.refresh_token ?? ''
+    }
+  })
 })
 
 test('with ENFORCEMENT_MODE=observe a revoked organization signs in and refreshes, without it neither', async () => {
