@@ -1586,6 +1586,13 @@ create function tollgate.shared_user_key(time_zone text, reduced_configs jsonb, 
 language sql stable parallel safe
 return md5(concat_ws('|', time_zone, reduced_configs, mode, 'default ' || default_version));
 
+-- Purpose: names what a decision on one user is made from beside usage: another key means that it was made from something else.
+-- Parameters: period_end (of quota_inputs), own_version (of the user's row in user_quotas; null: none), shared_key (as above),
+--   act_decision (of the manual act that holds; null: none). Returns: text.
+create function tollgate.user_inputs_key(period_end timestamptz, own_version bigint, shared_key text, act_decision text) returns text
+language sql stable parallel safe
+return md5(concat_ws('|', extract(epoch from period_end), coalesce(own_version, 0), shared_key, act_decision));
+
 -- Purpose: whether a default falls on users who have no row yet: it was set, or it is 0 and somebody has joined.
 -- Parameters: held. Returns: boolean. Reads only, with the caller's rights. Who uses something under a default gets a row then.
 -- Invariant: one look into an index for each member. As a join it would be up to the statistics, which may know of no member yet.
@@ -1650,7 +1657,8 @@ as $$
   limit max_rows
 $$;
 
-grant execute on function tollgate.shared_user_key, tollgate.must_enroll, tollgate.list_due_users
+grant execute on function
+  tollgate.shared_user_key, tollgate.user_inputs_key, tollgate.must_enroll, tollgate.list_due_users
   to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/30-views/webhook_view.sql
@@ -3982,6 +3990,35 @@ $$;
 revoke execute on function public.find_sign_in from public, anon, authenticated;
 grant execute on function public.find_sign_in to tollgate_token_api, service_role;
 
+-- schemas/40-functions/find_user_enforcement.sql
+-- Purpose: what holds for one user, and whether that was decided from all that is ordered and set by now.
+-- Parameters: for_organization, for_user. Returns: as find_enforcement, where the user was ever decided upon; settled is false
+--   as long as the next evaluation finds other inputs than the last one. Reads only.
+create function public.find_user_enforcement(for_organization uuid, for_user uuid)
+returns table (
+  organization_id uuid, user_id uuid, state text, version text, revision text, reason text, decision_id uuid,
+  period_end timestamptz, lapses boolean, reduced_config jsonb, epoch text, settled boolean, deaf_ms integer)
+language sql stable security invoker set search_path = ''
+as $$
+  select s.organization_id, s.user_id, s.state, s.version::text, s.revision::text, s.reason, s.decision_id, s.period_end,
+    s.lapses, s.reduced_config, c.epoch::text,
+    s.inputs_key = tollgate.user_inputs_key(i.period_end, q.version,
+      tollgate.shared_user_key(i.time_zone, i.reduced_configs, i.mode, f.version), v.decision_id::text),
+    (select coalesce(ceil(max(extract(epoch from g.leased_until - clock_timestamp())) * 1000), 0)::integer
+      from tollgate.deaf_gates g where g.leased_until > clock_timestamp())
+  from tollgate.user_enforcement_states s
+  join tollgate.quota_inputs i on i.organization_id = s.organization_id
+  left join tollgate.user_quota_defaults f on f.organization_id = s.organization_id
+  left join tollgate.user_quotas q on q.organization_id = s.organization_id and q.user_id = s.user_id
+  left join tollgate.user_enforcement_overrides v
+    on v.organization_id = s.organization_id and v.user_id = s.user_id and (v.until is null or v.until > now())
+  cross join tollgate.enforcement_control c
+  where s.organization_id = for_organization and s.user_id = for_user
+$$;
+
+revoke execute on function public.find_user_enforcement from public, anon, authenticated;
+grant execute on function public.find_user_enforcement to tollgate_token_api, service_role;
+
 -- schemas/40-functions/finish_idempotent.sql
 -- Purpose: say how a try that began with begin_idempotent ended. Parameters: result = { caller, key, attempt, status (null:
 --   there is no answer to keep), answer, nothing_done? (the request may be forgotten) }. Returns: one row: kept.
@@ -5168,7 +5205,7 @@ as $$
   select i.organization_id, d.user_id, i.period_start, i.period_end,
     case when q.is_own then q.max_tokens else f.max_tokens end::text, coalesce(q.policy, f.policy),
     (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
-    md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
+    tollgate.user_inputs_key(i.period_end, q.version, k.shared_key, a.manual_act ->> 'decision_id'),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
     e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
     coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at, d.cursor

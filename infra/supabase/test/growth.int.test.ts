@@ -43,6 +43,7 @@ const CALLS = {
   find_proxy_session: `public.find_proxy_session(repeat('0', 64))`,
   find_service_key: `public.find_service_key(repeat('0', 64))`,
   find_enforcement: `public.find_enforcement(${ORGANIZATION})`,
+  find_user_enforcement: `public.find_user_enforcement(${ORGANIZATION}, ${USER})`,
   list_logins: `public.list_logins(jsonb_build_object('user_id', ${USER}))`,
   list_decisions: `public.list_decisions(jsonb_build_object('organization_id', ${ORGANIZATION}, 'limit', 10))`,
   list_grants: `public.list_grants(${ORGANIZATION})`,

@@ -205,6 +205,7 @@ export const SERVICE_FUNCTIONS: readonly string[] = [
   'find_proxy_session',
   'find_service_key',
   'find_sign_in',
+  'find_user_enforcement',
   'finish_idempotent',
   'finish_webhook',
   'forget_session_events',

@@ -41,6 +41,6 @@ export function addQuotaRoutes(
   postGrants(app, { access, store, wakeEnforcer })
   postGrantVoid(app, { access, store, wakeEnforcer })
   postEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
-  postUserEnforcement(app, { access, store, wakeEnforcer, actOf })
+  postUserEnforcement(app, { access, store, wakeEnforcer, actOf, awaitForce })
   getDecisions(app, { access, store })
 }

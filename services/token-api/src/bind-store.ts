@@ -54,6 +54,8 @@ export function bindStore(rpc: Rpc) {
       (await rpc('order_enforcement', { enforcement_order: order }))[0],
     findEnforcement: async (organizationId: string) =>
       (await rpc('find_enforcement', { for_organization: organizationId }))[0],
+    findUserEnforcement: async (organizationId: string, userId: string) =>
+      (await rpc('find_user_enforcement', { for_organization: organizationId, for_user: userId }))[0],
     orderUserEnforcement: async (order: RpcArgs<'order_user_enforcement'>['enforcement_order']) =>
       (await rpc('order_user_enforcement', { enforcement_order: order }))[0],
     listDecisions: (query: RpcArgs<'list_decisions'>['query']) => rpc('list_decisions', { query }),

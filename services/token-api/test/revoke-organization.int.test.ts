@@ -34,18 +34,19 @@ afterAll(async () => {
   await bench.stop()
 })
 
-const order = (organization: string, action: string, key: string = randomUUID()) =>
-  call(bench.api.url, `/v1/organizations/${organization}/enforcement`, {
+/** An order for an organization, or for `<organization>/users/<user>`. */
+const order = (target: string, action: string, key: string = randomUUID()) =>
+  call(bench.api.url, `/v1/organizations/${target}/enforcement`, {
     method: 'POST',
     token: operator,
     json: { action, reason: 'test' },
     headers: { 'idempotency-key': key },
   })
 /** On a busy machine the enforcer may need longer than an answer waits: the request is repeated then, as clients do. */
-async function orderUntilInForce(organization: string, action: string) {
+async function orderUntilInForce(target: string, action: string) {
   const key = randomUUID()
   for (let tries = 0; tries < 10; tries++) {
-    const { status, body } = await order(organization, action, key)
+    const { status, body } = await order(target, action, key)
     if (status === 200) return body
     expect(status).toBe(202)
   }
@@ -62,6 +63,19 @@ test('an organization is revoked on every instance by the time the call is answe
     expect(await statuses(login)).toEqual([403, 403])
     await orderUntilInForce(login.organization, 'clear')
     // Older tokens stay superseded; a new one is good.
+    expect(await statuses(await logIn(bench, login))).toEqual([200, 200])
+  }
+}, 60_000)
+
+test('one user is revoked likewise, and no colleague', async () => {
+  for (let round = 0; round < 5; round++) {
+    const login = await logIn(bench)
+    const colleague = await logIn(bench, { organization: login.organization })
+    const target = `${login.organization}/users/${login.user}`
+    expect(await orderUntilInForce(target, 'revoke')).toMatchObject({ in_force: true })
+    expect(await statuses(login)).toEqual([403, 403])
+    expect(await statuses(colleague)).toEqual([200, 200])
+    await orderUntilInForce(target, 'clear')
     expect(await statuses(await logIn(bench, login))).toEqual([200, 200])
   }
 }, 60_000)

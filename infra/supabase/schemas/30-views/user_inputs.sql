@@ -5,6 +5,13 @@ create function tollgate.shared_user_key(time_zone text, reduced_configs jsonb, 
 language sql stable parallel safe
 return md5(concat_ws('|', time_zone, reduced_configs, mode, 'default ' || default_version));
 
+-- Purpose: names what a decision on one user is made from beside usage: another key means that it was made from something else.
+-- Parameters: period_end (of quota_inputs), own_version (of the user's row in user_quotas; null: none), shared_key (as above),
+--   act_decision (of the manual act that holds; null: none). Returns: text.
+create function tollgate.user_inputs_key(period_end timestamptz, own_version bigint, shared_key text, act_decision text) returns text
+language sql stable parallel safe
+return md5(concat_ws('|', extract(epoch from period_end), coalesce(own_version, 0), shared_key, act_decision));
+
 -- Purpose: whether a default falls on users who have no row yet: it was set, or it is 0 and somebody has joined.
 -- Parameters: held. Returns: boolean. Reads only, with the caller's rights. Who uses something under a default gets a row then.
 -- Invariant: one look into an index for each member. As a join it would be up to the statistics, which may know of no member yet.
@@ -69,5 +76,6 @@ as $$
   limit max_rows
 $$;
 
-grant execute on function tollgate.shared_user_key, tollgate.must_enroll, tollgate.list_due_users
+grant execute on function
+  tollgate.shared_user_key, tollgate.user_inputs_key, tollgate.must_enroll, tollgate.list_due_users
   to tollgate_token_api, tollgate_quota_enforcer, service_role;

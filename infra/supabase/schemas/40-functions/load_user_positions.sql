@@ -17,7 +17,7 @@ as $$
   select i.organization_id, d.user_id, i.period_start, i.period_end,
     case when q.is_own then q.max_tokens else f.max_tokens end::text, coalesce(q.policy, f.policy),
     (coalesce(q.version, 0) + coalesce(f.version, 0))::text, i.reduced_configs, i.mode, a.manual_act,
-    md5(concat_ws('|', extract(epoch from i.period_end), coalesce(q.version, 0), k.shared_key, a.manual_act ->> 'decision_id')),
+    tollgate.user_inputs_key(i.period_end, q.version, k.shared_key, a.manual_act ->> 'decision_id'),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
     e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
     coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at, d.cursor

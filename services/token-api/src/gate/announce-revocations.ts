@@ -28,7 +28,7 @@ export interface Announcer {
    * `deafMs` is how long gates without Redis may go on. @throws ProblemError `unavailable` when Redis does not answer
    */
   announce(revocations: readonly Revocation[], deafMs?: number): Promise<void>
-  /** The same for what holds for an organization now. */
+  /** The same for what holds for an organization, or for one of its users, now. */
   announceState(state: GateState, deafMs: number): Promise<void>
   /** Takes a message of this instance's acknowledgement channel. */
   acknowledge(message: string): void

@@ -40,7 +40,7 @@ const announcement = z.object({
   nonce: z.string(),
   from: z.string(),
   revocations: z.array(revocation),
-  state: gateState.optional(), // of an organization, where one was ordered
+  state: gateState.optional(), // of an organization or a user, where one was ordered
 })
 
 /** Makes the follower. */

@@ -10,6 +10,8 @@ const UNLIMITED = new Set([
   '/metrics',
 ])
 
+const ORDERS = new Set(['/v1/organizations/:id/enforcement', '/v1/organizations/:id/users/:user/enforcement'])
+
 /** Whether requests of a route are not counted. */
 export function isUnlimitedRoute(url: string | undefined): boolean {
   return url !== undefined && UNLIMITED.has(url)
@@ -28,7 +30,7 @@ export function takesIdempotencyKey(method: string, url: string | undefined): bo
 
 /** Whether an answer only says how far an act has come, so that a repetition goes on waiting for it. */
 export function isInterim(status: number, url: string | undefined): boolean {
-  return status === 202 && url === '/v1/organizations/:id/enforcement'
+  return status === 202 && url !== undefined && ORDERS.has(url)
 }
 
 /** A route as the table of rights and the documentation name it. */

@@ -6,13 +6,13 @@ import { readState } from '../gate/load-enforcement.ts'
 
 /** What waiting stands on. */
 export interface AwaitForceOptions {
-  readonly store: Pick<Store, 'findEnforcement'>
+  readonly store: Pick<Store, 'findEnforcement' | 'findUserEnforcement'>
   readonly announceState: Announcer['announceState']
   readonly monotonicNow: () => number
 }
 
-/** Whether all that is ordered for an organization is in force, and known to every gate. */
-export type AwaitForce = (organizationId: string) => Promise<boolean>
+/** Whether all that is ordered for an organization, or for one of its users, is in force, and known to every gate. */
+export type AwaitForce = (organizationId: string, userId?: string) => Promise<boolean>
 
 const PATIENCE_MS = 1_500
 const INTERVAL_MS = 20
@@ -22,10 +22,12 @@ const INTERVAL_MS = 20
  * that may hold a lease has acknowledged what it decided. False where one of them does not come in a second and a half.
  */
 export function createAwaitForce({ store, announceState, monotonicNow }: AwaitForceOptions): AwaitForce {
-  return async (organizationId) => {
+  const find = (organizationId: string, userId: string | undefined) =>
+    userId === undefined ? store.findEnforcement(organizationId) : store.findUserEnforcement(organizationId, userId)
+  return async (organizationId, userId) => {
     const giveUpAtMs = monotonicNow() + PATIENCE_MS
     for (;;) {
-      const row = await store.findEnforcement(organizationId)
+      const row = await find(organizationId, userId)
       if (row?.settled === true) return tellGates(row)
       if (monotonicNow() >= giveUpAtMs) return false
       await delay(INTERVAL_MS)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type CallerAccess, identifyCaller, requireReach } from '../access/identify-caller.ts'
 import type { Store } from '../bind-store.ts'
 import type { ActOf } from '../manners/act.ts'
+import type { AwaitForce } from '../quota/await-force.ts'
 import { overAlready } from '../quota/over-already.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
@@ -13,21 +14,25 @@ export interface PostUserEnforcement {
   /** Wakes the enforcer; never rejects, since its sweep finds the change all the same. */
   readonly wakeEnforcer: (organizationId: string) => Promise<void>
   readonly actOf: ActOf
+  readonly awaitForce: AwaitForce
 }
 
+const ordered = z.object({ decision_id: z.string(), until: z.string().nullable(), in_force: z.boolean() })
 const SCOPE = 'enforcement:write'
 
 /** `POST /v1/organizations/:id/users/:user/enforcement`: revoke, downgrade, restore, exempt or clear one user by hand. */
-export function postUserEnforcement(app: App, { access, store, wakeEnforcer, actOf }: PostUserEnforcement): void {
+export function postUserEnforcement(app: App, dependencies: PostUserEnforcement): void {
+  const { access, store, wakeEnforcer, actOf, awaitForce } = dependencies
   const schema = {
     summary: "Revoke, downgrade, restore or exempt one user by hand; the organization's state holds beside it",
     description:
-      'Answered when the order is on record, with its decision; the enforcer puts it into force within a fraction of a second.',
+      'Answered 200 when the order is in force on every instance, and no request of the user begins to pass against it. 202: it is on record, and will be in force as soon as the enforcer runs and every gate can be told; a repetition waits again.',
     security: bearer,
     params: z.object({ id: uuid, user: uuid }),
     body: enforcementOrder,
     response: {
-      202: z.object({ decision_id: z.string(), until: z.string().nullable() }),
+      200: ordered,
+      202: ordered,
       ...problems(400, 401, 403, 404, 413, 415, 503),
     },
   }
@@ -46,6 +51,7 @@ export function postUserEnforcement(app: App, { access, store, wakeEnforcer, act
     if (order.refusal !== null) throw overAlready('#/until')
     const { decision_id, until } = order
     await wakeEnforcer(id)
-    return reply.status(202).send({ decision_id, until })
+    const isInForce = await awaitForce(id, user)
+    return reply.status(isInForce ? 200 : 202).send({ decision_id, until, in_force: isInForce })
   })
 }

@@ -270,6 +270,10 @@ export type QuotaFunctions = {
     args: { for_organization: string }
     row: QuotaFunctions['list_enforcement']['row'] & { settled: boolean; deaf_ms: number }
   }
+  find_user_enforcement: {
+    args: { for_organization: string; for_user: string }
+    row: QuotaFunctions['find_enforcement']['row']
+  }
   order_enforcement: {
     args: { enforcement_order: EnforcementOrderArgs }
     row: OrderRow
