@@ -1,60 +1,52 @@
-import type { QuotaPolicy, QuotaStep } from '@tollgate/shared/contracts'
-import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/quota/for-pages'
+import type { QuotaPolicy } from '@tollgate/shared/contracts'
+import { DEFAULT_QUOTA_POLICY, type QuotaPosition, rank } from '@tollgate/shared/quota/for-pages'
 import type { QuotaRow, UserLimitRow } from '../data/reports.ts'
 import { formatCount, formatShort } from './format.ts'
-import { STEP_STATES } from './policy-form.ts'
+import { foresee, toPosition } from './standing.ts'
 
 /** Whom a limit is set for, and what it is measured against. */
 export interface Limited {
   readonly name: string
-  readonly used: string
-  /** On top of the limit. */
-  readonly granted: string
   readonly state: string
   /** Null: the default ladder. */
   readonly policy: QuotaPolicy | null
-  /** Whatever the ladder says is recorded alone. */
-  readonly isWithheld: boolean
+  /** What would be decided from under the present limit. */
+  readonly position: QuotaPosition
 }
 
 /** An organization as its own limit finds it. */
-export const limitedOrganization = (position: QuotaRow): Limited => ({
-  ...{ name: position.name, used: position.used_tokens, granted: position.granted_tokens, state: position.state },
-  ...{ policy: position.policy, isWithheld: position.mode === 'observe' || position.manual_act?.act === 'exempt' },
+export const limitedOrganization = (row: QuotaRow): Limited => ({
+  ...{ name: row.name, state: row.state, policy: row.policy, position: toPosition(row) },
 })
 
-/** A user as a limit of the own finds it, or the default for users. */
+/** A user as a limit of the own finds it, or the default for users; of what users cost the page knows nothing. */
 export const limitedUser = (row: UserLimitRow, { mode }: QuotaRow): Limited => ({
-  ...{ name: row.user_name, used: row.used_tokens, granted: '0', state: row.state },
-  ...{ policy: row.policy, isWithheld: mode === 'observe' },
+  ...{ name: row.user_name, state: row.state, policy: row.policy },
+  position: { used: BigInt(row.used_tokens), limit: null, observe: mode === 'observe' },
 })
 
 /** The same with another ladder. */
 export const withLadder = (all: readonly Limited[], policy: QuotaPolicy): Limited[] =>
   all.map((limited) => ({ ...limited, policy }))
 
-/** What a new limit does at once, by what is used already and the steps of the ladder in LLM tokens; empty where it does nothing. */
-export function tellConsequence(limit: number | null, limited: Limited): string {
+/** What a new limit does at once, by the enforcer's own rules and what is used already; empty where it does nothing. */
+export function tellConsequence(limit: number | null, { name, state, policy, position }: Limited): string {
   if (limit === null) return ''
-  const [used, whole] = [BigInt(limited.used), BigInt(limit) + BigInt(limited.granted)]
-  const steps = (limited.policy ?? DEFAULT_QUOTA_POLICY).steps.filter((step) => {
-    if (step.state === 'warned' || step.mode === 'soft') return false
-    if ('at_percent' in step) return used * 100n >= whole * BigInt(step.at_percent)
-    return 'at_tokens' in step && used >= BigInt(step.at_tokens) + BigInt(limited.granted)
-  })
-  const [strictest] = steps.sort(
-    (one, two) => strictness(two.state) - strictness(one.state) || (one.grace_seconds ?? 0) - (two.grace_seconds ?? 0),
-  )
-  const told = `${limited.name} has used ${formatShort(Number(used))} LLM tokens already`
-  if (strictest === undefined) return used > whole ? `${told}, which is more.` : ''
-  const { state, grace_seconds = 0 } = strictest
-  const access = `${told}: by the policy access`
-  if (limited.isWithheld) return `${access} would be ${state} at once, which is only recorded.`
-  if (limited.state === state) return `${access} stays ${state}.`
-  return `${access} will be ${state} ${grace_seconds > 0 ? `after ${formatCount(String(grace_seconds))} s` : 'at once'}.`
+  const whole = BigInt(limit) + (position.granted ?? 0n)
+  const { now, later } = foresee({ ...position, limit: whole }, policy ?? DEFAULT_QUOTA_POLICY)
+  const { state: last, observed } = later.at(-1)?.verdict ?? now
+  const told = `${name} has used ${formatShort(Number(position.used))} LLM tokens already`
+  const comes = [
+    ...(takesAway(now.state) ? [now.state === state ? `stays ${state}` : `will be ${now.state} at once`] : []),
+    ...later.map(({ afterMs, verdict }) => `will be ${verdict.state} after ${formatCount(String(afterMs / 1_000))} s`),
+  ]
+  const isWithheld = observed !== null && takesAway(observed.state) && rank(observed.state) > rank(last)
+  if (isWithheld) comes.push(`would be ${observed.state} at once, which is only recorded`)
+  if (comes.length > 0) return `${told}: by the policy access ${comes.join(', and ')}.`
+  return position.used > whole ? `${told}, which is more.` : ''
 }
 
-const strictness = (state: QuotaStep['state']): number => STEP_STATES.indexOf(state)
+const takesAway = (state: QuotaRow['state']): boolean => rank(state) >= rank('downgraded')
 
 const MOST_TOLD = 3
 

@@ -2,7 +2,8 @@ import { DEFAULT_QUOTA_POLICY, type QuotaPolicy } from '@tollgate/shared/contrac
 import { decide, toPicodollars } from '@tollgate/shared/quota'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { type Standing, tellPolicyConsequence } from './policy-consequence.ts'
+import { tellPolicyConsequence } from './policy-consequence.ts'
+import type { Standing } from './standing.ts'
 
 const standing: Standing = {
   ...{ name: 'Acme', used_tokens: '12100000', limit_tokens: '10000000', granted_tokens: '0', cost_usd: '400' },
