@@ -4868,6 +4868,13 @@ revoke execute on function public.list_decisions from public, anon, authenticate
 grant execute on function public.list_decisions to tollgate_token_api, service_role;
 
 -- schemas/40-functions/list_due_evaluations.sql
+-- Purpose: whether a step of a ladder is reached by whoever has used nothing. Parameters: policy (null: the default one).
+-- Returns: boolean; of a ladder that cannot be read false, since the default one holds. Reads nothing.
+create function tollgate.acts_unused(policy jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(policy ->> 'max_cost_usd' ~ '^0+([.]0+)?$', false) or coalesce(
+  jsonb_path_exists(policy, '$.steps[*] ? (@.at_tokens == 0 || @.at_usd like_regex "^0+([.]0+)?$")'), false);
+
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period, a grant, a
 --   grace or a manual act ended, or limit, ladder or schedule changed; for themselves or for one of their users.
 -- Parameters: max_rows, at (default: the database's present), after (organization id, exclusive; null: from the first).
@@ -4908,7 +4915,8 @@ as $$
   where (after is null or i.organization_id > after)
     and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
       -- Nothing may be used, or somebody ordered something: do not wait for a first event.
-      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
+      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0
+        or tollgate.acts_unused(i.policy)))
       or i.organization_id in (select u.organization_id from of_users u)
       -- The ends of an index: whoever is left behind stands at one of them.
       or case when w.organization_id is not null then
@@ -4933,6 +4941,7 @@ as $$
 $$;
 
 revoke execute on function public.list_due_evaluations, public.next_due_evaluation from public, anon, authenticated;
+grant execute on function tollgate.acts_unused to tollgate_quota_enforcer, service_role;
 grant execute on function public.list_due_evaluations, public.next_due_evaluation to tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/list_enforcement.sql
@@ -5168,7 +5177,7 @@ as $$
     t.updated_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
     coalesce(s.version, c.version_floor)::text, s.revision::text, case when not e.is_over then s.reason end,
     case when not e.is_over then s.decision_id end, s.period_start, case when not e.is_over then s.reduced_config end,
-    case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
+    case when not e.is_over then s.observed end, case when s.period_start >= i.period_start then s.reached else '{}' end,
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
     case when f.is_limiting is not true then 'none' when not f.is_enrolled then 'all' when f.max_tokens = 0 then 'joined'
@@ -5208,7 +5217,7 @@ as $$
     tollgate.user_inputs_key(i.period_end, q.version, k.shared_key, a.manual_act ->> 'decision_id'),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
     e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
-    coalesce(s.version, 0)::text, s.revision::text, coalesce(s.reached, '{}'), b.from_date::text, b.to_date::text, at, d.cursor
+    coalesce(s.version, 0)::text, s.revision::text, case when s.period_start >= i.period_start then s.reached else '{}' end, b.from_date::text, b.to_date::text, at, d.cursor
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (
@@ -7847,7 +7856,7 @@ as $$
     cross join lateral (
       select coalesce(sum(p.spent_tokens), 0) as earlier
       from tollgate.grant_spending p where p.grant_id = g.id and p.period_start < in_period) s
-    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until < spread_usage.period_end
     union all
     select null, coalesce(base_limit, 9223372036854775807), period_end, 0, 0, '-infinity'
   ), filled as (
@@ -7908,7 +7917,7 @@ begin
        where s.organization_id = for_organization and s.period_start = in_period.period_start),
       (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
     select min(g.expires_at) into ending from tollgate.grants g
-    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period.period_start
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until < in_period.period_end
       and g.expires_at <= at and g.expires_at < in_period.period_end;
 
     with due as (

@@ -7,6 +7,8 @@ type Row = RpcRow<'load_quota_position'> | RpcRow<'load_user_positions'>
 /** A verdict, and whether what it takes away lapses with the period: nothing but what was used in it is the reason. */
 export interface PositionVerdict extends QuotaVerdict {
   readonly lapses: boolean
+  /** What the period's usage may cost; null: no limit. */
+  readonly maxCostUsd: string | null
 }
 
 /** The verdict on a position as the database hands it over; `onUnreadable` is told of a policy that cannot be read. */
@@ -30,7 +32,8 @@ export function judgePosition(row: Row, onUnreadable: () => void): PositionVerdi
     },
   }
   const verdict = decide(position, policy)
-  return { ...verdict, lapses: takesAway(verdict) && !takesAway(decide(atNextPeriod(position, row), policy)) }
+  const lapses = takesAway(verdict) && !takesAway(decide(atNextPeriod(position, row), policy))
+  return { ...verdict, lapses, maxCostUsd: policy.max_cost_usd ?? null }
 }
 
 const takesAway = ({ state }: QuotaVerdict): boolean => state === 'downgraded' || state === 'revoked'

@@ -17,7 +17,7 @@ export function toDecision(row: PositionRow, verdict: PositionVerdict, trigger: 
     due_at: earliest(toInstant(verdict.due_at), row.next_expiry),
     base_limit_tokens: row.base_limit_tokens,
     inputs: {
-      ...inputsOf(row, trigger),
+      ...inputsOf(row, verdict, trigger),
       base_limit_tokens: row.base_limit_tokens,
       granted_tokens: row.granted_tokens,
       unpriced_events: row.unpriced_events,
@@ -39,7 +39,7 @@ export function toUserDecision(
     to_date: row.to_date,
     shared_key: row.shared_key,
     seen_changes: row.changes,
-    inputs: inputsOf(row, trigger),
+    inputs: inputsOf(row, verdict, trigger),
   }
 }
 
@@ -67,12 +67,13 @@ function fromVerdict(row: PositionRow | UserPositionRow, verdict: PositionVerdic
   }
 }
 
-function inputsOf(row: PositionRow | UserPositionRow, trigger: EvaluationReason) {
+function inputsOf(row: PositionRow | UserPositionRow, { maxCostUsd }: PositionVerdict, trigger: EvaluationReason) {
   return {
     limit_tokens: row.limit_tokens,
     used_tokens: row.used_tokens,
     reserved_tokens: row.reserved_tokens,
     cost_usd: row.cost_usd,
+    max_cost_usd: maxCostUsd,
     policy_version: row.policy_version,
     mode: row.mode,
     percent: usedPercent(row),

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { DEFAULT_QUOTA_POLICY } from '@tollgate/shared/contracts'
+import { fromPicodollars, toPicodollars } from '@tollgate/shared/quota'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { openWorld, type World } from './world.ts'
+import { openWorld, usageEvent, type World } from './world.ts'
 
 let world: World
 let enforcer: ReturnType<World['start']>
@@ -151,4 +153,50 @@ test('an own ladder holds instead of the default', async () => {
   await world.wake(id)
   const position = await untilState(id, 'revoked')
   expect(position).toMatchObject({ reason: 'max_tokens_10_percent', reduced_config: { enabled_models: [] } })
+})
+
+test('a limit of cost stops as one of LLM tokens does, is on record, and lets in again after a correction', async () => {
+  const id = await world.createOrganization()
+  await world.use(id, 1_000)
+  const costOf = toPicodollars((await world.readPosition(id)).cost_usd)
+  expect(costOf).toBeGreaterThan(0n)
+  const max_cost_usd = fromPicodollars(costOf * 3n)
+  const steps = [
+    { at_usd: fromPicodollars(costOf * 2n), state: 'warned' as const },
+    { at_percent: 100, state: 'revoked' as const },
+  ]
+  await world.setLimit(id, null, { steps, downgrade_to: {}, max_cost_usd })
+  await untilState(id, 'active')
+  const event = usageEvent(id, 1_000)
+  for (const [used, state] of [
+    [event, 'warned'],
+    [usageEvent(id, 1_000), 'revoked'],
+  ] as const) {
+    const [answer] = await world.rpcOf.worker('ingest_usage', { batch: { events: [used] } })
+    expect(answer?.totals).toMatchObject([{ evaluate: true }])
+    await world.wake(id)
+    await untilState(id, state)
+  }
+  expect((await world.readDecisions(id)).at(-1)).toMatchObject({
+    reason: 'max_cost_usd_100_percent',
+    inputs: { limit_tokens: null, max_cost_usd, used_tokens: '3000' },
+  })
+  const { source } = event
+  const corrects = { source, id: event.id }
+  const correction = { ...event, id: randomUUID(), type: 'usage.corrected' as const, corrects, revision: 1 }
+  await world.rpcOf.worker('ingest_usage', { batch: { events: [{ ...correction, input_tokens: 999 }] } })
+  await world.wake(id)
+  await untilState(id, 'warned')
+})
+
+test.each([
+  ['no cost', { steps: [{ at_percent: 100, state: 'revoked' }], max_cost_usd: '0.00' }],
+  ['nothing from the first LLM token on', { steps: [{ at_tokens: 0, state: 'revoked' }] }],
+  ['not a cent', { steps: [{ at_usd: '0', state: 'revoked' }] }],
+])('a plan that allows %s stops an organization that has used nothing yet', async (plan_type, policy) => {
+  const id = await world.createOrganization()
+  const plan = 'insert into tollgate.plans (plan_type, librechat_config, policy) values ($1, $2, $3)'
+  await world.admin.query(plan, [plan_type, { max_tokens: 1_000 }, { ...policy, downgrade_to: {} }])
+  await world.admin.query('update public.organizations set plan_type = $2 where id = $1', [id, plan_type])
+  await untilState(id, 'revoked')
 })

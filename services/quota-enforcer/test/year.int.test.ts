@@ -102,21 +102,24 @@ test('the same year in Kathmandu, a quarter of an hour off, from the leap day on
   expect(days.slice(-2)).toEqual(['2029-01-29 00:00', '2029-02-28 00:00'])
 })
 
+/** Has an endpoint told of revocations and of access that comes back; gives what it was told, and whether of the user. */
+async function listen(organization_id: string): Promise<() => Promise<[type: string, of: string | null][]>> {
+  const endpoint = { id: randomUUID(), organization_id, url: 'https://hooks.example.com/', sealed_secret: 'v1.test' }
+  await world.rpcOf.api('create_webhook', {
+    change: { ...endpoint, types: ['quota.revoked', 'quota.restored'], actor: 'test' },
+  })
+  const sql = `select type, payload #>> '{data,user_id}' as user_id from tollgate.webhook_deliveries where endpoint_id = $1 order by seq`
+  return async () =>
+    (await world.admin.query(sql, [endpoint.id])).rows.map(({ type, user_id }) => [type, user_id && 'user'])
+}
+
 /** A period is passed, and its end as well before anybody is there; `missed` happens then. */
 async function missEnd(missed: (traveller: Awaited<ReturnType<typeof openTraveller>>) => Promise<unknown>) {
   const clock = { at: Date.UTC(2028, 5, 10) }
   const traveller = await openTraveller(world, evaluateOver, clock)
   const { id } = traveller
   await world.setUserLimit(id, id, 1_000)
-  const endpoint = {
-    id: randomUUID(),
-    organization_id: id,
-    url: 'https://hooks.example.com/',
-    sealed_secret: 'v1.test',
-  }
-  await world.rpcOf.api('create_webhook', {
-    change: { ...endpoint, types: ['quota.revoked', 'quota.restored'], actor: 'test' },
-  })
+  const told = await listen(id)
   await traveller.use(1_200)
   await traveller.sweep()
   clock.at = Date.UTC(2028, 6, 4)
@@ -125,13 +128,12 @@ async function missEnd(missed: (traveller: Awaited<ReturnType<typeof openTravell
   await traveller.sweep()
   const decisions = `select to_state, reason, effective_at, version from tollgate.quota_decisions
     where organization_id = $1 and user_id is not distinct from $2 order by seq`
-  const told = `select type, payload #>> '{data,user_id}' as user_id from tollgate.webhook_deliveries where endpoint_id = $1 order by seq`
   const flagged = 'select after_revocation from tollgate.usage_events where organization_id = $1 order by time'
   return {
     traveller,
     ofOrganization: (await world.admin.query(decisions, [id, null])).rows,
     ofUser: (await world.admin.query(decisions, [id, id])).rows,
-    told: (await world.admin.query(told, [endpoint.id])).rows.map(({ type, user_id }) => [type, user_id && 'user']),
+    told: await told(),
     flagged: (await world.admin.query(flagged, [id])).rows.map((row) => row.after_revocation),
   }
 }
@@ -185,4 +187,48 @@ test('a change of time zone in the middle of the year waits for the next period'
   await traveller.sweep()
   expect((await traveller.position()).state).toBe('active')
   expect(await traveller.nextDue()).toBe(Date.UTC(2028, 6, 19, 15))
+})
+
+test('a grace begins anew in each period, also where nobody was there when the last one ended', async () => {
+  const hour = 3_600_000
+  const clock = { at: Date.UTC(2028, 9, 10) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  const steps = [{ at_percent: 100, state: 'revoked' as const, grace_seconds: 3_600 }]
+  const policy = { steps, downgrade_to: {} }
+  await world.setLimit(id, 1_000, policy)
+  await world.setUserLimit(id, id, 1_000)
+  await world.admin.query('update tollgate.user_quotas set policy = $2 where user_id = $1', [id, policy])
+  const states = async () => {
+    await traveller.sweep()
+    const sql = 'select state from tollgate.user_enforcement_states where user_id = $1'
+    return [(await traveller.position()).state, (await world.admin.query(sql, [id])).rows[0].state]
+  }
+  for (const month of [9, 10]) {
+    clock.at = Date.UTC(2028, month, 10)
+    await traveller.use(1_000)
+    expect(await states()).toEqual(['warned', 'warned'])
+    clock.at += hour
+    expect(await states()).toEqual(['revoked', 'revoked'])
+  }
+})
+
+test('a grant that was given before the periods were set expires all the same', async () => {
+  const clock = { at: Date.UTC(2028, 10, 20) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  const expires = clock.at + 86_400_000
+  const [at, expires_at] = [clock.at, expires].map((ms) => new Date(ms).toISOString())
+  const given = { organization_id: id, amount: 500, reason: 'welcome', idempotency_key: 'k', actor: 'ada' }
+  await world.rpcOf.api('create_grant', { grant_order: { ...given, expires_at, at: at ?? '' } })
+  await world.admin.query('select tollgate.change_schedule($1, $2, 15, $3)', [id, 'Asia/Tokyo', at])
+  await traveller.use(700)
+  await traveller.sweep()
+  expect((await traveller.position()).limit_tokens).toBe('1500')
+  clock.at = expires
+  await traveller.sweep()
+  expect(await traveller.position()).toMatchObject({ limit_tokens: '1500', grants_due: false })
+  clock.at = Date.UTC(2029, 0, 1)
+  await traveller.sweep()
+  expect((await traveller.position()).limit_tokens).toBe('1000')
 })

@@ -48,6 +48,7 @@ const FIELDS: readonly (readonly [name: string, label: string, tell: Tell])[] = 
   ['granted_tokens', 'Granted', tellCount],
   ['reserved_tokens', 'Reserved', tellCount],
   ['cost_usd', 'Cost', tellMoney],
+  ['max_cost_usd', 'Limit of cost', tellMoney],
   ['unpriced_events', 'Calls without a price', tellCount],
   ['policy_version', 'Policy version', tellText],
   ['mode', 'Mode', tellText],

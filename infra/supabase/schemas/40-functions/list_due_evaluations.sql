@@ -1,3 +1,10 @@
+-- Purpose: whether a step of a ladder is reached by whoever has used nothing. Parameters: policy (null: the default one).
+-- Returns: boolean; of a ladder that cannot be read false, since the default one holds. Reads nothing.
+create function tollgate.acts_unused(policy jsonb) returns boolean
+language sql immutable parallel safe
+return coalesce(policy ->> 'max_cost_usd' ~ '^0+([.]0+)?$', false) or coalesce(
+  jsonb_path_exists(policy, '$.steps[*] ? (@.at_tokens == 0 || @.at_usd like_regex "^0+([.]0+)?$")'), false);
+
 -- Purpose: organizations that must be evaluated though nobody announced them: a wake-up was lost, the period, a grant, a
 --   grace or a manual act ended, or limit, ladder or schedule changed; for themselves or for one of their users.
 -- Parameters: max_rows, at (default: the database's present), after (organization id, exclusive; null: from the first).
@@ -38,7 +45,8 @@ as $$
   where (after is null or i.organization_id > after)
     and (s.period_end <= at or s.due_at <= at or s.inputs_key <> i.inputs_key or t.is_due or i.grants_due
       -- Nothing may be used, or somebody ordered something: do not wait for a first event.
-      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0))
+      or (s.organization_id is null and (i.limit_tokens = 0 or i.manual_act is not null or i.granted_tokens > 0
+        or tollgate.acts_unused(i.policy)))
       or i.organization_id in (select u.organization_id from of_users u)
       -- The ends of an index: whoever is left behind stands at one of them.
       or case when w.organization_id is not null then
@@ -63,4 +71,5 @@ as $$
 $$;
 
 revoke execute on function public.list_due_evaluations, public.next_due_evaluation from public, anon, authenticated;
+grant execute on function tollgate.acts_unused to tollgate_quota_enforcer, service_role;
 grant execute on function public.list_due_evaluations, public.next_due_evaluation to tollgate_quota_enforcer, service_role;

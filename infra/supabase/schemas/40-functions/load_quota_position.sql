@@ -22,7 +22,7 @@ as $$
     t.updated_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
     coalesce(s.version, c.version_floor)::text, s.revision::text, case when not e.is_over then s.reason end,
     case when not e.is_over then s.decision_id end, s.period_start, case when not e.is_over then s.reduced_config end,
-    case when not e.is_over then s.observed end, coalesce(s.reached, '{}'),
+    case when not e.is_over then s.observed end, case when s.period_start >= i.period_start then s.reached else '{}' end,
     -- With a limit, or all rows of everybody would be hashed.
     f.is_limiting is true or (select true from tollgate.user_quotas u where u.organization_id = i.organization_id limit 1) is true,
     case when f.is_limiting is not true then 'none' when not f.is_enrolled then 'all' when f.max_tokens = 0 then 'joined'

@@ -14,7 +14,7 @@ as $$
     cross join lateral (
       select coalesce(sum(p.spent_tokens), 0) as earlier
       from tollgate.grant_spending p where p.grant_id = g.id and p.period_start < in_period) s
-    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until < spread_usage.period_end
     union all
     select null, coalesce(base_limit, 9223372036854775807), period_end, 0, 0, '-infinity'
   ), filled as (
@@ -75,7 +75,7 @@ begin
        where s.organization_id = for_organization and s.period_start = in_period.period_start),
       (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
     select min(g.expires_at) into ending from tollgate.grants g
-    where g.organization_id = for_organization and g.closed_at is null and g.settled_until <= in_period.period_start
+    where g.organization_id = for_organization and g.closed_at is null and g.settled_until < in_period.period_end
       and g.expires_at <= at and g.expires_at < in_period.period_end;
 
     with due as (
