@@ -818,6 +818,7 @@ create table tollgate.enforcement_states (
   reached jsonb not null default '{}', -- since when steps with a grace are reached: key → epoch ms
   base_limit_tokens bigint,          -- limit without grants at the last evaluation; null: unlimited
   inputs_key text not null,          -- limit and policy this was decided from: another key means evaluate again
+  told_under text not null default '', -- the last decision's inputs_key, and a number of its own each time it became another one
   decided_at timestamptz not null default now()
 );
 
@@ -1293,6 +1294,7 @@ create table tollgate.user_enforcement_states (
   observed jsonb,
   reached jsonb not null default '{}',
   inputs_key text not null,
+  told_under text not null default '',
   shared_key text not null default '', -- what it was decided from and all users of the organization share
   -- When time alone changes something. An active user needs no new period: the first usage in it is beyond the outlook.
   wakes_at timestamptz not null generated always as (
@@ -1936,8 +1938,9 @@ begin
     is_over := wanted.period_start > held.period_start
       and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
     if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
       held.version := tollgate.end_lapsed(wanted.organization_id, null, held.state, held.version, held.period_end,
-        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+        wanted.decided_at, wanted.actor, wanted.inputs, held.told_under);
       held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
       is_over := false;
     end if;
@@ -1955,7 +1958,8 @@ begin
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
-      perform tollgate.notify_decision(made, wanted.inputs_key);
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
+      perform tollgate.notify_decision(made, held.told_under);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -1966,7 +1970,7 @@ begin
       due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
       reduced_config = wanted.reduced_config, observed = wanted.observed,
       reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
-      decided_at = held.decided_at
+      told_under = held.told_under, decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
     returning s.* into held;
     insert into tollgate.period_totals as t (
@@ -2040,8 +2044,9 @@ begin
     is_over := wanted.period_start > held.period_start
       and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
     if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
       held.version := tollgate.end_lapsed(wanted.organization_id, wanted.user_id, held.state, held.version, held.period_end,
-        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+        wanted.decided_at, wanted.actor, wanted.inputs, held.told_under);
       held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
       is_over := false;
     end if;
@@ -2058,7 +2063,8 @@ begin
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
-      perform tollgate.notify_decision(made, wanted.inputs_key);
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
+      perform tollgate.notify_decision(made, held.told_under);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -2069,7 +2075,7 @@ begin
       due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
       reduced_config = wanted.reduced_config, observed = wanted.observed,
       reached = coalesce(wanted.reached, '{}'), inputs_key = wanted.inputs_key, shared_key = wanted.shared_key,
-      decided_at = held.decided_at
+      told_under = held.told_under, decided_at = held.decided_at
     where s.organization_id = wanted.organization_id and s.user_id = wanted.user_id
     returning s.* into held;
     -- Who falls under a default gets a row for the outlook. Version 0, as without a row: inputs_key goes on to agree.
@@ -3187,7 +3193,8 @@ revoke execute on function public.create_service_key from public, anon, authenti
 grant execute on function public.create_service_key to tollgate_token_api, service_role;
 
 -- schemas/40-functions/deliver_webhooks.sql
--- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms }.
+-- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms, busy? (endpoints to which the caller is still
+--   sending: of those none is taken) }.
 -- Returns: a row a delivery with where to send it and the secrets, sealed, to sign it with; previous_sealed_secret null outside
 --   an overlap.
 -- Locks: the deliveries, skipping those that another enforcer takes. Invariant: until the lease is over nobody else gets
@@ -3198,16 +3205,16 @@ returns table (
 language sql volatile security invoker set search_path = ''
 as $$
   with asked as (
-    select * from jsonb_to_record(tollgate.unwrap(claim)) as c (max_rows integer, lease_ms integer)
+    select * from jsonb_to_record(tollgate.unwrap(claim)) as c (max_rows integer, lease_ms integer, busy uuid[])
   ), due as materialized (
     select d.id
-    from tollgate.webhook_endpoints e
+    from asked a
+    join tollgate.webhook_endpoints e on e.disabled_at is null and e.id <> all(coalesce(a.busy, '{}'))
     cross join lateral (
       select p.id, p.due_at from tollgate.webhook_deliveries p
       where p.endpoint_id = e.id and p.state = 'pending' and p.due_at <= now()
       order by p.due_at, p.id limit 4
       for update skip locked) d
-    where e.disabled_at is null
     order by d.due_at, d.id
     limit (select max_rows from asked)
   )
@@ -3243,14 +3250,16 @@ as $$
 $$;
 
 -- Purpose: how far deliveries are behind. Parameters: none. Returns: one row: pending, oldest_seconds (of the oldest that is
---   not delivered), overdue_seconds (how long one has been due without being tried).
+--   not delivered), overdue_seconds (how long one has been due without being tried). What was told to an endpoint in the moment
+--   in which it was removed is sent by nobody, and does not count.
 create function public.webhook_backlog()
 returns table (pending integer, oldest_seconds double precision, overdue_seconds double precision)
 language sql stable security invoker set search_path = ''
 as $$
   select count(*)::integer, coalesce(extract(epoch from now() - min(d.created_at)), 0)::double precision,
     greatest(coalesce(extract(epoch from now() - min(d.due_at)), 0), 0)::double precision
-  from tollgate.webhook_deliveries d where d.state = 'pending'
+  from tollgate.webhook_endpoints e join tollgate.webhook_deliveries d on d.endpoint_id = e.id and d.state = 'pending'
+  where e.disabled_at is null
 $$;
 
 -- Purpose: forget what was delivered or given up 90 days ago; a period, and with it each key, is shorter.
@@ -3355,11 +3364,11 @@ grant execute on function public.drop_dead_letters to service_role;
 -- Purpose: put on record that what a decision took away was over with its period, where somebody is stopped again before
 --   anybody had decided in the new one: between the two they had access. Parameters: organization, member (null: the
 --   organization itself), from_state and held_version (as they stood), over_at (the period's end), and of the decision that follows
---   decided_at, actor, inputs, inputs_key.
+--   decided_at, actor, inputs, told_under.
 -- Returns: the version after it. Called by whoever puts the decision into force, with the state locked.
 create function tollgate.end_lapsed(
   organization uuid, member uuid, from_state text, held_version bigint, over_at timestamptz, decided_at timestamptz, actor text,
-  inputs jsonb, inputs_key text) returns bigint
+  inputs jsonb, told_under text) returns bigint
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -3369,7 +3378,7 @@ begin
     organization_id, user_id, decided_at, effective_at, from_state, to_state, version, reason, actor, inputs)
   values (organization, member, decided_at, over_at, from_state, 'active', held_version + 1, 'period_over', actor, inputs)
   returning * into made;
-  perform tollgate.notify_decision(made, inputs_key);
+  perform tollgate.notify_decision(made, told_under);
   return made.version;
 end
 $$;
@@ -5614,11 +5623,21 @@ as $$
   on conflict (endpoint_id, notification_key) do nothing
 $$;
 
+-- Purpose: names what a decision is made under, for those who are told of it: the same until a decision is made under something
+--   else, and never the same again. Parameters: held (of the decision before), inputs_key (of this one; all are as long).
+-- Returns: text.
+create function tollgate.told_under(held text, inputs_key text) returns text
+language sql volatile security invoker set search_path = ''
+as $$
+  select case when starts_with(held, inputs_key) then held
+    else concat_ws(':', inputs_key, nextval('tollgate.enforcement_revision')) end
+$$;
+
 -- Purpose: tell of a decision, if it is one that people are told of: a threshold, a downgrade, a revocation, or access that
---   comes back. Parameters: made (the decision), inputs_key (limit, ladder, grants, period and manual act it was made under).
--- Returns: nothing. Invariant: each step is told once under the same inputs, however often usage moves around it; a new
---   period, limit, grant or manual act makes it a new crossing.
-create function tollgate.notify_decision(made tollgate.quota_decisions, inputs_key text) returns void
+--   comes back. Parameters: made (the decision), told_under (of the state that it is put into).
+-- Returns: nothing. Invariant: each step is told once under the same limit, ladder, grants, period and manual act, however often
+--   usage moves around it; where one of these was another at a decision in between, it is a new crossing.
+create function tollgate.notify_decision(made tollgate.quota_decisions, told_under text) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -5634,7 +5653,7 @@ declare
 begin
   if kind is null then return; end if;
   perform tollgate.notify(made.organization_id, kind,
-    concat_ws(':', kind, made.organization_id, made.user_id, inputs_key,
+    concat_ws(':', kind, made.organization_id, made.user_id, told_under,
       case kind when 'quota.restored' then made.from_state else made.reason || coalesce(made.observed ->> 'reason', '') end),
     jsonb_build_object('user_id', made.user_id, 'decision_id', made.id, 'from_state', made.from_state, 'state', made.to_state,
       'reason', made.reason, 'observed', made.observed, 'actor', made.actor, 'limit_tokens', made.inputs -> 'limit_tokens',
@@ -5658,7 +5677,7 @@ as $$
   left join tollgate.period_totals t on t.organization_id = for_organization and t.period_start = ended
 $$;
 
-grant execute on function tollgate.notify, tollgate.notify_decision, tollgate.notify_period
+grant execute on function tollgate.notify, tollgate.told_under, tollgate.notify_decision, tollgate.notify_period
   to tollgate_token_api, tollgate_quota_enforcer, service_role;
 
 -- schemas/40-functions/open_proxy_session.sql

@@ -1,6 +1,5 @@
 import type { Rpc, RpcRow } from '@tollgate/shared/store'
 import { SealError, type SecretBox } from '@tollgate/shared/webhooks'
-import { forEachBounded } from './for-each-bounded.ts'
 import type { EnforcerMetrics } from './metrics.ts'
 import { type Repetition, startRepeating } from './repeat.ts'
 import { resealSecrets } from './reseal-secrets.ts'
@@ -25,7 +24,7 @@ export interface DeliverOptions {
 
 type Claim = RpcRow<'claim_webhooks'>
 
-// All are under way at once, so that none waits for its turn while its lease runs.
+// All that is claimed is under way at once, so that none waits for its turn while its lease runs.
 const CONCURRENCY = 16
 const KEEP_EVERY_MS = 3_600_000
 const RETRY_MS = 60_000
@@ -33,23 +32,44 @@ const MAX_PRUNED = 1_000
 
 /**
  * Sends what stands in the outbox. Any number of enforcers share it: a delivery is claimed for a lease, and sent again, with
- * the same id, when its sender died before it wrote down how it ended.
+ * the same id, when its sender died before it wrote down how it ended. Whoever answers slowly is not waited for: what else is
+ * due goes out meanwhile, and to that endpoint nothing more.
  */
 export function startDelivering(options: DeliverOptions): Repetition {
   const { rpc, intervalMs, leaseMs, onError, now } = options
   const keepHouse = createHousekeeping(options)
-  return startRepeating({
+  const underWay = new Map<string, { readonly endpointId: string; readonly end: Promise<void> }>()
+  const begin = (claim: Claim, signal: AbortSignal): void => {
+    const end = deliver(options, claim, signal)
+      .catch(onError)
+      .finally(() => {
+        underWay.delete(claim.id)
+        repetition.wake()
+      })
+    underWay.set(claim.id, { endpointId: claim.endpoint_id, end })
+  }
+  const repetition = startRepeating({
     run: async (signal) => {
       // What fails here is tried again later, and holds up no delivery.
       await keepHouse(signal).catch(onError)
-      const claims = await rpc('claim_webhooks', { claim: { max_rows: CONCURRENCY, lease_ms: leaseMs } })
-      await forEachBounded(claims, CONCURRENCY, (claim) => deliver(options, claim, signal), signal)
+      const max_rows = CONCURRENCY - underWay.size
+      if (max_rows === 0) return undefined
+      const busy = [...new Set([...underWay.values()].map(({ endpointId }) => endpointId))]
+      const claims = await rpc('claim_webhooks', { claim: { max_rows, lease_ms: leaseMs, busy } })
+      for (const claim of claims) begin(claim, signal)
       return claims.length > 0 ? 0 : undefined
     },
     intervalMs,
     onError,
     now,
   })
+  return {
+    ...repetition,
+    stop: async () => {
+      await repetition.stop()
+      await Promise.all([...underWay.values()].map(({ end }) => end))
+    },
+  }
 }
 
 /**

@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { enforcementSeenKey } from '@tollgate/shared/contracts'
+import { makeWebhookSecret } from '@tollgate/shared/webhooks'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { enforcementKey } from '../src/publish.ts'
-import { openWorld, type World } from './world.ts'
+import { openReceiver } from './receiver.ts'
+import { openWorld, secretBox, type World } from './world.ts'
 
 let world: World
 beforeAll(async () => {
@@ -144,4 +147,51 @@ test('pausing is on record, and what holds for all is published', async () => {
   )
   expect(rows).toEqual([{ actor: 'cli', reason: 'false alarm', to_state: 'enforce, paused' }])
   await world.rpcOf.enforcer('set_enforcement_control', { change: { ...change, paused: false } })
+})
+
+describe('endpoints', () => {
+  const add = async (organization_id: string, url: string) => {
+    const id = randomUUID()
+    const owner = { id, organization_id, actor: 'test' }
+    const sealed_secret = secretBox.seal(makeWebhookSecret(), id)
+    await world.rpcOf.api('create_webhook', { change: { ...owner, url, types: [], sealed_secret } })
+    return owner
+  }
+
+  test('one that does not answer holds up no other, and gets nothing more meanwhile', async () => {
+    const receiver = await openReceiver()
+    const id = await world.createOrganization()
+    await add(id, `http://slow.example.com:${receiver.port}/`)
+    await add(id, `http://quick.example.com:${receiver.port}/`)
+    const asked: string[] = []
+    const resolve = (host: string) => {
+      asked.push(host)
+      return host.startsWith('slow')
+        ? new Promise<never>(() => undefined)
+        : Promise.resolve([{ address: '127.0.0.1', family: 4 }])
+    }
+    const enforcer = world.start({ webhooks: { intervalMs: 20, timeoutMs: 60_000, leaseMs: 120_000, resolve } })
+    for (const told of [1, 2, 3]) {
+      const grant = { organization_id: id, amount: 1, reason: 'test', idempotency_key: `${told}`, actor: 'test' }
+      await world.rpcOf.api('create_grant', { grant_order: grant })
+      await vi.waitFor(() => expect(receiver.received).toHaveLength(told), { timeout: 10_000, interval: 20 })
+    }
+    expect(asked.filter((host) => host.startsWith('slow'))).toHaveLength(1)
+    await enforcer.stop()
+    await receiver.close()
+  })
+
+  test('what is told to one in the moment in which it is removed is no backlog', async () => {
+    const id = await world.createOrganization()
+    const owner = await add(id, 'https://hooks.example.com/')
+    const backlog = async () => (await world.rpcOf.enforcer('webhook_backlog', {}))[0]?.pending
+    const before = await backlog()
+    const deciding = await world.admin.connect()
+    await deciding.query('begin')
+    await deciding.query(`select tollgate.notify($1, 'quota.granted', 'a grant', '{}', now())`, [id])
+    await world.rpcOf.api('remove_webhook', { change: owner })
+    await deciding.query('commit')
+    deciding.release()
+    expect(await backlog()).toBe(before)
+  })
 })

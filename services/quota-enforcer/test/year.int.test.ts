@@ -189,6 +189,30 @@ test('a change of time zone in the middle of the year waits for the next period'
   expect(await traveller.nextDue()).toBe(Date.UTC(2028, 6, 19, 15))
 })
 
+test('who is stopped again when an exemption ends is told so again, and once', async () => {
+  const clock = { at: Date.UTC(2028, 8, 10) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  await world.setUserLimit(id, id, 1_000)
+  const told = await listen(id)
+  await traveller.use(1_200)
+  await traveller.sweep()
+  const [at, until] = [clock.at, clock.at + 86_400_000].map((ms) => new Date(ms).toISOString())
+  const enforcement_order = {
+    ...{ organization_id: id, action: 'exempt' as const, until, reason: 'a day', actor: 'ada', at: at ?? '' },
+  }
+  await world.rpcOf.api('order_enforcement', { enforcement_order })
+  await world.rpcOf.api('order_user_enforcement', { enforcement_order: { ...enforcement_order, user_id: id } })
+  await traveller.sweep()
+  clock.at = Date.parse(until ?? '')
+  await Promise.all(Array.from({ length: 4 }, () => traveller.evaluate()))
+  expect((await traveller.position()).state).toBe('revoked')
+  const types = (await told()).map(([type, of]) => `${of ?? 'organization'}: ${type}`).toSorted()
+  expect(types).toEqual(
+    ['organization', 'user'].flatMap((of) => ['restored', 'revoked', 'revoked'].map((type) => `${of}: quota.${type}`)),
+  )
+})
+
 test('a grace begins anew in each period, also where nobody was there when the last one ended', async () => {
   const hour = 3_600_000
   const clock = { at: Date.UTC(2028, 9, 10) }

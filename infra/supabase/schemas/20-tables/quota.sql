@@ -44,6 +44,7 @@ create table tollgate.enforcement_states (
   reached jsonb not null default '{}', -- since when steps with a grace are reached: key → epoch ms
   base_limit_tokens bigint,          -- limit without grants at the last evaluation; null: unlimited
   inputs_key text not null,          -- limit and policy this was decided from: another key means evaluate again
+  told_under text not null default '', -- the last decision's inputs_key, and a number of its own each time it became another one
   decided_at timestamptz not null default now()
 );
 

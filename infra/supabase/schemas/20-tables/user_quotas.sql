@@ -57,6 +57,7 @@ create table tollgate.user_enforcement_states (
   observed jsonb,
   reached jsonb not null default '{}',
   inputs_key text not null,
+  told_under text not null default '',
   shared_key text not null default '', -- what it was decided from and all users of the organization share
   -- When time alone changes something. An active user needs no new period: the first usage in it is beyond the outlook.
   wakes_at timestamptz not null generated always as (

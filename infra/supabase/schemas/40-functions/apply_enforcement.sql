@@ -53,8 +53,9 @@ begin
     is_over := wanted.period_start > held.period_start
       and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
     if is_over and wanted.state in ('downgraded', 'revoked') then
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
       held.version := tollgate.end_lapsed(wanted.organization_id, null, held.state, held.version, held.period_end,
-        wanted.decided_at, wanted.actor, wanted.inputs, wanted.inputs_key);
+        wanted.decided_at, wanted.actor, wanted.inputs, held.told_under);
       held.state := 'active'; held.reduced_config := null; held.observed := null; held.reason := null;
       is_over := false;
     end if;
@@ -72,7 +73,8 @@ begin
       returning * into made;
       held.decision_id := made.id;
       held.decided_at := wanted.decided_at;
-      perform tollgate.notify_decision(made, wanted.inputs_key);
+      held.told_under := tollgate.told_under(held.told_under, wanted.inputs_key);
+      perform tollgate.notify_decision(made, held.told_under);
     end if;
     if changed or held.period_end <> wanted.period_end or held.inputs_key <> wanted.inputs_key then
       held.revision := nextval('tollgate.enforcement_revision');
@@ -83,7 +85,7 @@ begin
       due_at = coalesce(wanted.due_at, 'infinity'), lapses = coalesce(wanted.lapses, false),
       reduced_config = wanted.reduced_config, observed = wanted.observed,
       reached = coalesce(wanted.reached, '{}'), base_limit_tokens = wanted.base_limit_tokens, inputs_key = wanted.inputs_key,
-      decided_at = held.decided_at
+      told_under = held.told_under, decided_at = held.decided_at
     where s.organization_id = wanted.organization_id
     returning s.* into held;
     insert into tollgate.period_totals as t (

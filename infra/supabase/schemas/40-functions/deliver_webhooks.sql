@@ -1,4 +1,5 @@
--- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms }.
+-- Purpose: take due deliveries to be sent. Parameters: claim = { max_rows, lease_ms, busy? (endpoints to which the caller is still
+--   sending: of those none is taken) }.
 -- Returns: a row a delivery with where to send it and the secrets, sealed, to sign it with; previous_sealed_secret null outside
 --   an overlap.
 -- Locks: the deliveries, skipping those that another enforcer takes. Invariant: until the lease is over nobody else gets
@@ -9,16 +10,16 @@ returns table (
 language sql volatile security invoker set search_path = ''
 as $$
   with asked as (
-    select * from jsonb_to_record(tollgate.unwrap(claim)) as c (max_rows integer, lease_ms integer)
+    select * from jsonb_to_record(tollgate.unwrap(claim)) as c (max_rows integer, lease_ms integer, busy uuid[])
   ), due as materialized (
     select d.id
-    from tollgate.webhook_endpoints e
+    from asked a
+    join tollgate.webhook_endpoints e on e.disabled_at is null and e.id <> all(coalesce(a.busy, '{}'))
     cross join lateral (
       select p.id, p.due_at from tollgate.webhook_deliveries p
       where p.endpoint_id = e.id and p.state = 'pending' and p.due_at <= now()
       order by p.due_at, p.id limit 4
       for update skip locked) d
-    where e.disabled_at is null
     order by d.due_at, d.id
     limit (select max_rows from asked)
   )
@@ -54,14 +55,16 @@ as $$
 $$;
 
 -- Purpose: how far deliveries are behind. Parameters: none. Returns: one row: pending, oldest_seconds (of the oldest that is
---   not delivered), overdue_seconds (how long one has been due without being tried).
+--   not delivered), overdue_seconds (how long one has been due without being tried). What was told to an endpoint in the moment
+--   in which it was removed is sent by nobody, and does not count.
 create function public.webhook_backlog()
 returns table (pending integer, oldest_seconds double precision, overdue_seconds double precision)
 language sql stable security invoker set search_path = ''
 as $$
   select count(*)::integer, coalesce(extract(epoch from now() - min(d.created_at)), 0)::double precision,
     greatest(coalesce(extract(epoch from now() - min(d.due_at)), 0), 0)::double precision
-  from tollgate.webhook_deliveries d where d.state = 'pending'
+  from tollgate.webhook_endpoints e join tollgate.webhook_deliveries d on d.endpoint_id = e.id and d.state = 'pending'
+  where e.disabled_at is null
 $$;
 
 -- Purpose: forget what was delivered or given up 90 days ago; a period, and with it each key, is shorter.

@@ -16,11 +16,21 @@ as $$
   on conflict (endpoint_id, notification_key) do nothing
 $$;
 
+-- Purpose: names what a decision is made under, for those who are told of it: the same until a decision is made under something
+--   else, and never the same again. Parameters: held (of the decision before), inputs_key (of this one; all are as long).
+-- Returns: text.
+create function tollgate.told_under(held text, inputs_key text) returns text
+language sql volatile security invoker set search_path = ''
+as $$
+  select case when starts_with(held, inputs_key) then held
+    else concat_ws(':', inputs_key, nextval('tollgate.enforcement_revision')) end
+$$;
+
 -- Purpose: tell of a decision, if it is one that people are told of: a threshold, a downgrade, a revocation, or access that
---   comes back. Parameters: made (the decision), inputs_key (limit, ladder, grants, period and manual act it was made under).
--- Returns: nothing. Invariant: each step is told once under the same inputs, however often usage moves around it; a new
---   period, limit, grant or manual act makes it a new crossing.
-create function tollgate.notify_decision(made tollgate.quota_decisions, inputs_key text) returns void
+--   comes back. Parameters: made (the decision), told_under (of the state that it is put into).
+-- Returns: nothing. Invariant: each step is told once under the same limit, ladder, grants, period and manual act, however often
+--   usage moves around it; where one of these was another at a decision in between, it is a new crossing.
+create function tollgate.notify_decision(made tollgate.quota_decisions, told_under text) returns void
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
@@ -36,7 +46,7 @@ declare
 begin
   if kind is null then return; end if;
   perform tollgate.notify(made.organization_id, kind,
-    concat_ws(':', kind, made.organization_id, made.user_id, inputs_key,
+    concat_ws(':', kind, made.organization_id, made.user_id, told_under,
       case kind when 'quota.restored' then made.from_state else made.reason || coalesce(made.observed ->> 'reason', '') end),
     jsonb_build_object('user_id', made.user_id, 'decision_id', made.id, 'from_state', made.from_state, 'state', made.to_state,
       'reason', made.reason, 'observed', made.observed, 'actor', made.actor, 'limit_tokens', made.inputs -> 'limit_tokens',
@@ -60,5 +70,5 @@ as $$
   left join tollgate.period_totals t on t.organization_id = for_organization and t.period_start = ended
 $$;
 
-grant execute on function tollgate.notify, tollgate.notify_decision, tollgate.notify_period
+grant execute on function tollgate.notify, tollgate.told_under, tollgate.notify_decision, tollgate.notify_period
   to tollgate_token_api, tollgate_quota_enforcer, service_role;

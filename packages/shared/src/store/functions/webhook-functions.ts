@@ -33,7 +33,7 @@ export type WebhookFunctions = {
   }
   replay_webhook: { args: { change: WebhookAct & { endpoint_id: string } }; row: WebhookDelivery }
   claim_webhooks: {
-    args: { claim: { max_rows: number; lease_ms: number } }
+    args: { claim: { max_rows: number; lease_ms: number; busy?: readonly string[] } } // busy: absent, as none
     row: SealedSecrets & { id: string; endpoint_id: string; attempt: number; url: string; payload: string }
   }
   finish_webhook: {
