@@ -2927,7 +2927,7 @@ begin
   if outcome in ('continued', 'repeated') then
     update tollgate.login_sessions s set
       last_used_at = now(),
-      role = case when tollgate.role_rank(login ->> 'role') > tollgate.role_rank(s.role) then login ->> 'role'
+      role = case when tollgate.role_rank(login ->> 'role') > coalesce(tollgate.role_rank(s.role), 0) then login ->> 'role'
         else s.role end,
       access_expires_at = greatest(s.access_expires_at, (asked ->> 'access_expires_at')::timestamptz),
       generation = s.generation + case when refresh is null or is_repeat then 0 else 1 end
@@ -8099,7 +8099,8 @@ begin
     order by f.session_id
     on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
       expires_at = greatest(held.expires_at, excluded.expires_at),
-      role = case when tollgate.role_rank(excluded.role) > tollgate.role_rank(held.role) then excluded.role else held.role end
+      role = case when tollgate.role_rank(excluded.role) > coalesce(tollgate.role_rank(held.role), 0) then excluded.role
+        else held.role end
       where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { call } from './support/http.ts'
 import { logIn, refresh } from './support/login.ts'
-import { addOrganization, addUser } from './support/seed.ts'
+import { addOrganization, addUser, signSupabaseToken } from './support/seed.ts'
 import { type Bench, openBench, startApi, type TestApi } from './support/start-api.ts'
 
 // Tables of users are not Tollgate's own: what happens there a sweep finds out.
@@ -74,6 +74,21 @@ describe('a change of role', () => {
     }
     expect(await session(login.sid)).toMatchObject({ end_reason: 'role_reduced' })
     expect((await refresh(bench.api.url, login.refreshToken)).body.reason).toBe('session_ended')
+    const again = await logIn(bench, { organization, user })
+    expect(decodeJwt(again.token).role).toBe('user')
+    expect(await verify(again.token)).toBe(200)
+    const token = await signSupabaseToken(user, bench.secrets.supabase)
+    const { search } = new URL((await call<{ url: string }>(bench.api.url, '/api/librechat/auth', { token })).body.url)
+    const arrival = await fetch(`${bench.api.url}/v1/handoff${search}`, { redirect: 'manual' })
+    const [cookie = ''] = arrival.headers.getSetCookie()
+    const passed = await call(bench.api.url, '/v1/forward-auth', { headers: { cookie: cookie.split(';', 1)[0] ?? '' } })
+    expect([passed.status, passed.headers.get('x-tollgate-role')]).toEqual([200, 'user'])
+    // What one of its tokens names counts for the login session, though it began with nothing.
+    await setRole(user, 'admin')
+    const promoted = (await refresh(bench.api.url, again.refreshToken)).body.token
+    expect([decodeJwt(promoted).role, await verify(promoted)]).toEqual(['admin', 200])
+    await setRole(user, 'user')
+    await vi.waitFor(async () => expect(await verify(promoted)).toBe(401), { timeout: 10_000 })
   })
 
   test('to a higher one is in the next refresh, and counts from there', async () => {

@@ -3,6 +3,7 @@ import type { RpcRow } from '@tollgate/shared/store'
 import { LRUCache } from 'lru-cache'
 import type { GatedClaims } from '../gate/gate.ts'
 import { createRecall } from '../recall.ts'
+import { readRole } from '../tokens/derive-identity.ts'
 import { isOurSessionValue, sessionDigest } from './session-cookie.ts'
 
 /** Whose a session at the proxy is, in the words of an access token. */
@@ -75,13 +76,13 @@ export function rememberSessions({ keys, findSession, now }: SessionMemoryOption
 
 function toSession(row: RpcRow<'find_proxy_session'> | undefined): KnownSession {
   if (row === undefined) return { reason: 'expired' }
-  if (row.ended || row.role === null) return { reason: 'session_ended' }
+  if (row.ended) return { reason: 'session_ended' }
   return {
     claims: {
       sub: row.user_id,
       sid: row.login_session_id,
       jti: row.token_id,
-      role: row.role,
+      role: readRole(row.role),
       organization: { id: row.organization_id },
       exp: toEpochSeconds(row.expires_at),
       ver: CURRENT_VERSION,

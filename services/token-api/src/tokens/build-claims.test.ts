@@ -87,6 +87,12 @@ test('a downgrade that cannot be read is a fault, and not no downgrade', () => {
   expect(() => configOf({ reduced_config })).toThrow()
 })
 
+test('an organization whose row lacks something still signs in, under its id', () => {
+  const claims = buildClaims(loginRow({ name: null, domain: null, plan_type: null }), login)
+  expect(accessTokenClaims.safeParse(claims).success).toBe(true)
+  expect(claims.organization).toMatchObject({ name: '', domain: claims.organization.id, plan_type: '' })
+})
+
 test('any stored config gives claims that an access token may have', () => {
   fc.assert(
     fc.property(

@@ -27,9 +27,10 @@ export function buildClaims(row: RpcRow<'find_login'>, login: LoginFacts): Acces
     ...deriveIdentity(row),
     organization: {
       id: row.organization_id,
-      name: row.name,
-      domain: row.domain,
-      plan_type: row.plan_type,
+      name: row.name ?? '',
+      // The proxy takes the id in its place.
+      domain: row.domain ?? row.organization_id,
+      plan_type: row.plan_type ?? '',
       librechat_config: effectiveConfig(row),
     },
     iat: login.issuedAt,

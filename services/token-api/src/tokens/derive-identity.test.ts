@@ -30,6 +30,13 @@ test('what the profile says itself goes first', () => {
 
 test('an odd row never breaks a login', () => {
   expect(deriveIdentity({ ...profile, email: '', full_name: null })).toMatchObject({ name: '', username: '' })
+  expect(deriveIdentity({ ...profile, email: null, full_name: null })).toMatchObject({
+    email: '',
+    name: '',
+    username: '',
+  })
+  expect(deriveIdentity({ ...profile, role: null }).role).toBe('user')
+  expect(deriveIdentity({ ...profile, role: 'auditor' }).role).toBe('user')
   expect(deriveIdentity({ ...profile, full_name: '\ud800' }).avatar).toContain('%EF%BF%BD')
   expect(deriveIdentity({ ...profile, full_name: 'A&B #1?' }).avatar).toContain('name=A%26B%20%231%3F&')
 })

@@ -1,17 +1,20 @@
 import type { EnforcementState, ReducedConfig, Role } from '../../contracts/index.ts'
 
-/** All that an access token says of a user (`find_login`). */
+/**
+ * All that an access token says of a user (`find_login`). Profiles and organizations are the project's own tables, in which
+ * anything but an id may be missing.
+ */
 export interface LoginRow {
   user_id: string
-  email: string
+  email: string | null
   full_name: string | null
   username: string | null
   avatar_url: string | null
-  role: Role
+  role: string | null
   organization_id: string
-  name: string
-  domain: string
-  plan_type: string
+  name: string | null
+  domain: string | null
+  plan_type: string | null
   librechat_config: unknown
   plan_config: unknown
   limit_tokens: string | null

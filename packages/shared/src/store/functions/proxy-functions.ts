@@ -1,5 +1,3 @@
-import type { Role } from '../../contracts/index.ts'
-
 /** What `open_proxy_session` takes; see the header of its SQL file. */
 export interface ProxySessionOpening {
   session_hash: string
@@ -26,7 +24,7 @@ export type ProxyFunctions = {
       login_session_id: string
       organization_id: string
       user_id: string
-      role: Role | null
+      role: string | null
       expires_at: string
       ended: boolean
     }
