@@ -1933,7 +1933,16 @@ begin
 
   if applied then
     if held.period_start < wanted.period_start then
-      perform tollgate.notify_period(held.organization_id, held.period_start, held.period_end);
+      -- Also of periods that began and ended while nobody decided, where something was used.
+      perform tollgate.notify_period(held.organization_id, e.period_start, e.period_end)
+      from (
+        select held.period_start, held.period_end
+        union
+        select p.period_start, p.period_end
+        from tollgate.period_totals t cross join lateral tollgate.organization_period(t.organization_id, t.period_start) p
+        where t.organization_id = held.organization_id and t.period_start > held.period_start
+          and t.period_start < wanted.period_start) e
+      order by e.period_start;
     end if;
     is_over := wanted.period_start > held.period_start
       and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);
@@ -3083,13 +3092,14 @@ grant execute on function public.count_slices to service_role;
 --   at? (default: the database's present) }.
 -- Returns: no row for an unknown organization, else one: refusal (over: it would have expired already; null: none), created
 --   (false: this idempotency key was used before), matches (false: it was used for another amount, priority or expiry), and the
---   grant.
+--   grant as list_grants shows it.
 -- Locks: none. Invariant: an idempotency key gives once. The change wakes the enforcer by itself, because inputs_key no longer
 --   agrees.
 create function public.create_grant(grant_order jsonb)
 returns table (
-  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
-  reason text, actor text, created_at timestamptz)
+  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, left_tokens text,
+  priority integer, expires_at timestamptz, reason text, actor text, created_at timestamptz, closed_at timestamptz,
+  voided_at timestamptz, voided_by text, void_reason text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -3129,9 +3139,17 @@ begin
   end if;
   matches := given.amount_tokens = asked.amount and given.priority = coalesce(asked.priority, 100)
     and given.expires_at is not distinct from asked.expires_at;
+  if given.closed_at is null then
+    select (u.size - u.spent)::text into left_tokens from tollgate.quota_inputs_at(asked.granted_at) i
+    left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    cross join lateral tollgate.spread_usage(i.organization_id, i.period_start, i.period_end, i.base_limit_tokens,
+      coalesce(t.used_tokens, 0)) u
+    where i.organization_id = given.organization_id and u.grant_id = given.id;
+  end if;
   id := given.id; organization_id := given.organization_id; amount_tokens := given.amount_tokens::text;
   priority := given.priority; expires_at := given.expires_at; reason := given.reason; actor := given.actor;
-  created_at := given.created_at;
+  created_at := given.created_at; closed_at := given.closed_at; voided_at := given.voided_at; voided_by := given.voided_by;
+  void_reason := given.void_reason;
   return next;
 end
 $$;
@@ -7931,10 +7949,12 @@ begin
       and (g.expires_at <= at or g.settled_until < (select p.period_start from tollgate.organization_period(for_organization, at) p));
     exit when open_period is null;
     select * into in_period from tollgate.organization_period(for_organization, open_period);
-    select coalesce(
-      (select s.base_limit_tokens from tollgate.enforcement_states s
-       where s.organization_id = for_organization and s.period_start = in_period.period_start),
-      (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
+    -- What held in that period as far as anybody decided in it; null may be what held.
+    select case when s.organization_id is not null then s.base_limit_tokens else i.base_limit_tokens end into base
+    from tollgate.quota_inputs_at(at) i
+    left join tollgate.enforcement_states s
+      on s.organization_id = i.organization_id and s.period_start = in_period.period_start
+    where i.organization_id = for_organization;
     select min(g.expires_at) into ending from tollgate.grants g
     where g.organization_id = for_organization and g.closed_at is null and g.settled_until < in_period.period_end
       and g.expires_at <= at and g.expires_at < in_period.period_end;

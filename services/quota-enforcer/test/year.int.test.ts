@@ -102,15 +102,21 @@ test('the same year in Kathmandu, a quarter of an hour off, from the leap day on
   expect(days.slice(-2)).toEqual(['2029-01-29 00:00', '2029-02-28 00:00'])
 })
 
-/** Has an endpoint told of revocations and of access that comes back; gives what it was told, and whether of the user. */
-async function listen(organization_id: string): Promise<() => Promise<[type: string, of: string | null][]>> {
+/** Has an endpoint told; gives what it was told. */
+async function addEndpoint(organization_id: string, types: string[]) {
   const endpoint = { id: randomUUID(), organization_id, url: 'https://hooks.example.com/', sealed_secret: 'v1.test' }
   await world.rpcOf.api('create_webhook', {
-    change: { ...endpoint, types: ['quota.revoked', 'quota.restored'], actor: 'test' },
+    change: { ...endpoint, types, actor: 'test' },
   })
-  const sql = `select type, payload #>> '{data,user_id}' as user_id from tollgate.webhook_deliveries where endpoint_id = $1 order by seq`
+  const sql = `select type, payload -> 'data' as data from tollgate.webhook_deliveries where endpoint_id = $1 order by seq`
   return async () =>
-    (await world.admin.query(sql, [endpoint.id])).rows.map(({ type, user_id }) => [type, user_id && 'user'])
+    (await world.admin.query<{ type: string; data: Record<string, string | null> }>(sql, [endpoint.id])).rows
+}
+
+/** Has an endpoint told of revocations and of access that comes back; gives what it was told, and whether of the user. */
+async function listen(organizationId: string) {
+  const told = await addEndpoint(organizationId, ['quota.revoked', 'quota.restored'])
+  return async () => (await told()).map(({ type, data }) => [type, data.user_id && 'user'] as const)
 }
 
 /** A period is passed, and its end as well before anybody is there; `missed` happens then. */
@@ -255,4 +261,36 @@ test('a grant that was given before the periods were set expires all the same', 
   clock.at = Date.UTC(2029, 0, 1)
   await traveller.sweep()
   expect((await traveller.position()).limit_tokens).toBe('1000')
+})
+
+test('each period that was used is reported, also one that began and ended while nobody was there', async () => {
+  const clock = { at: Date.UTC(2028, 3, 10) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const told = await addEndpoint(traveller.id, ['period.ended'])
+  await traveller.use(100)
+  await traveller.sweep()
+  clock.at = Date.UTC(2028, 4, 10)
+  await traveller.use(20)
+  clock.at = Date.UTC(2028, 7, 10)
+  for (let time = 0; time < 2; time++) await traveller.sweep()
+  const reports = (await told()).map(({ data }) => [data.period_start, data.period_end, data.used_tokens])
+  expect(reports).toEqual([
+    ['2028-04-01T00:00:00+00:00', '2028-05-01T00:00:00+00:00', '100'],
+    ['2028-05-01T00:00:00+00:00', '2028-06-01T00:00:00+00:00', '20'],
+  ])
+})
+
+test('a period without a limit takes nothing from a grant, also where a limit is set before that period is settled', async () => {
+  const clock = { at: Date.UTC(2028, 6, 20) }
+  const traveller = await openTraveller(world, evaluateOver, clock)
+  const { id } = traveller
+  await world.setLimit(id, null)
+  const grant = { organization_id: id, amount: 500, reason: 'welcome', idempotency_key: 'k', actor: 'ada' }
+  await world.rpcOf.api('create_grant', { grant_order: { ...grant, at: new Date(clock.at).toISOString() } })
+  await traveller.use(5_000)
+  await traveller.sweep()
+  clock.at = Date.UTC(2028, 7, 1)
+  await world.setLimit(id, 1_000)
+  await traveller.sweep()
+  expect((await traveller.position()).limit_tokens).toBe('1500')
 })

@@ -101,8 +101,9 @@ describe('the routes', () => {
   test('a grant is given once per key, and shown with what it has left', async () => {
     const operator = await addKey(bench.db, ['quota:write', 'quota:read'])
     const order = { amount: 500, reason: 'topped up', idempotency_key: randomUUID() }
-    expect(await post('grants', operator, order)).toMatchObject({ status: 201, body: { amount: 500, priority: 100 } })
-    expect(await post('grants', operator, order)).toMatchObject({ status: 200, body: { amount: 500 } })
+    const given500 = { amount: 500, priority: 100, left: 500, closed_at: null }
+    expect(await post('grants', operator, order)).toMatchObject({ status: 201, body: given500 })
+    expect(await post('grants', operator, order)).toMatchObject({ status: 200, body: given500 })
     const other = await post('grants', operator, { ...order, amount: 501 })
     expect(other).toMatchObject({ status: 409, body: { reason: 'idempotency_key_reused' } })
     const list = await call(bench.api.url, path('grants'), { token: operator })
@@ -117,6 +118,9 @@ describe('the routes', () => {
       const answer = await post(`grants/${id}/void`, operator, { reason: 'a mistake' })
       expect(answer).toMatchObject({ status: 200, body: { id, ...voided } })
     }
+    const { spent: _, ...ended } = voided
+    const repeated = { status: 200, body: { id, ...ended, closed_at: expect.any(String) } }
+    expect(await post('grants', operator, order)).toMatchObject(repeated)
     const after = await call(bench.api.url, path('quota'), { token: operator })
     expect(after.body).toMatchObject({ limit: 1_000, granted: 0 })
     const trail = `select count(*)::integer as n from tollgate.audit_log where action = 'grant.voided' and details ->> 'grant_id' = $1`

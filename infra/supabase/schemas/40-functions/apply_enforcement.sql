@@ -48,7 +48,16 @@ begin
 
   if applied then
     if held.period_start < wanted.period_start then
-      perform tollgate.notify_period(held.organization_id, held.period_start, held.period_end);
+      -- Also of periods that began and ended while nobody decided, where something was used.
+      perform tollgate.notify_period(held.organization_id, e.period_start, e.period_end)
+      from (
+        select held.period_start, held.period_end
+        union
+        select p.period_start, p.period_end
+        from tollgate.period_totals t cross join lateral tollgate.organization_period(t.organization_id, t.period_start) p
+        where t.organization_id = held.organization_id and t.period_start > held.period_start
+          and t.period_start < wanted.period_start) e
+      order by e.period_start;
     end if;
     is_over := wanted.period_start > held.period_start
       and tollgate.is_lapsed(held.lapses, held.period_end, wanted.decided_at);

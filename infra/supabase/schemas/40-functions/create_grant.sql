@@ -3,13 +3,14 @@
 --   at? (default: the database's present) }.
 -- Returns: no row for an unknown organization, else one: refusal (over: it would have expired already; null: none), created
 --   (false: this idempotency key was used before), matches (false: it was used for another amount, priority or expiry), and the
---   grant.
+--   grant as list_grants shows it.
 -- Locks: none. Invariant: an idempotency key gives once. The change wakes the enforcer by itself, because inputs_key no longer
 --   agrees.
 create function public.create_grant(grant_order jsonb)
 returns table (
-  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, priority integer, expires_at timestamptz,
-  reason text, actor text, created_at timestamptz)
+  refusal text, created boolean, matches boolean, id uuid, organization_id uuid, amount_tokens text, left_tokens text,
+  priority integer, expires_at timestamptz, reason text, actor text, created_at timestamptz, closed_at timestamptz,
+  voided_at timestamptz, voided_by text, void_reason text)
 language plpgsql volatile security invoker set search_path = ''
 as $$
 #variable_conflict use_column
@@ -49,9 +50,17 @@ begin
   end if;
   matches := given.amount_tokens = asked.amount and given.priority = coalesce(asked.priority, 100)
     and given.expires_at is not distinct from asked.expires_at;
+  if given.closed_at is null then
+    select (u.size - u.spent)::text into left_tokens from tollgate.quota_inputs_at(asked.granted_at) i
+    left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
+    cross join lateral tollgate.spread_usage(i.organization_id, i.period_start, i.period_end, i.base_limit_tokens,
+      coalesce(t.used_tokens, 0)) u
+    where i.organization_id = given.organization_id and u.grant_id = given.id;
+  end if;
   id := given.id; organization_id := given.organization_id; amount_tokens := given.amount_tokens::text;
   priority := given.priority; expires_at := given.expires_at; reason := given.reason; actor := given.actor;
-  created_at := given.created_at;
+  created_at := given.created_at; closed_at := given.closed_at; voided_at := given.voided_at; voided_by := given.voided_by;
+  void_reason := given.void_reason;
   return next;
 end
 $$;

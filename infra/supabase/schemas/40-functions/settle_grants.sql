@@ -70,10 +70,12 @@ begin
       and (g.expires_at <= at or g.settled_until < (select p.period_start from tollgate.organization_period(for_organization, at) p));
     exit when open_period is null;
     select * into in_period from tollgate.organization_period(for_organization, open_period);
-    select coalesce(
-      (select s.base_limit_tokens from tollgate.enforcement_states s
-       where s.organization_id = for_organization and s.period_start = in_period.period_start),
-      (select i.base_limit_tokens from tollgate.quota_inputs_at(at) i where i.organization_id = for_organization)) into base;
+    -- What held in that period as far as anybody decided in it; null may be what held.
+    select case when s.organization_id is not null then s.base_limit_tokens else i.base_limit_tokens end into base
+    from tollgate.quota_inputs_at(at) i
+    left join tollgate.enforcement_states s
+      on s.organization_id = i.organization_id and s.period_start = in_period.period_start
+    where i.organization_id = for_organization;
     select min(g.expires_at) into ending from tollgate.grants g
     where g.organization_id = for_organization and g.closed_at is null and g.settled_until < in_period.period_end
       and g.expires_at <= at and g.expires_at < in_period.period_end;

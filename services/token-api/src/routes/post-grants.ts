@@ -40,10 +40,8 @@ export function postGrants(app: App, { access, store, wakeEnforcer }: PostGrants
       })
     }
     await wakeEnforcer(id)
-    return reply.status(grant.created ? 201 : 200).send(reportGrant({ ...grant, ...OPEN }))
+    return reply.status(grant.created ? 201 : 200).send(reportGrant(grant))
   })
 }
-
-const OPEN = { left_tokens: null, closed_at: null, voided_at: null, voided_by: null, void_reason: null }
 
 const json = <Schema extends z.ZodType>(schema: Schema) => ({ content: { 'application/json': { schema } } })

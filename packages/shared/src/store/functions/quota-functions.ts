@@ -255,7 +255,14 @@ export type QuotaFunctions = {
       }
     }
     row:
-      | (GrantRow & { refusal: null; created: boolean; matches: boolean; organization_id: string })
+      | (GrantRow &
+          GrantEndRow & {
+            refusal: null
+            created: boolean
+            matches: boolean
+            organization_id: string
+            left_tokens: string | null
+          })
       | { refusal: 'over' }
   }
   list_grants: {
