@@ -5056,11 +5056,12 @@ grant execute on function tollgate.list_outcomes to tollgate_usage_worker, servi
 -- schemas/40-functions/list_positions.sql
 -- Purpose: where organizations stand, for the copy that the gates show. Parameters: query = { organizations: [id, …] } or
 --   { after: id (null: from the first), max_rows }, in the order of their ids.
--- Returns: a row an organization; limit_tokens null = unlimited. Reads only, all rows of one instant (as_of).
+-- Returns: a row an organization; limit_tokens null = unlimited; evaluate_at: the total at which a decision could change next
+--   (null: none). Reads only, all rows of one instant (as_of).
 create function public.list_positions(query jsonb)
 returns table (
   organization_id uuid, limit_tokens text, used_tokens text, reserved_tokens text, period_start timestamptz,
-  period_end timestamptz, as_of timestamptz)
+  period_end timestamptz, evaluate_at text, as_of timestamptz)
 language plpgsql stable security invoker set search_path = '' set jit = off
 as $$
 #variable_conflict use_column
@@ -5075,7 +5076,7 @@ declare
 begin
   return query
     select p.organization_id, p.limit_tokens::text, p.used_tokens::text, p.reserved_tokens::text, p.period_start,
-      p.period_end, statement_timestamp()
+      p.period_end, p.evaluate_at::text, statement_timestamp()
     from tollgate.positions_of(ids) p order by p.organization_id;
 end
 $$;
@@ -5941,12 +5942,12 @@ grant execute on function public.park_events to tollgate_token_api, service_role
 -- schemas/40-functions/positions_of.sql
 -- Purpose: where some organizations stand in their current period. Parameters: organizations.
 -- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
---   (open holds, see open_reserved), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
+--   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
 --   refused: observed, exempt or paused). Reads only. Invariant: holds count in the period that is, whenever they were made.
 create function tollgate.positions_of(organizations uuid[])
 returns table (
   organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
-  period_end timestamptz, session_max_tokens bigint, is_lenient boolean)
+  period_end timestamptz, evaluate_at bigint, session_max_tokens bigint, is_lenient boolean)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0),
@@ -5954,7 +5955,7 @@ as $$
       select sum(r.total_tokens) from tollgate.reservations r
       where r.organization_id = i.organization_id and r.state in ('held', 'committing')
         and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at)), 0)::bigint,
-    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint,
+    i.period_start, i.period_end, t.evaluate_at, (i.policy ->> 'session_max_tokens')::bigint,
     i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false)
       or exists (select from tollgate.enforcement_control c where c.paused)
   from tollgate.quota_inputs i

@@ -20,6 +20,7 @@ import { type Gate, openGate } from './gate/open-gate.ts'
 import { createAdmission } from './ingest/admit-events.ts'
 import type { WaitForResult } from './ingest/await-outcomes.ts'
 import { type BacklogGuard, createBacklogGuard } from './ingest/guard-backlog.ts'
+import { judgeUrgency } from './ingest/judge-urgency.ts'
 import { openServiceKeys, type ServiceKeys } from './keys/open-service-keys.ts'
 import { openRates } from './manners/open-rates.ts'
 import { defineMeters, defineRevocationMeters } from './meters.ts'
@@ -64,11 +65,13 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
   const gate = openGateOver(options, connections, metrics)
   const meters = defineMeters(metrics, gate.isLeased)
   const waitForResult = openWaiter(options, connections)
+  const positions = openPositionsOver(options, connections)
   const producer = createProducer('usage-events', { connection: redis, shards: config.SHARDS })
   const admission = createAdmission({
     producer,
     park: store.park,
     shards: config.SHARDS,
+    isUrgent: judgeUrgency(positions.find, monotonicNow),
     acceptOn: config.ACCEPT_ON,
     now: monotonicNow,
     newId,
@@ -102,7 +105,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     holds,
     secure: admission.secure,
     enter: guardBacklog(options, connections, metrics),
-    positions: openPositionsOver(options, connections),
+    positions,
     judge: gate.judge,
     waitForResult,
     wakeEnforcer: wakeEnforcer(redis, newId, onError),

@@ -31,7 +31,13 @@ beforeEach(async () => {
 
 const DAY_MS = 86_400_000
 const position = (change: Partial<PublishedPosition> = {}): PublishedPosition => ({
-  ...{ organization_id: organization, limit_tokens: '100000', used_tokens: '30000', reserved_tokens: '5000' },
+  ...{
+    organization_id: organization,
+    limit_tokens: '100000',
+    used_tokens: '30000',
+    reserved_tokens: '5000',
+    evaluate_at: null,
+  },
   period_start: new Date(Date.now() - 20 * DAY_MS).toISOString(),
   period_end: new Date(Date.now() + 10 * DAY_MS).toISOString(),
   as_of_ms: Date.now(),

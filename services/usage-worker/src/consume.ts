@@ -9,8 +9,10 @@ export interface BatchLimits {
   readonly inFlight: number
 }
 
+const URGENT_DELAY_MS = 10
+
 /**
- * Consumes the `usage-events-{n}` queues. Each job waits in the handler until the transaction that holds it has
+ * Consumes the `usage-events-{n}` queues: urgent jobs in transactions of their own, beside the others. Each job waits in the handler until the transaction that holds it has
  * committed, so that BullMQ renews its lock meanwhile and acknowledges it after the commit, never before.
  */
 export function consumeUsageEvents(
@@ -38,9 +40,18 @@ export function consumeUsageEvents(
     laneOf: ({ shard }) => shard,
     flush: (items) => flush(items.map(({ job }) => job)),
   })
+  // They are few and small, and wait for nobody but whoever holds the very rows that they change.
+  const urgent = createGroupCommit<UsageEventsText, EventOutcome[]>({
+    maxItems: limits.maxEvents,
+    maxDelayMs: URGENT_DELAY_MS,
+    maxInFlight: 1,
+    weigh: ({ count }) => count,
+    flush: commit,
+  })
   return createConsumer(
     'usage-events',
-    async (job, { shard }) => packOutcomes(await batches.submit({ job, shard })),
+    async (job, { shard, isUrgent }) =>
+      packOutcomes(await (isUrgent ? urgent.submit(job) : batches.submit({ job, shard }))),
     options,
   )
 }

@@ -34,8 +34,8 @@ interface UsageWorkerOptions extends StartContext {
   readonly newId: () => string
 }
 
-// Inbox, partitions, dead letters and readiness, beside the transactions that record.
-const SPARE_CONNECTIONS = 2
+// Urgent events; inbox, partitions, dead letters and readiness: beside the transactions that record.
+const SPARE_CONNECTIONS = 3
 const DRAIN_TIMEOUT_MS = 6_000
 const CONNECT_RETRY_MS = 250
 /** First key of the advisory locks that bound the connections of all usage workers. */

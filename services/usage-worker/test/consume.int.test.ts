@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
 import {
   type AcceptedEvent,
@@ -99,9 +100,9 @@ function consume(
   )
 }
 
-async function add(job: Job): Promise<string> {
+async function add(job: Job, options: { isUrgent?: boolean } = {}): Promise<string> {
   const jobId = `job-${++jobs}`
-  await producer.add(job, { jobId })
+  await producer.add(job, { jobId, ...options })
   return jobId
 }
 
@@ -194,6 +195,28 @@ describe('the usage worker', () => {
     isAway = false
     expect(await outcomesOf(jobId)).toMatchObject({ result: [{ outcome: 'recorded' }] })
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
+  })
+
+  it('records what is urgent while others of its shard wait', async () => {
+    const other = randomUUID()
+    const holder = new pg.Client(database.databaseUrl)
+    await holder.connect()
+    try {
+      await holder.query('begin')
+      await holder.query('select * from public.ingest_usage($1)', [{ events: [usage('stuck')] }])
+      consume(store.rpc)
+      const stuck = await add(jobOf(usage('stuck')))
+      expect(await waiter.waitForResult(stuck, 0, 300)).toEqual({ status: 'timeout' })
+      const usual = await add(jobOf(usage('usual', { organization_id: other })))
+      const urgent = await add(jobOf(usage('urgent', { organization_id: other })), { isUrgent: true })
+      expect(await outcomesOf(urgent)).toMatchObject({ result: [{ outcome: 'recorded' }] })
+      expect(await waiter.waitForResult(usual, 0, 100)).toEqual({ status: 'timeout' })
+      await holder.query('rollback')
+      for (const jobId of [stuck, usual]) expect(await outcomesOf(jobId)).toMatchObject({ status: 'completed' })
+      expect(await counted()).toEqual({ events: 3, tokens: 33 })
+    } finally {
+      await holder.end()
+    }
   })
 
   it('counts once when the answer of a commit is lost', async () => {

@@ -1,11 +1,11 @@
 -- Purpose: where some organizations stand in their current period. Parameters: organizations.
 -- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
---   (open holds, see open_reserved), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
+--   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
 --   refused: observed, exempt or paused). Reads only. Invariant: holds count in the period that is, whenever they were made.
 create function tollgate.positions_of(organizations uuid[])
 returns table (
   organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
-  period_end timestamptz, session_max_tokens bigint, is_lenient boolean)
+  period_end timestamptz, evaluate_at bigint, session_max_tokens bigint, is_lenient boolean)
 language sql stable security invoker set search_path = ''
 as $$
   select i.organization_id, i.limit_tokens, coalesce(t.used_tokens, 0),
@@ -13,7 +13,7 @@ as $$
       select sum(r.total_tokens) from tollgate.reservations r
       where r.organization_id = i.organization_id and r.state in ('held', 'committing')
         and r.expires_at <= now() and tollgate.is_due_hold(r.state, r.expires_at)), 0)::bigint,
-    i.period_start, i.period_end, (i.policy ->> 'session_max_tokens')::bigint,
+    i.period_start, i.period_end, t.evaluate_at, (i.policy ->> 'session_max_tokens')::bigint,
     i.mode = 'observe' or coalesce(i.manual_act ->> 'act' = 'exempt', false)
       or exists (select from tollgate.enforcement_control c where c.paused)
   from tollgate.quota_inputs i

@@ -10,6 +10,8 @@ export const publishedPosition = z.object({
   limit_tokens: bigintText.nullable(),
   used_tokens: bigintText,
   reserved_tokens: bigintText,
+  /** The total at which a decision could change next; null: none. A copy that was written before there was one says null. */
+  evaluate_at: bigintText.nullable().default(null),
   period_start: z.string(),
   period_end: z.string(),
   as_of_ms: z.number().int(),

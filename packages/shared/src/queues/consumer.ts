@@ -21,6 +21,8 @@ export interface JobContext {
   readonly jobId: string
   readonly attempt: number
   readonly shard: number
+  /** Whether it was added to be handled before the others. */
+  readonly isUrgent: boolean
 }
 
 /** A job that will not be tried again. `data` is the JSON that stood in Redis, and may be anything. */
@@ -149,7 +151,12 @@ async function handle<N extends QueueName>(
   // The catalog ties name and schema together; the widened QueueDefinition no longer shows it.
   const data = readData(job.data, definition) as JobData<N>
   try {
-    return await handler(data, { jobId: job.id ?? '', attempt: job.attemptsMade + 1, shard })
+    return await handler(data, {
+      jobId: job.id ?? '',
+      attempt: job.attemptsMade + 1,
+      shard,
+      isUrgent: job.opts.lifo === true,
+    })
   } catch (error) {
     if (error instanceof DeadLetterError) throw new UnrecoverableError(error.message)
     throw error

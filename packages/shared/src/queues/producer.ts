@@ -29,6 +29,8 @@ export interface AddOptions {
   readonly shard?: number
   /** One pending job per id. A job that arrives while one is being handled runs after it. */
   readonly deduplication?: { readonly id: string; readonly keepLastIfActive?: boolean }
+  /** Whether it is to be handled before all jobs that wait. */
+  readonly isUrgent?: boolean
   readonly timeoutMs?: number
 }
 
@@ -141,12 +143,13 @@ async function store(
   queue: Queue,
   definition: QueueDefinition,
   payload: unknown,
-  { jobId, deduplication }: AddOptions,
+  { jobId, deduplication, isUrgent = false }: AddOptions,
   timeoutMs: number,
 ): Promise<void> {
   const adding = queue.add(queue.name, payload, {
     jobId,
     ...(deduplication === undefined ? {} : { deduplication: { ...deduplication } }),
+    ...(isUrgent ? { lifo: true } : {}),
     attempts: definition.attempts,
     backoff: { type: 'capped' },
     removeOnComplete: { ...definition.retention.completed },

@@ -20,6 +20,7 @@ let redis: 'up' | 'unavailable' | 'ambiguous' | 'invalid'
 let isPostgresAway: boolean
 let adds: number
 let errors: unknown[]
+let urgent: string[]
 
 beforeEach(() => {
   nowMs = 1_000
@@ -29,19 +30,21 @@ beforeEach(() => {
   isPostgresAway = false
   adds = 0
   errors = []
+  urgent = []
 })
 
 const open = (acceptOn: 'redis' | 'postgres' = 'redis') =>
   createAdmission({
     acceptOn,
     producer: {
-      add: async (data, { jobId, shard }) => {
+      add: async (data, { jobId, shard, isUrgent }) => {
         adds++
         if (redis !== 'up') throw new QueueError(redis, 'no')
         if (!isEventsText(data)) throw new TypeError('these events are not written')
         const events = listEvents(data)
         for (const event of events) expect(shardOf(event.organization_id, SHARDS)).toBe(shard)
         jobs.set(jobId, events)
+        if (isUrgent) urgent.push(...events.map(({ id }) => id))
       },
     },
     park: async (events) => {
@@ -49,6 +52,7 @@ const open = (acceptOn: 'redis' | 'postgres' = 'redis') =>
       parked.push(...events)
     },
     shards: SHARDS,
+    isUrgent: ({ id }) => id.startsWith('urgent'),
     now: () => nowMs,
     newId: () => `job-${adds}-${Math.random()}`,
     onAccepted: () => undefined,
@@ -112,6 +116,19 @@ test('concurrent requests are merged into few jobs, of a thousand events at most
   await Promise.all(Array.from({ length: 100 }, () => admission.admit(batch)))
   expect(jobs.size).toBeLessThanOrEqual(6)
   for (const events of jobs.values()) expect(events.length).toBeLessThanOrEqual(1_000)
+})
+
+test('what is urgent goes in jobs of its own, which are marked, and each event keeps its place', async () => {
+  const receipts = await open().admit([event('1'), event('urgent-2'), event('3'), event('urgent-4')])
+  expect([...jobs.values()].map((events) => events.map(({ id }) => id))).toEqual([
+    ['1', '3'],
+    ['urgent-2', 'urgent-4'],
+  ])
+  expect(urgent).toEqual(['urgent-2', 'urgent-4'])
+  expect(receipts.map(({ positions }) => positions)).toEqual([
+    [0, 2],
+    [1, 3],
+  ])
 })
 
 describe('when Redis does not take a batch', () => {

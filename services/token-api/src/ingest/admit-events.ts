@@ -7,6 +7,7 @@ import {
   shardOf,
   sizedJobId,
 } from '@tollgate/shared/queues'
+import type { IsUrgent } from './judge-urgency.ts'
 
 /** Where some events of a request came to lie on disk. `positions` are their places in what was handed to `admit`. */
 export type Receipt =
@@ -42,6 +43,8 @@ export interface AdmissionOptions {
   /** Stores events in the inbox. @throws StoreError */
   readonly park: (events: readonly AcceptedEvent[]) => Promise<void>
   readonly shards: number
+  /** Whether an event is to be recorded before those that wait already. */
+  readonly isUrgent: IsUrgent
   /** Where events are accepted: in Redis while it is there, or in Postgres always. */
   readonly acceptOn: 'redis' | 'postgres'
   readonly now: () => number
@@ -75,16 +78,18 @@ interface Circuit {
  */
 export function createAdmission(options: AdmissionOptions): Admission {
   const circuit: Circuit = { awayUntilMs: Number.NEGATIVE_INFINITY }
-  const commits = Array.from({ length: options.shards }, (_, shard) =>
-    createGroupCommit<Slice, Receipt>({
-      maxItems: MAX_JOB_EVENTS,
-      maxDelayMs: MAX_DELAY_MS,
-      maxInFlight: MAX_IN_FLIGHT,
-      maxWaiting: MAX_WAITING_EVENTS,
-      weigh: (slice) => slice.events.length,
-      flush: (slices) => store(slices, shard, circuit, options),
-    }),
-  )
+  const openLanes = (isUrgent: boolean) =>
+    Array.from({ length: options.shards }, (_, shard) =>
+      createGroupCommit<Slice, Receipt>({
+        maxItems: MAX_JOB_EVENTS,
+        maxDelayMs: MAX_DELAY_MS,
+        maxInFlight: MAX_IN_FLIGHT,
+        maxWaiting: MAX_WAITING_EVENTS,
+        weigh: (slice) => slice.events.length,
+        flush: (slices) => store(slices, { shard, isUrgent }, circuit, options),
+      }),
+    )
+  const lanes = [...openLanes(false), ...openLanes(true)]
   const parking = createGroupCommit<Slice, Receipt>({
     maxItems: MAX_JOB_EVENTS,
     maxDelayMs: MAX_DELAY_MS,
@@ -98,8 +103,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
       if (options.acceptOn === 'postgres' && how?.waits !== true) {
         return [await submit(parking, { events, positions: events.map((_, position) => position) })]
       }
-      const slices = sliceByShard(events, options.shards)
-      return Promise.all([...slices].map(([shard, slice]) => submit(commits[shard], slice)))
+      const slices = sliceByLane(events, options)
+      return Promise.all([...slices].map(([lane, slice]) => submit(lanes[lane], slice)))
     },
     secure: async (events, receipts) => {
       const inRedis = receipts.flatMap((receipt) => (receipt.path === 'redis' ? receipt.positions : []))
@@ -109,7 +114,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       await submit(parking, slice)
     },
     drain: async () => {
-      await Promise.all([...commits, parking].map((commit) => commit.drain()))
+      await Promise.all([...lanes, parking].map((commit) => commit.drain()))
     },
   }
 }
@@ -122,14 +127,18 @@ async function parkSlices(slices: readonly Slice[], options: AdmissionOptions): 
   return slices.map(({ positions }) => ({ path: 'inbox', positions }))
 }
 
-function sliceByShard(events: readonly AcceptedEvent[], shards: number): Map<number, Slice> {
+/** Lanes are numbered as shards are; those of what is urgent follow. */
+function sliceByLane(
+  events: readonly AcceptedEvent[],
+  { shards, isUrgent }: Pick<AdmissionOptions, 'shards' | 'isUrgent'>,
+): Map<number, Slice> {
   const slices = new Map<number, { events: AcceptedEvent[]; positions: number[] }>()
   for (const [position, event] of events.entries()) {
-    const shard = shardOf(event.organization_id, shards)
-    const slice = slices.get(shard) ?? { events: [], positions: [] }
+    const lane = shardOf(event.organization_id, shards) + (isUrgent(event) ? shards : 0)
+    const slice = slices.get(lane) ?? { events: [], positions: [] }
     slice.events.push(event)
     slice.positions.push(position)
-    slices.set(shard, slice)
+    slices.set(lane, slice)
   }
   return slices
 }
@@ -144,27 +153,33 @@ async function submit(commit: GroupCommit<Slice, Receipt> | undefined, slice: Sl
   }
 }
 
+/** Where a job goes. */
+interface Place {
+  readonly shard: number
+  readonly isUrgent: boolean
+}
+
 async function store(
   slices: readonly Slice[],
-  shard: number,
+  place: Place,
   circuit: Circuit,
   options: AdmissionOptions,
 ): Promise<Receipt[]> {
   const events = slices.flatMap((slice) => slice.events)
-  const jobId = await enqueue(events, shard, circuit, options)
+  const jobId = await enqueue(events, place, circuit, options)
   if (jobId === undefined) return parkSlices(slices, options)
   let next = 0
   return slices.map(({ positions }) => {
     const offset = next
     next += positions.length
-    return { path: 'redis', jobId, shard, offset, positions }
+    return { path: 'redis', jobId, shard: place.shard, offset, positions }
   })
 }
 
 /** The id of the stored job; undefined when Redis did not take it, or has just been found to be away. */
 async function enqueue(
   events: AcceptedEvent[],
-  shard: number,
+  { shard, isUrgent }: Place,
   circuit: Circuit,
   { producer, now, newId, onAccepted, onError }: AdmissionOptions,
 ): Promise<string | undefined> {
@@ -174,7 +189,7 @@ async function enqueue(
   if (circuit.awayUntilMs > 0) circuit.awayUntilMs = startedAtMs + SHORT_CIRCUIT_MS
   const jobId = sizedJobId(newId(), events.length)
   try {
-    await producer.add(writeEvents(events), { jobId, shard, timeoutMs: ADD_TIMEOUT_MS })
+    await producer.add(writeEvents(events), { jobId, shard, isUrgent, timeoutMs: ADD_TIMEOUT_MS })
     circuit.awayUntilMs = Number.NEGATIVE_INFINITY
     onAccepted('redis', events.length)
     return jobId

@@ -1,10 +1,17 @@
 import { createPositionMarks, type MarkOptions } from '@tollgate/shared/queues'
 import type { PositionRow } from '@tollgate/shared/store'
-import { createPositionCopy, type FollowPositionsOptions, followPositions } from './follow-positions.ts'
+import {
+  createPositionCopy,
+  type FollowPositionsOptions,
+  followPositions,
+  type PositionCopy,
+} from './follow-positions.ts'
 import { type HeaderSink, setRateLimit } from './rate-limit-headers.ts'
 
 /** Where organizations stand, as this instance knows it. */
 export interface Positions {
+  /** Undefined for an organization that nobody has published yet. */
+  find: PositionCopy['get']
   /** Sets the RateLimit headers of an answer, if the organization is known and has a limit. */
   show(reply: HeaderSink, organizationId: string): void
   /** Takes over what Postgres has just said of an organization, and has it published. */
@@ -27,10 +34,12 @@ export function openPositions(options: PositionsOptions): Positions {
   const marks = createPositionMarks({ redis, namespace, onError })
   const unfollow = followPositions({ ...options, copy })
   return {
+    find: copy.get,
     show: (reply, organizationId) => setRateLimit(reply, copy.get(organizationId), now()),
     learn: ({ organization_id, limit_tokens, used_tokens, reserved_tokens, period_start, period_end, as_of }) => {
       const figures = { limit_tokens, used_tokens, reserved_tokens, period_start, period_end }
-      copy.apply({ organization_id, ...figures, as_of_ms: Date.parse(as_of) })
+      const evaluate_at = copy.get(organization_id)?.evaluate_at ?? null
+      copy.apply({ organization_id, ...figures, evaluate_at, as_of_ms: Date.parse(as_of) })
       marks.mark([organization_id])
     },
     mark: (organizationId) => marks.mark([organizationId]),

@@ -96,6 +96,6 @@ export type ReservationFunctions = {
   }
   list_positions: {
     args: { query: { organizations: string[] } | { after: string | null; max_rows: number } }
-    row: PositionRow
+    row: PositionRow & { evaluate_at: string | null }
   }
 }
