@@ -1,5 +1,6 @@
 import { decodeJwt, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { sampleEnforcement } from '../src/testing/claims.ts'
 import { importKeys } from '../src/tokens/keys.ts'
 import { call } from './support/http.ts'
 import { logIn, refresh } from './support/login.ts'
@@ -183,6 +184,16 @@ describe('introspection', () => {
     }
     await form('/oauth/revoke', login.token)
     expect((await form('/oauth/introspect', login.token)).body).toEqual({ active: false })
+  })
+
+  test('says of a refresh token that is refused for its organization only that it is not good', async () => {
+    const login = await logIn(bench)
+    const state = sampleEnforcement({ organization_id: login.organization, state: 'revoked', version: 1 })
+    await bench.redis.publish(`${bench.namespace}:enforcement`, JSON.stringify(state))
+    await vi.waitFor(async () => expect((await verify(login.token)).status).toBe(403), 10_000)
+    for (const token of [login.token, login.refreshToken]) {
+      expect((await form('/oauth/introspect', token)).body).toEqual({ active: false })
+    }
   })
 
   test('takes a parameter once', async () => {

@@ -3,6 +3,7 @@ import { requireKey } from '../access/require-key.ts'
 import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import { parseFormBodies } from '../plugins/form-body.ts'
+import { CURRENT_VERSION } from '../proxy/remember-sessions.ts'
 import type { ReadToken } from '../sessions/read-token.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
@@ -45,15 +46,20 @@ export function postIntrospect(app: App, { authenticateKey, readToken, judge }: 
       const key = await requireKey(request.headers.authorization, 'tokens:introspect', authenticateKey)
       const token = await readToken(request.body.token)
       const isInReach = key.organization_id === null || key.organization_id === token?.organizationId
-      if (token === undefined || !isInReach) return { active: false as const }
+      if (token === undefined || !isInReach || !isGood(token, judge)) return { active: false as const }
       const { sub, sid, iat, exp } = token.claims
       const common = { active: true as const, sub, sid, iat, exp, organization_id: token.organizationId }
-      if (token.kind === 'refresh') {
-        return token.isCurrent ? { ...common, token_type: 'refresh_token' as const } : { active: false as const }
-      }
-      if (!judge(token.claims).accepted) return { active: false as const }
+      if (token.kind === 'refresh') return { ...common, token_type: 'refresh_token' as const }
       const { username, iss, aud, jti, ver, role } = token.claims
       return { ...common, token_type: 'access_token' as const, username, iss, aud, jti, ver, role }
     })
   })
+}
+
+/** Whether it would be taken now. A refresh asks for what holds by then, so that no change of rights makes its token stale. */
+function isGood(token: NonNullable<ReadToken>, judge: PostIntrospect['judge']): boolean {
+  if (token.kind === 'access') return judge(token.claims).accepted
+  const { sub, sid } = token.claims
+  const organization = { id: token.organizationId }
+  return token.isCurrent && judge({ sub, sid, jti: sid, ver: CURRENT_VERSION, organization }).accepted
 }
