@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { StoreError } from '@tollgate/shared/store'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ROLES } from './access/roles.ts'
@@ -123,6 +125,24 @@ test('an access token longer than 16 KiB passes', async () => {
     })
     expect(response.status).toBe(401)
     expect(await response.json()).toMatchObject({ reason: 'malformed' })
+  } finally {
+    await app.close()
+  }
+})
+
+test.each([
+  ['no request at all', 'nonsense\r\n\r\n', 'bad-request', 400],
+  ['headers beyond 64 KiB', `GET / HTTP/1.1\r\nX-A: ${'a'.repeat(66_000)}\r\n\r\n`, 'headers-too-large', 431],
+])('what no route gets to see is a problem too: %s', async (_name, bytes, code, status) => {
+  const app = buildApp(dependencies)
+  const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }))
+  try {
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => undefined)
+    socket.write(bytes)
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    const [head = '', body = ''] = answer.toString().split('\r\n\r\n')
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} .*\r\ncontent-type: application/problem\\+json\r\n`, 's'))
+    expect(JSON.parse(body)).toMatchObject({ type: `https://tollgate.dev/problems/${code}`, status })
   } finally {
     await app.close()
   }

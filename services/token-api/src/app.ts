@@ -13,6 +13,7 @@ import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { isLoggingAnswers, logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
 import { constantHeaders, secure } from './plugins/security.ts'
+import { refuseUnreadable } from './plugins/unreadable-requests.ts'
 import type { RouteDependencies } from './route-dependencies.ts'
 import type { App } from './routes/typed-app.ts'
 
@@ -48,6 +49,7 @@ export function buildApp(dependencies: AppDependencies): App {
     // An access token carries the organization's instructions and may be longer than Node's 16 KiB.
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
+    clientErrorHandler: refuseUnreadable,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
