@@ -161,6 +161,8 @@ test('with the token API stopped nothing passes, and no log has ever held a toke
     expect(answer.status).toBe(503)
     expect(await answer.text()).toContain('cannot be reached at present')
     expect(answer.headers.getSetCookie()).toEqual([])
+    // It may be shown under the address that the token stands in.
+    expect(answer.headers.get('referrer-policy')).toBe('no-referrer')
   }
   const { socket, head } = await openWebsocket(gate.port, [`Cookie: ${cookie}`])
   expect(head).toMatch(/^HTTP\/1\.1 503 /)
