@@ -181,6 +181,20 @@ describe('no session is opened', () => {
     expect((await go(address)).status).toBe(303)
   })
 
+  test('while the database cannot say whether it was used: a page says so, and the link is good afterwards', async () => {
+    const rename = (from: string, to: string) => gate.bench.db.query(`alter table tollgate.${from} rename to ${to}`)
+    await rename('proxy_sessions', 'proxy_sessions_away')
+    try {
+      const answer = await go(address)
+      expect([answer.status, answer.headers.get('content-type')]).toEqual([500, 'text/html; charset=utf-8'])
+      expect(await answer.text()).toContain('cannot be reached at present')
+      expect([answer.headers.getSetCookie(), answer.headers.get('referrer-policy')]).toEqual([[], 'no-referrer'])
+    } finally {
+      await rename('proxy_sessions_away', 'proxy_sessions')
+    }
+    expect((await go(address)).status).toBe(303)
+  })
+
   test('after a minute; who is in by then is led in', async () => {
     const cookie = await gate.letIn(person)
     const issuedAt = Math.floor(Date.now() / 1_000) - 61

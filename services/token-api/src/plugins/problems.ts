@@ -15,13 +15,19 @@ export function answerProblems(app: App): void {
 
 /** Answers one error; 5xx without what is inside. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = toProblem(error)
+  const problem = readProblem(error, request)
   const { status } = PROBLEMS[problem.code]
-  if (status >= 500)
-    request.log.error({ err: error, route: request.routeOptions?.url, request_id: request.id }, problem.message)
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds)
   if (status === 401) reply.header('www-authenticate', challenge(problem))
   return reply.code(status).type('application/problem+json').send(JSON.stringify(problem.toProblem()))
+}
+
+/** What an error is to a client. A fault of ours is logged. */
+export function readProblem(error: unknown, request: FastifyRequest): ProblemError {
+  const problem = toProblem(error)
+  if (PROBLEMS[problem.code].status >= 500)
+    request.log.error({ err: error, route: request.routeOptions?.url, request_id: request.id }, problem.message)
+  return problem
 }
 
 // RFC 6750 3.1: a request without a credential gets no error code.

@@ -18,6 +18,7 @@ const HEADINGS: Partial<Record<ProblemError['code'], string>> = {
   'user-revoked': 'You have no access to the chat at present',
   'token-refused': 'You are not signed in to the chat',
   'handoff-refused': 'This link does not lead into the chat',
+  'bad-request': 'This link does not lead into the chat',
 }
 
 /** Answers a refusal: to a browser that shows pages with a page, to a program with problem+json. */

@@ -2,6 +2,7 @@ import { ProblemError } from '@tollgate/shared/contracts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseFormBodies } from '../plugins/form-body.ts'
+import { readProblem } from '../plugins/problems.ts'
 import { sendRefusal } from '../proxy/render-refusal.ts'
 import { type Embedding, writeSessionCookie } from '../proxy/session-cookie.ts'
 import type { Arrival, Traveller } from '../proxy/use-handoff.ts'
@@ -44,14 +45,16 @@ export function useHandoffRoutes(app: App, dependencies: UseHandoffRoutes): void
     }
     return reply.code(303).header('location', libreChatUrl).send()
   }
+  // A browser shows what is answered here, whatever goes wrong.
+  const errorHandler = (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
+    sendRefusal(readProblem(error, request), request, reply, contact)
   const summary = 'Use a handoff: a session at the proxy, and the way into the chat'
-  app.get('/v1/handoff', { schema: { summary, querystring: handoff, response } }, async (request, reply) =>
-    answer(request.query, request, reply),
-  )
+  const schema = { summary, querystring: handoff, response }
+  app.get('/v1/handoff', { schema, errorHandler }, async (request, reply) => answer(request.query, request, reply))
   app.register(async (scope: App) => {
     parseFormBodies(scope)
     const schema = { summary, consumes: ['application/x-www-form-urlencoded'], body: handoff, response }
-    scope.post('/v1/handoff', { schema }, async (request, reply) => {
+    scope.post('/v1/handoff', { schema, errorHandler }, async (request, reply) => {
       refuseStrangers(request.headers, dependencies)
       return answer(request.body, request, reply)
     })
