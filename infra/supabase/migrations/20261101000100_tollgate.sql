@@ -2406,11 +2406,17 @@ grant execute on function tollgate.change_schedule, tollgate.follow_settings
 
 -- schemas/40-functions/change_webhooks.sql
 -- Purpose: put an endpoint on record. Parameters: change = { id, organization_id (null: the operator's), url, types, sealed_secret,
---   actor }. Returns: no row for an unknown organization, else one: the endpoint without its secret.
--- Locks: none. Invariant: repeated with the same id it changes nothing.
-create function public.create_webhook(change jsonb) returns setof tollgate.webhook_view
+--   actor }. Returns: no row for an unknown organization, else one: refusal (full: there are 20 already; null: it is on record), and the
+--   endpoint without its secret.
+-- Locks: whatever else makes one of the same owner. Invariant: repeated with the same id it changes nothing. Whoever decides writes a
+--   row an endpoint: so many that decisions would take too long nobody has.
+create function public.create_webhook(change jsonb)
+returns table (
+  refusal text, id uuid, organization_id uuid, url text, types text[], created_by text, created_at timestamptz,
+  previous_until timestamptz, disabled_at timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 as $$
+#variable_conflict use_column
 declare
   asked record;
 begin
@@ -2418,6 +2424,14 @@ begin
     id uuid, organization_id uuid, url text, types text[], sealed_secret text, actor text);
   if asked.organization_id is not null and not exists (
     select from tollgate.directory_organizations o where o.organization_id = asked.organization_id) then return; end if;
+  perform pg_advisory_xact_lock(hashtextextended('tollgate.create_webhook:' || coalesce(asked.organization_id::text, 'all'), 0));
+  if not exists (select from tollgate.webhook_endpoints e where e.id = asked.id) and (
+    select count(*) from tollgate.webhook_endpoints e
+    where e.organization_id is not distinct from asked.organization_id and e.disabled_at is null) >= 20 then
+    refusal := 'full';
+    return next;
+    return;
+  end if;
   insert into tollgate.webhook_endpoints (id, organization_id, url, types, sealed_secret, created_by)
   values (asked.id, asked.organization_id, asked.url, asked.types, asked.sealed_secret, asked.actor)
   on conflict (id) do nothing;
@@ -2425,7 +2439,7 @@ begin
     perform tollgate.record_audit(asked.actor, 'webhook.created', 'webhook:' || asked.id,
       jsonb_build_object('url', asked.url, 'types', asked.types), asked.organization_id);
   end if;
-  return query select v.* from tollgate.webhook_view v where v.id = asked.id;
+  return query select null, v.* from tollgate.webhook_view v where v.id = asked.id;
 end
 $$;
 

@@ -57,6 +57,17 @@ test('a secret is shown when it is made, and never again', async () => {
   }
 })
 
+test('twenty endpoints are as many as an organization has, however many are asked for at once', async () => {
+  const owner = await addOrganization(bench.db)
+  const token = await addKey(bench.db, ['webhooks:write'], owner)
+  const answers = await Promise.all(Array.from({ length: 25 }, () => create(URL_OF_HOOK, owner, token)))
+  const made = answers.filter(({ status }) => status === 201)
+  expect(made).toHaveLength(20)
+  expect(answers.filter(({ status, body }) => status === 409 && body.reason === 'too_many_webhooks')).toHaveLength(5)
+  await call(bench.api.url, `/v1/organizations/${owner}/webhooks/${made[0]?.body.id}`, { method: 'DELETE', token })
+  expect((await create(URL_OF_HOOK, owner, token)).status).toBe(201)
+})
+
 test('without a key to seal secrets with, no endpoint is made', async () => {
   const keyless = await startApi({ ...bench.env, WEBHOOK_SECRET_KEYS: '' })
   try {

@@ -54,7 +54,7 @@ export function explainMisfit({ outcome, state }: EndRow): ProblemError {
         extensions: { reason: 'reservation_mismatch' },
       })
     default:
-      return new ProblemError('conflict', 'The usage of another event settles the reservation.', {
+      return new ProblemError('conflict', 'An event that was accepted before settles the reservation.', {
         extensions: { reason: 'reservation_closed', state },
       })
   }

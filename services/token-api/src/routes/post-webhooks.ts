@@ -27,7 +27,7 @@ export function postWebhooks(app: App, { access, store, allowPrivate, actOf, mak
     security: bearer,
     params: z.object({ id: webhookOwner }),
     body: webhookRequest,
-    response: { 201: newWebhookReport, ...problems(400, 401, 403, 404, 413, 415, 503) },
+    response: { 201: newWebhookReport, ...problems(400, 401, 403, 404, 409, 413, 415, 503) },
   }
   app.post('/v1/organizations/:id/webhooks', { schema }, async (request, reply) => {
     const owner = await identifyWebhookOwner(request.headers.authorization, request.params.id, access)
@@ -37,7 +37,13 @@ export function postWebhooks(app: App, { access, store, allowPrivate, actOf, mak
     const types = [...new Set(request.body.types)].sort()
     const created = await store.createWebhook({ ...owner, id, url, types, sealed_secret })
     if (created === undefined) throw new ProblemError('not-found', 'There is no such organization.')
-    return reply.code(201).send({ ...created, secret })
+    if (created.refusal !== null) {
+      throw new ProblemError('conflict', 'There are as many endpoints as there may be: remove one first.', {
+        extensions: { reason: 'too_many_webhooks' },
+      })
+    }
+    const { refusal: _, ...endpoint } = created
+    return reply.code(201).send({ ...endpoint, secret })
   })
 }
 

@@ -17,7 +17,7 @@ interface SealedSecrets {
 export type WebhookFunctions = {
   create_webhook: {
     args: { change: WebhookAct & { url: string; types: string[]; sealed_secret: string } }
-    row: WebhookReport
+    row: { refusal: 'full' } | (WebhookReport & { refusal: null })
   }
   list_webhooks: { args: { query: { organization_id: string | null } }; row: WebhookReport }
   remove_webhook: { args: { change: WebhookAct }; row: WebhookReport }
