@@ -4,9 +4,21 @@ import { createLogger } from './index.ts'
 const JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0'
 const KEY = 'tg_live_4f9a8b7c6d5e'
 const SUPABASE_KEY = 'sb_secret_N7UND0UgjKTVK'
+const WEBHOOK_SECRET = 'whsec_Zm9v/YmFyLWJhei1xdXV4+cXV4LXF1dXgtcXV1eA=='
 const PASSWORD = 'hunter2'
 const EMAIL = 'jane.doe@example.com'
-const SECRETS = [JWT, JWT.slice(0, 20), KEY, SUPABASE_KEY, PASSWORD, EMAIL, 'c2lnbmF0dXJl', 'opaque-value']
+const SECRETS = [
+  JWT,
+  JWT.slice(0, 20),
+  KEY,
+  WEBHOOK_SECRET.slice(6, 20),
+  WEBHOOK_SECRET.slice(-20),
+  SUPABASE_KEY,
+  PASSWORD,
+  EMAIL,
+  'c2lnbmF0dXJl',
+  'opaque-value',
+]
 
 function capture() {
   const lines: string[] = []
@@ -35,7 +47,7 @@ test('no secret survives, wherever it stands in a line', () => {
   })
   logger.info(`GET /chat?token=opaque-value&org=acme from ${EMAIL} with Bearer ${KEY}`)
   logger.info('redis://default:%s@10.0.0.1:6379 answered %s', PASSWORD, JWT)
-  logger.info({ url: `rediss://:${PASSWORD}@redis.example.org`, list: [JWT, { deep: [SUPABASE_KEY] }] })
+  logger.info({ url: `rediss://:${PASSWORD}@redis.example.org`, list: [JWT, { deep: [SUPABASE_KEY, WEBHOOK_SECRET] }] })
   logger.error(failure())
   logger.error({ err: failure(), errors: [failure()] }, 'failed')
   logger.error({ err: new AggregateError([failure()], 'all failed') })

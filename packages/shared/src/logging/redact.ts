@@ -11,7 +11,8 @@ const SECRET_KEY =
 // None of these can match a quote or a backslash, so that a JSON line stays one.
 const SECRET_TEXT: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}/g, REDACTED],
-  [/\b(?:tg|sk|pk|rk|sbp|whsec)_[\w-]{6,}/g, REDACTED],
+  [/\b(?:tg|sk|pk|rk|sbp)_[\w-]{6,}/g, REDACTED],
+  [/\bwhsec_[\w+/-]{6,}={0,2}/g, REDACTED],
   [/\bsb_(?:secret|publishable)_[\w-]{4,}/g, REDACTED],
   [/\b((?:Bearer|Basic)\s+)[\w.~+/=-]{6,}/gi, `$1${REDACTED}`],
   [/(\b[a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'\\@]*(?:@[^\s/?#"'\\@]*)*@/gi, `$1${REDACTED}@`],
