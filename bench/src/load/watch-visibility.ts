@@ -18,9 +18,13 @@ interface Expected {
   readonly acceptedAtMs: number
 }
 
-const QUERY = `select user_id, sum(event_count)::float8 as events from public.usage_metrics
-  where user_id = any($1::uuid[]) group by user_id`
-const POLL_MS = 3
+// Prepared, and asked no oftener than the goal needs: planned anew every 3 ms it took a quarter of a core from what it measures.
+const QUERY = {
+  name: 'visible',
+  text: `select user_id, sum(event_count)::float8 as events from public.usage_metrics
+    where user_id = any($1::uuid[]) group by user_id`,
+}
+const POLL_MS = 10
 
 /** Makes a watch over users that have no usage yet. It asks for those alone who are being waited for. */
 export function watchVisibility(db: pg.Pool): VisibilityWatch {
@@ -30,7 +34,8 @@ export function watchVisibility(db: pg.Pool): VisibilityWatch {
 
   const look = async (): Promise<number[]> => {
     const asked = open
-    const { rows } = await db.query<{ user_id: string; events: number }>(QUERY, [asked.map(({ userId }) => userId)])
+    const values = [asked.map(({ userId }) => userId)]
+    const { rows } = await db.query<{ user_id: string; events: number }>({ ...QUERY, values })
     const seenAtMs = performance.now()
     const visible = new Map(rows.map(({ user_id, events }) => [user_id, events]))
     const isVisible = ({ userId, count }: Expected) => (visible.get(userId) ?? 0) >= count

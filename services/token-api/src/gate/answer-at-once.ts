@@ -31,7 +31,7 @@ export type AnswerAtOnce = (request: IncomingMessage, response: ServerResponse) 
  */
 export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
   const { recognise, recallSession, judge, showPosition, takeRequestId, headersFor, isStopping } = options
-  const write = writeTogether()
+  const together = writeTogether()
   const keepVerified = keep(writeVerified)
   const keepPassed = keep(writePassed)
 
@@ -63,7 +63,9 @@ export function answerAtOnce(options: AtOnceOptions): AnswerAtOnce {
     headers.push('x-request-id', takeRequestId(request))
     const sink = { getHeader: () => undefined, header: (name: string, value: string) => headers.push(name, value) }
     showPosition(sink, organizationId)
-    write(response, headers, text)
+    // What is wrong with a header shows here, where the route can still answer.
+    response.writeHead(200, headers)
+    together(() => response.end(text))
     return true
   }
   const verify: AnswerAtOnce = (request, response) => {

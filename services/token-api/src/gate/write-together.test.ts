@@ -10,12 +10,12 @@ let written: number[]
 beforeEach(async () => {
   responses = []
   written = []
-  const write = writeTogether()
+  const together = writeTogether()
   server.on('request', (request, response: ServerResponse) => {
     written.push(responses.filter(({ writableEnded }) => writableEnded).length)
     responses.push(response)
     if (request.url === '/late') setTimeout(() => response.end('late'), 20)
-    else write(response, ['content-length', String(request.url?.length)], request.url ?? '')
+    else together(() => response.end(request.url))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 })
