@@ -1542,8 +1542,8 @@ as $$
     md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, coalesce(i.base_limit_tokens::text, 'unlimited'),
       g.granted, coalesce(i.policy::text, 'default'), i.reduced_configs, i.mode, i.manual_act ->> 'decision_id'))
   from (
-    select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, tollgate.scheduled_start(at, h) as period_start,
-      tollgate.scheduled_end(at, h) as period_end, coalesce(q.policy, p.policy) as policy,
+    select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, w.period_start, w.period_end,
+      coalesce(q.policy, p.policy) as policy,
       coalesce(q.version, 0) as policy_version, c.reduced_configs || coalesce(p.policy -> 'reduced_configs', '{}') as reduced_configs,
       coalesce(s.enforcement_mode, c.mode) as mode,
       case when v.organization_id is null or v.until <= at then null
@@ -1557,6 +1557,9 @@ as $$
     left join tollgate.organization_settings s on s.organization_id = o.organization_id
     left join tollgate.period_schedules h
       on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
+    -- Worked out once: without `offset` they would stand wherever they are read, and be worked out at each place.
+    cross join lateral (
+      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end offset 0) w
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
     left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
@@ -1755,60 +1758,6 @@ as $$
 $$;
 
 grant execute on function tollgate.announce_logins to tollgate_token_api, service_role;
-
--- schemas/40-functions/answer_holds.sql
--- Purpose: say what became of requests for holds. Parameters: requests; budgets as they were before; grants (what was decided
---   on the new ones). Returns: see reserve_tokens. Reads only.
--- Invariant: a hold is found by its id or its idempotency key; another request under the same key is a conflict.
-create function tollgate.answer_holds(
-  requests tollgate.hold_request[], budgets tollgate.hold_budget[], grants tollgate.hold_grant[])
-returns table (
-  i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
-  refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
-  reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
-language sql stable security invoker set search_path = '' set enable_nestloop = off
-as $$
-  with answer as materialized (
-    select r.*, coalesce(
-      (select h from tollgate.reservations h where h.id = r.id),
-      case when r.idempotency_key is not null then (select h from tollgate.reservations h
-        where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
-    from unnest(requests) r
-  ), budget as materialized (
-    select b.*, b.ordinality::integer as place,
-      (select t.reserved_tokens from tollgate.reserved_totals t where t.organization_id = b.organization_id) as held_now
-    from unnest(budgets) with ordinality b
-  )
-  select r.ordinal - 1,
-    case
-      when o.organization_id is null then 'unknown_organization'
-      when (r.hold).id is null then case when b.is_closed then 'closed' else 'refused' end
-      when ((r.hold).user_id, (r.hold).session_id, (r.hold).total_tokens) <> (r.user_id, r.session_id, r.total_tokens) then 'conflict'
-      else 'held' end,
-    (r.hold).id, (r.hold).total_tokens::text, (r.hold).state, (r.hold).expires_at,
-    case when o.limit_tokens is not null or g.ordinal is not null then
-      greatest(0, coalesce(g.room, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
-    case when (r.hold).id is null and b.place is not null then jsonb_build_object(
-      'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text, 'reason', b.state_reason,
-      'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
-    case
-      when (r.hold).id is not null or b.place is null then null
-      when b.is_closed or b.used_tokens + r.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
-      else greatest(now(), coalesce((
-        select min(e.expires_at) from tollgate.reservations e
-        where e.organization_id = r.organization_id and e.state in ('held', 'committing')), now())) + interval '1 second'
-    end,
-    coalesce(b.decision_id, o.decision_id),
-    r.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
-    clock_timestamp()
-  from answer r
-  left join unnest(grants) g on g.ordinal = r.ordinal
-  left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
-  left join budget b on b.place = g.refused_by
-  order by r.ordinal
-$$;
-
-grant execute on function tollgate.answer_holds to tollgate_token_api, service_role;
 
 -- schemas/40-functions/append_ledger.sql
 -- Purpose: append entries to the ledger. Parameters: entries (events that were claimed, corrections). Returns: nothing.
@@ -6898,6 +6847,7 @@ grant execute on function public.list_old_seals, public.reseal_webhook to tollga
 --   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
 --   has the same lock, so used + held is never read too low.
+--   A hold is found by its id or its idempotency key; another request under the same key is a conflict.
 -- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
 --   by the ladder or by hand, holds nothing.
 create function public.reserve_tokens(batch jsonb)
@@ -6948,21 +6898,65 @@ begin
     requests, organizations, coalesce((tollgate.unwrap(batch) ->> 'observe')::boolean, false));
   grants := tollgate.grant_holds(fresh, budgets);
 
-  with held as (
-    insert into tollgate.reservations (
-      id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
-    select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
-      clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
-    from unnest(fresh) r
-    where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
-      and r.organization_id in (select b.organization_id from unnest(budgets) b)
-    returning organization_id, total_tokens
-  )
-  update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
-  from (select organization_id, sum(total_tokens)::bigint as total_tokens from held group by organization_id) h
-  where t.organization_id = h.organization_id;
-
-  return query select * from tollgate.answer_holds(requests, budgets, grants);
+  -- One statement holds, counts and answers: one of its own that answers would look up each hold that was just made.
+  return query
+    with held as (
+      insert into tollgate.reservations as n (
+        id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
+      select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
+        clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
+      from unnest(fresh) r
+      where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
+        and r.organization_id in (select b.organization_id from unnest(budgets) b)
+      returning n as hold
+    ), total as (
+      update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
+      from (select (n.hold).organization_id, sum((n.hold).total_tokens)::bigint as total_tokens from held n group by 1) h
+      where t.organization_id = h.organization_id
+      returning t.organization_id, t.reserved_tokens
+    ), budget as materialized (
+      select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
+      from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
+    ), answer as materialized (
+      select r.*, coalesce(n.hold,
+        (select h from tollgate.reservations h where h.id = r.id),
+        case when r.idempotency_key is not null then (select h from tollgate.reservations h
+          where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
+      from unnest(requests) r
+      left join held n on (n.hold).organization_id = r.organization_id
+        and coalesce((n.hold).idempotency_key, (n.hold).id::text) = coalesce(r.idempotency_key, r.id::text)
+    )
+    select r.ordinal - 1,
+      case
+        when o.organization_id is null then 'unknown_organization'
+        when (r.hold).id is null then case when b.is_closed then 'closed' else 'refused' end
+        when ((r.hold).user_id, (r.hold).session_id, (r.hold).total_tokens) <> (r.user_id, r.session_id, r.total_tokens) then 'conflict'
+        else 'held' end,
+      (r.hold).id, (r.hold).total_tokens::text, (r.hold).state, (r.hold).expires_at,
+      case when o.limit_tokens is not null or g.ordinal is not null then
+        greatest(0, coalesce(g.room, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
+      case when (r.hold).id is null and b.place is not null then jsonb_build_object(
+        'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text, 'reason', b.state_reason,
+        'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
+      case
+        when (r.hold).id is not null or b.place is null then null
+        when b.is_closed or b.used_tokens + r.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
+        else greatest(now(), coalesce((
+          select min(e.expires_at) from (
+            select h.expires_at from tollgate.reservations h
+            where h.organization_id = r.organization_id and h.state in ('held', 'committing')
+            union all
+            select (n.hold).expires_at from held n where (n.hold).organization_id = r.organization_id) e), now()))
+          + interval '1 second'
+      end,
+      coalesce(b.decision_id, o.decision_id),
+      r.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
+      clock_timestamp()
+    from answer r
+    left join unnest(grants) g on g.ordinal = r.ordinal
+    left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
+    left join budget b on b.place = g.refused_by
+    order by r.ordinal;
 end
 $$;
 

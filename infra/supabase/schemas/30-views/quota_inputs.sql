@@ -49,8 +49,8 @@ as $$
     md5(concat_ws('|', extract(epoch from i.period_end), i.time_zone, coalesce(i.base_limit_tokens::text, 'unlimited'),
       g.granted, coalesce(i.policy::text, 'default'), i.reduced_configs, i.mode, i.manual_act ->> 'decision_id'))
   from (
-    select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, tollgate.scheduled_start(at, h) as period_start,
-      tollgate.scheduled_end(at, h) as period_end, coalesce(q.policy, p.policy) as policy,
+    select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, w.period_start, w.period_end,
+      coalesce(q.policy, p.policy) as policy,
       coalesce(q.version, 0) as policy_version, c.reduced_configs || coalesce(p.policy -> 'reduced_configs', '{}') as reduced_configs,
       coalesce(s.enforcement_mode, c.mode) as mode,
       case when v.organization_id is null or v.until <= at then null
@@ -64,6 +64,9 @@ as $$
     left join tollgate.organization_settings s on s.organization_id = o.organization_id
     left join tollgate.period_schedules h
       on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
+    -- Worked out once: without `offset` they would stand wherever they are read, and be worked out at each place.
+    cross join lateral (
+      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end offset 0) w
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
     left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id

@@ -81,6 +81,23 @@ describe('group commit', () => {
     expect(batches).toEqual([[1], [2, 3]])
   })
 
+  test('after a batch of a few the next ones go at once, after one of many they wait for company', async () => {
+    const batches: number[][] = []
+    const flush = async (items: number[]) => {
+      batches.push(items)
+      return items
+    }
+    const delayMs = (lastItems: number) => (lastItems < 3 ? 0 : 3_600_000)
+    const commit = createGroupCommit({ maxItems: 10, maxDelayMs: 3_600_000, delayMs, maxInFlight: 1, flush })
+    await commit.submit(1)
+    await Promise.all([2, 3, 4].map(commit.submit))
+    const last = commit.submit(5)
+    await delay(5)
+    expect(batches).toEqual([[1], [2, 3, 4]])
+    await commit.drain()
+    expect([await last, batches]).toEqual([5, [[1], [2, 3, 4], [5]]])
+  })
+
   test('lanes: what is under way has no lane twice, and a lane that fills a batch has it for itself', async () => {
     const hold = gate()
     const batches: string[] = []

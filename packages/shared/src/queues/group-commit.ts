@@ -9,6 +9,8 @@ export interface GroupCommitOptions<Item, Result> {
    * An item that comes after a quiet time goes at once.
    */
   readonly maxDelayMs: number
+  /** The same after a batch of this weight, up to `maxDelayMs`, which is the default: where many come, more may gather. */
+  readonly delayMs?: (lastWeight: number) => number
   /** Batches under way at a time; while they are, more items gather. */
   readonly maxInFlight: number
   /** Weight of an item, for instance the events in a job. Default 1. */
@@ -63,6 +65,8 @@ interface State<Item, Result> {
   timer: NodeJS.Timeout | undefined
   /** When the last batch was started, on the monotonic clock. */
   startedAtMs: number
+  /** Weight of that batch. */
+  startedWeight: number
   /** Set once the oldest item has waited long enough (or all must go): flush as soon as there is room. */
   isDue: boolean
 }
@@ -81,6 +85,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     submitted: 0,
     timer: undefined,
     startedAtMs: Number.NEGATIVE_INFINITY,
+    startedWeight: 0,
     isDue: false,
   }
   return {
@@ -161,12 +166,13 @@ function fullWeight<Item, Result>(
 
 function setTimer<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
   const sinceMs = performance.now() - state.startedAtMs
+  const delayMs = Math.min(options.maxDelayMs, options.delayMs?.(state.startedWeight) ?? options.maxDelayMs)
   const fire = () => {
     state.timer = undefined
     state.isDue = true
     pump(state, options)
   }
-  state.timer = setTimeout(fire, Math.max(0, options.maxDelayMs - sinceMs))
+  state.timer = setTimeout(fire, Math.max(0, delayMs - sinceMs))
 }
 
 /** Lanes with items that may go, the one that has waited longest first. */
@@ -207,6 +213,7 @@ function start<Item, Result>(
   }
   occupy(true)
   state.startedAtMs = performance.now()
+  state.startedWeight = weightOf(entries)
   const run = flushBatch(options.flush, entries).finally(() => {
     occupy(false)
     state.underWay.delete(run)

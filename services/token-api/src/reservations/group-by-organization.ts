@@ -20,7 +20,11 @@ export interface GroupOptions<Item, Row> {
 
 const LANES = 2
 const MAX_GROUP = 250
-const MAX_DELAY_MS = 2
+// A call costs Postgres some 4 ms whatever it holds, and each hold 0.07 ms: where many come, more share a call. A lane that
+// takes one now and then lets nobody wait for it.
+const MIN_DELAY_MS = 2
+const MAX_DELAY_MS = 25
+const DELAY_MS_PER_ITEM = 0.5
 const MAX_WAITING = 5_000
 // Repeating is safe, since ids are kept; a lost connection is the client's to judge, who waits no longer than a second.
 const RETRY = {
@@ -47,6 +51,7 @@ export function groupByOrganization<Item, Row extends { readonly i: number }>(
     createGroupCommit<Item, Row>({
       maxItems: MAX_GROUP,
       maxDelayMs: MAX_DELAY_MS,
+      delayMs: (lastItems) => Math.max(MIN_DELAY_MS, lastItems * DELAY_MS_PER_ITEM),
       maxInFlight: 1,
       maxWaiting: MAX_WAITING,
       flush,
