@@ -15,7 +15,7 @@ import type { Figure, Goal } from '../report/report.ts'
 import type { BenchContext, Scenario } from '../scenario.ts'
 import { percentile } from '../statistics.ts'
 
-const CROSSINGS = 40
+const CROSSINGS = 100
 const LIMIT = 100_000
 const FIRST_INPUT = 1_000
 // Past 120 % of the limit, where the default ladder revokes.

@@ -9,7 +9,7 @@ import type { Scenario } from '../scenario.ts'
 import { startSecondApi } from '../stack/start-second-api.ts'
 import { percentile } from '../statistics.ts'
 
-const REVOCATIONS = 200
+const REVOCATIONS = 1_000
 const TIMEOUT_MS = 10_000
 const GOAL_P99_MS = 50
 
@@ -48,7 +48,7 @@ export const revocation: Scenario = {
         toFigure('answer, p99', answeredMs, 99),
       ],
       notes: [
-        `from sending POST /oauth/revoke; ${REVOCATIONS} tokens, one after the other; min – max are the extremes`,
+        `from sending POST /oauth/revoke; ${REVOCATIONS.toLocaleString('en-US')} tokens, one after the other; min – max are the extremes`,
       ],
     }
   },

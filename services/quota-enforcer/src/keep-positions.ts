@@ -1,7 +1,12 @@
-import { createPositionMarks, type PositionMarks } from '@tollgate/shared/queues'
+import { createPositionMarks } from '@tollgate/shared/queues'
 import { type AuditOptions, startAuditing } from './audit-positions.ts'
 import { type KeepHoldsOptions, startKeepingHolds } from './keep-holds.ts'
-import { createPublishPositions, startPublishingPositions } from './publish-positions.ts'
+import {
+  createPromptPublisher,
+  createPublishPositions,
+  type PromptPublisher,
+  startPublishingPositions,
+} from './publish-positions.ts'
 
 /** What the loops stand on. */
 export interface KeepPositionsOptions extends Omit<AuditOptions, 'publish' | 'sliceIntervalMs' | 'settleMs'> {
@@ -12,8 +17,8 @@ export interface KeepPositionsOptions extends Omit<AuditOptions, 'publish' | 'sl
 
 /** What keeps the holds and the published positions right. */
 export interface PositionKeeper {
-  /** Has positions published anew. */
-  readonly mark: PositionMarks['mark']
+  /** Has a position published at once. */
+  readonly publish: PromptPublisher['publish']
   stop(): Promise<void>
 }
 
@@ -23,6 +28,11 @@ export function startKeepingPositions(dependencies: KeepPositionsOptions): Posit
   const warn = (message: string) => (error: unknown) => logger.warn({ err: error }, message)
   const marks = createPositionMarks({ redis, namespace, onError: warn('changed positions were not marked') })
   const publish = createPublishPositions({ redis, namespace })
+  const prompt = createPromptPublisher(
+    { rpc, onError: warn('a position was not published at once') },
+    publish,
+    marks.mark,
+  )
   const loops = [
     startKeepingHolds({
       ...{ rpc, metrics, now, intervalMs: sweepIntervalMs },
@@ -39,8 +49,9 @@ export function startKeepingPositions(dependencies: KeepPositionsOptions): Posit
     }),
   ]
   return {
-    mark: marks.mark,
+    publish: prompt.publish,
     stop: async () => {
+      await prompt.drain()
       marks.stop()
       await Promise.all(loops.map((loop) => loop.stop()))
     },

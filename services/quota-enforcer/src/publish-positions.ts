@@ -4,6 +4,7 @@ import {
   positionsKey,
   publishedPosition,
 } from '@tollgate/shared/contracts'
+import { createGroupCommit, type PositionMarks } from '@tollgate/shared/queues'
 import type { Rpc, RpcRow } from '@tollgate/shared/store'
 import type { Redis } from 'ioredis'
 import { POSITIONS_SCRIPT } from './positions-script.ts'
@@ -25,6 +26,7 @@ const MAX_AT_ONCE = 500
 // counts and decides; a copy that shows headers may be older then.
 const REST_PER_WORK = 9
 const POSITIONS_PER_SCRIPT = 100
+const GATHER_MS = 20
 
 /** Writes and announces positions. Rejects while Redis is away. */
 export type PublishPositions = (positions: readonly PublishedPosition[]) => Promise<void>
@@ -67,6 +69,42 @@ export function startPublishingPositions(options: PositionsOptions, publish: Pub
     onError,
     now,
   })
+}
+
+/** Publishes positions without waiting for the next turn of those that are marked. */
+export interface PromptPublisher {
+  /** Never throws and is not waited for. */
+  publish(organizationId: string): void
+  drain(): Promise<void>
+}
+
+/**
+ * Makes the publisher for organizations that were just decided upon: until their position says at which total the next
+ * decision is due, nobody knows which usage is urgent. What could not be published is marked.
+ */
+export function createPromptPublisher(
+  { rpc, onError }: Pick<PositionsOptions, 'rpc' | 'onError'>,
+  publish: PublishPositions,
+  mark: PositionMarks['mark'],
+): PromptPublisher {
+  const group = createGroupCommit<string, undefined>({
+    maxItems: MAX_AT_ONCE,
+    maxDelayMs: GATHER_MS,
+    maxInFlight: 1,
+    flush: async (organizations) => {
+      await publishOf(rpc, [...new Set(organizations)], publish)
+      return organizations.map(() => undefined)
+    },
+  })
+  return {
+    publish: (organizationId) => {
+      group.submit(organizationId).catch((error: unknown) => {
+        mark([organizationId])
+        onError(error)
+      })
+    },
+    drain: group.drain,
+  }
 }
 
 async function publishOf(rpc: Rpc, organizations: string[], publish: PublishPositions): Promise<void> {

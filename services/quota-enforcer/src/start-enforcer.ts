@@ -79,10 +79,10 @@ export function startEnforcer(dependencies: EnforcerDependencies): Enforcer {
     onError: (error) => logger.warn({ err: error }, 'open dashboards were not told; they ask by themselves'),
   })
   const decide = createEvaluate({ rpc, announce, metrics, logger })
-  // An evaluation may come of a new limit or period, which the published position says too.
+  // An evaluation may come of a new limit or period, which the published position says too, and where the next one is due.
   const evaluate: Evaluate = async (organizationId, trigger) => {
     const outcome = await decide(organizationId, trigger)
-    positions.mark([organizationId])
+    positions.publish(organizationId)
     live.tell([organizationId])
     return outcome
   }

@@ -68,7 +68,7 @@ test('what is marked is published with its ledger total and open holds, to the h
     createPositionMarks({ redis: world.redis, namespace: world.namespace, onError: () => undefined }).mark([id])
     await until(async () => expect(await figuresOf(id)).toEqual(['1000', '300', '200']))
     await until(async () => expect(heard).toContain(id))
-    // The first step of the default ladder, at half of the limit; published once the enforcer has looked at it.
+    // The first step of the default ladder, at half of the limit; published as soon as the enforcer has looked at it.
     await world.wake(id)
     await until(async () => expect((await readCopy(id))?.evaluate_at).toBe('500'))
   } finally {
