@@ -6846,7 +6846,7 @@ grant execute on function public.list_old_seals, public.reseal_webhook to tollga
 --   budget (null: no limit), refusal = { scope, limit_tokens, used_tokens, reserved_tokens, reason } and retry_at, decision_id
 --   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
---   has the same lock, so used + held is never read too low.
+--   has the same lock, so used + held is never read too low. Then grants that are to be settled.
 --   A hold is found by its id or its idempotency key; another request under the same key is a conflict.
 -- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
 --   by the ladder or by hand, holds nothing.
@@ -6882,6 +6882,15 @@ begin
   end if;
   perform tollgate.lock_holds(organizations);
   perform tollgate.expire_holds(organizations, 1000);
+  -- A grant that has expired, or was spent in a period that is over, adds nothing any more, though nobody has settled it yet.
+  perform public.settle_grants(d.organization_id)
+  from (
+    select o.organization_id from unnest(organizations) o (organization_id)
+    where exists (
+      select from tollgate.grants g
+      where g.organization_id = o.organization_id and g.closed_at is null and (g.expires_at <= now()
+        or g.settled_until < (select p.period_start from tollgate.organization_period(g.organization_id) p)))
+    order by o.organization_id offset 0) d;
 
   fresh := array(
     select q.request from (

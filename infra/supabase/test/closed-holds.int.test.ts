@@ -276,3 +276,20 @@ describe("an organization's default for its users", () => {
     expect(await load()).toMatchObject({ limit_tokens: null, limit_from: 'user' })
   })
 })
+
+test.each([
+  ['has expired', `now() - interval '2 hours'`, `now() - interval '1 hour'`],
+  ['was spent in the period before', `${PERIOD} - interval '1 day'`, 'null'],
+])('a grant that %s holds nothing, also where nobody has settled it yet', async (_, given, expires) => {
+  await db.query(
+    `select public.create_grant(jsonb_build_object('organization_id', $1::uuid, 'amount', 500, 'at', ${given},
+       'expires_at', ${expires}, 'reason', 'test', 'idempotency_key', 'k', 'actor', 'test'))`,
+    [organization],
+  )
+  await db.query(
+    `insert into tollgate.period_totals (organization_id, period_start, used_tokens)
+     values ($1, (${PERIOD} at time zone 'UTC' - interval '1 month') at time zone 'UTC', 1_500)`,
+    [organization],
+  )
+  expect([await outcome(1_001), await outcome(1_000)]).toEqual(['refused', 'held'])
+})
