@@ -96,6 +96,34 @@ test('jobs of all shards are handled, and their results come back to who waits',
   expect(await consumer.backlog()).toEqual({ waiting: 0, active: 0, failed: 0, items: 0, oldestMs: 0 })
 })
 
+test('an urgent job is handled before those that wait, and hides not how long the oldest has waited', async () => {
+  const producer = await producerOf('usage-events')
+  const start = Promise.withResolvers<void>()
+  const handled: [id: string, isUrgent: boolean][] = []
+  const options = { connection: workerConnection(), shards: SHARDS, onError: () => undefined, concurrency: 1 }
+  const handler: JobHandler<'usage-events'> = async (_data, { jobId, isUrgent }) => handled.push([jobId, isUrgent])
+  const consumer = createConsumer('usage-events', handler, { ...options, startWhen: start.promise })
+  toClose.push(() => consumer.close(1_000))
+  const add = (jobId: string, isUrgent: boolean) =>
+    producer.add({ v: 1, events: [usage(randomUUID(), jobId)] }, { jobId, shard: 0, isUrgent })
+  await add('first', false)
+  await delay(50)
+  const laterMs = Date.now()
+  await add('second', false)
+  for (const jobId of ['urgent-1', 'urgent-2', 'urgent-3']) await add(jobId, true)
+  const { waiting, oldestMs } = await consumer.backlog()
+  expect(waiting).toBe(5)
+  // Of "first", since all others came later than that.
+  expect(oldestMs).toBeGreaterThan(Date.now() - laterMs)
+  start.resolve()
+  await expect.poll(() => handled.length, patient).toBe(5)
+  expect(handled.slice(0, 3).every(([, isUrgent]) => isUrgent)).toBe(true)
+  expect(handled.slice(3)).toEqual([
+    ['first', false],
+    ['second', false],
+  ])
+})
+
 test('a wake-up during an evaluation is not lost, and waiting ones are merged', async () => {
   const producer = await producerOf('quota-evaluations')
   const hold = Promise.withResolvers<void>()

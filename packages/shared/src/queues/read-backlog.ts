@@ -17,6 +17,8 @@ export interface Backlog {
 
 // A backlog of more jobs than this is estimated from so many of them: reading must stay cheap when it is longest.
 const SAMPLE = 1_000
+// Jobs that are taken next: the oldest, and before it those that are urgent, which are few.
+const LAST = 8
 const SIZE = /-n(\d{1,7})$/
 
 /** An id that says how many things its job holds, so that a backlog can be weighed without reading the jobs. */
@@ -54,12 +56,12 @@ async function readShard(redis: Redis, { prefix, queue }: QueueAddress, now: () 
       redis.llen(key('wait')),
       redis.zcard(key('delayed')),
       redis.llen(key('active')),
-      redis.lrange(key('wait'), -1, -1),
+      redis.lrange(key('wait'), -LAST, -1),
       redis.lrange(key('wait'), 0, SAMPLE - 1),
       redis.zrange(key('delayed'), 0, String(SAMPLE - 1)),
       redis.lrange(key('active'), 0, SAMPLE - 1),
     ])
-  // New jobs are put in front, so the last of `wait` is the oldest; the others are in no order of age.
+  // New jobs are put in front, so the oldest is among the last of `wait`; the others are in no order of age.
   const candidates = [...oldest, ...delayed, ...active]
   const times = await Promise.all(candidates.map((id) => redis.hget(key(id), 'timestamp')))
   const ages = times.flatMap((time) => (time === null ? [] : [now() - Number(time)]))
