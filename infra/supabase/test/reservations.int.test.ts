@@ -142,6 +142,8 @@ test('a repeated id or key holds once; another request under the same key is a c
   expect((await reserve(first, again)).map((row) => 'id' in row && row.id)).toEqual([first.id, first.id])
   expect((await reserve({ ...again, total_tokens: 101 }))[0]?.outcome).toBe('conflict')
   expect(await position()).toEqual(['0', '100'])
+  const refused = await reserve(...[1, 2].map(() => request(901, { idempotency_key: 'key-2' })))
+  for (const row of refused) expect(row).toMatchObject({ outcome: 'refused', refusal: { scope: 'organization' } })
 })
 
 test('two hundred at once over several connections pass exactly as far as the limit', async () => {

@@ -88,7 +88,8 @@ begin
       select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
       from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
     ), answer as materialized (
-      select r.*, coalesce(n.hold,
+      select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
+        coalesce(n.hold,
         (select h from tollgate.reservations h where h.id = r.id),
         case when r.idempotency_key is not null then (select h from tollgate.reservations h
           where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
@@ -123,7 +124,8 @@ begin
       r.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
       clock_timestamp()
     from answer r
-    left join unnest(grants) g on g.ordinal = r.ordinal
+    -- A repetition in the same batch is answered as the first.
+    left join unnest(grants) g on g.ordinal = r.first
     left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
     left join budget b on b.place = g.refused_by
     order by r.ordinal;
