@@ -234,7 +234,9 @@ describe('bad input gets a clear problem and changes nothing', () => {
   })
 
   test('another content type, or bytes that are no UTF-8', async () => {
-    expectProblem(await post(JSON.stringify(usage()), { type: 'text/plain' }), 415, 'unsupported-media-type')
+    const plain = await post(JSON.stringify(usage()), { type: 'text/plain' })
+    expectProblem(plain, 415, 'unsupported-media-type')
+    expect(plain.body).toMatchObject({ detail: expect.stringContaining('send JSON') })
     expectProblem(await post(JSON.stringify(usage()), { type: 'application/xml' }), 415, 'unsupported-media-type')
     expectProblem(await post([usage()], { type: 'application/cloudevents+json' }), 400, 'bad-request')
     const response = await fetch(`${bench.api.url}/v1/events`, {

@@ -166,6 +166,18 @@ describe('writing', () => {
     expect((await put({ limit: 5, version: 1 }, user)).status).toBe(400)
   })
 
+  test('a ladder that does not fit is refused with what is wrong about it', async () => {
+    const token = await addKey(bench.db, ['quota:write'])
+    const { status, body } = await write(token, { policy: { steps: [{ at_percent: 100, state: 'stopped' }] } })
+    expect(status).toBe(400)
+    expect(body).toMatchObject({
+      errors: [
+        { pointer: '#/policy/steps/0', detail: expect.stringContaining('warned, downgraded, revoked') },
+        { pointer: '#/policy/downgrade_to', detail: expect.stringContaining('must be a reduced config') },
+      ],
+    })
+  })
+
   test('a limit of chat sessions stands in no policy of a user', async () => {
     const token = await addKey(bench.db, ['quota:write'])
     const policy = { steps: [], downgrade_to: {}, session_max_tokens: 5 }

@@ -8,7 +8,10 @@ const MAX_GRACE_SECONDS = 7 * 86_400
 const amountUsd = moneyText.refine((text) => !text.startsWith('-'), 'must not be negative')
 
 /** A narrowed config, or the name of one in `reduced_configs` of the policy, the plan or the installation. */
-const reduction = z.union([reducedConfig, boundedText(64)])
+const reduction = z.union(
+  [reducedConfig, boundedText(64)],
+  'must be a reduced config (enabled_models, allowed_endpoints, features), or the name of one in reduced_configs',
+)
 
 const consequence = {
   state: z.enum(['warned', 'downgraded', 'revoked']),
@@ -34,7 +37,10 @@ const tokensStep = z.strictObject({
 const usdStep = z.strictObject({ at_usd: amountUsd, ...consequence })
 
 /** One step of a quota policy: from its amount up, the organization or user is in `state`. */
-export const quotaStep = z.union([percentStep, tokensStep, usdStep])
+export const quotaStep = z.union(
+  [percentStep, tokensStep, usdStep],
+  'must have a state (warned, downgraded, revoked) and one of at_percent, at_tokens and at_usd; it may have mode, grace_seconds, downgrade_to',
+)
 export type QuotaStep = z.infer<typeof quotaStep>
 
 /** A ladder of steps, what a downgrade leaves, and the limits beside the monthly LLM tokens. */

@@ -49,6 +49,9 @@ function toProblem(error: unknown): ProblemError {
   return fastifyProblem(error) ?? new ProblemError('internal', 'The request could not be handled.', { cause: error })
 }
 
+// Fastify's names of the parts of a request, where they are not a reader's.
+const PARTS: Readonly<Record<string, string>> = { body: 'body', params: 'path', querystring: 'query' }
+
 function validationProblem(error: {
   validation: { instancePath: string; message?: string }[]
   validationContext?: string
@@ -57,7 +60,7 @@ function validationProblem(error: {
     pointer: `#${instancePath}`,
     detail: message ?? 'is not valid',
   }))
-  const detail = `The ${error.validationContext ?? 'request'} does not have the expected shape; see "errors".`
+  const detail = `The ${PARTS[error.validationContext ?? ''] ?? 'request'} does not have the expected shape; see "errors".`
   return new ProblemError('bad-request', detail, { extensions: { errors } })
 }
 
@@ -75,7 +78,11 @@ function fastifyProblem(error: unknown): ProblemError | undefined {
   if (!(error instanceof Error) || !isFastifyError(error)) return undefined
   const { statusCode = 500 } = error
   const code = CODES[statusCode] ?? (statusCode >= 400 && statusCode < 500 ? 'bad-request' : undefined)
-  return code && new ProblemError(code, error.message, { cause: error })
+  const detail =
+    code === 'unsupported-media-type'
+      ? 'A body of this content type is not read here: send JSON as "content-type: application/json".'
+      : error.message
+  return code && new ProblemError(code, detail, { cause: error })
 }
 
 function isFastifyError(error: Error): error is FastifyError {
