@@ -1,4 +1,5 @@
 import { type PublishedPosition, positionsKey } from '@tollgate/shared/contracts'
+import { queueAddress, shardOf } from '@tollgate/shared/queues'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { sampleEnforcement } from '../src/testing/claims.ts'
 import { call } from './support/http.ts'
@@ -102,6 +103,20 @@ test('what a reservation has learned is shown at once, and its end as soon as it
   expect(remainingOf(committed)).toBe('80000')
   const changed = `${bench.namespace}:positions-changed`
   await vi.waitFor(async () => expect(await bench.redis.smembers(changed)).toContain(organization), 10_000)
+})
+
+test('usage is urgent by what was accepted since a position was published, whatever reservations say meanwhile', async () => {
+  await publish(position({ used_tokens: '0', reserved_tokens: '0', evaluate_at: '10000' }))
+  await untilRemaining('100000')
+  const post = (path: string, json: unknown) => call(bench.api.url, path, { method: 'POST', token: key, json })
+  const use = () => post('/v1/events', usageEvent(organization, user, { input_tokens: 4_000, output_tokens: 0 }))
+  await use()
+  const hold = { organization_id: organization, user_id: user, session_id: 'chat-1', total_tokens: 1_000 }
+  expect(remainingOf(await post('/v1/reservations', hold))).toBe('99000')
+  await use()
+  const { prefix, queue } = queueAddress('usage-events', shardOf(organization, 4))
+  const [next] = await bench.redis.lrange(`${prefix}:${queue}:wait`, -1, -1)
+  expect(await bench.redis.hget(`${prefix}:${queue}:${next}`, 'opts')).toContain('"lifo":true')
 })
 
 test('who is refused for a state is shown it too, by verify, the proxy and reservations; a credential that is no longer good is told nothing', async () => {

@@ -1,7 +1,7 @@
 import { type PublishedPosition, positionsKey, publishedPosition, publishedPositions } from '@tollgate/shared/contracts'
 import type { Redis } from 'ioredis'
 
-/** What this instance knows of where organizations stand; only ever shown, never decided from. */
+/** What this instance knows of where organizations stand; shown, and the order of recording guessed from it; never decided from. */
 export interface PositionCopy {
   /** Takes a position if it is not older than what is held. */
   apply(position: PublishedPosition): void
@@ -28,7 +28,7 @@ export interface FollowPositionsOptions {
   /** Reads the hash. */
   readonly redis: Pick<Redis, 'hvals'>
   readonly namespace: string
-  readonly copy: PositionCopy
+  readonly apply: PositionCopy['apply']
   readonly onError: (error: unknown) => void
 }
 
@@ -36,16 +36,16 @@ export interface FollowPositionsOptions {
  * Keeps the copy up to date: subscribes, then reads everything, at each connection. While Redis is away the copy
  * stands still, and with it the headers. Returns what ends it.
  */
-export function followPositions({ subscriber, redis, namespace, copy, onError }: FollowPositionsOptions): () => void {
+export function followPositions({ subscriber, redis, namespace, apply, onError }: FollowPositionsOptions): () => void {
   const key = positionsKey(namespace)
   const load = async () => {
     await subscriber.subscribe(key)
-    for (const entry of await redis.hvals(key)) copy.apply(publishedPosition.parse(JSON.parse(entry)))
+    for (const entry of await redis.hvals(key)) apply(publishedPosition.parse(JSON.parse(entry)))
   }
   const onReady = () => void load().catch(onError)
   const onMessage = (_channel: string, message: string) => {
     try {
-      for (const position of publishedPositions.parse(JSON.parse(message))) copy.apply(position)
+      for (const position of publishedPositions.parse(JSON.parse(message))) apply(position)
     } catch (error) {
       onError(new Error('a message about positions cannot be read', { cause: error }))
     }

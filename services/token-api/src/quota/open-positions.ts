@@ -1,3 +1,4 @@
+import type { PublishedPosition } from '@tollgate/shared/contracts'
 import { createPositionMarks, type MarkOptions } from '@tollgate/shared/queues'
 import type { PositionRow } from '@tollgate/shared/store'
 import {
@@ -10,7 +11,7 @@ import { type HeaderSink, setRateLimit } from './rate-limit-headers.ts'
 
 /** Where organizations stand, as this instance knows it. */
 export interface Positions {
-  /** Undefined for an organization that nobody has published yet. */
+  /** What was published last, which says when a decision is due; undefined for an organization of which nothing was. */
   find: PositionCopy['get']
   /** Sets the RateLimit headers of an answer, if the organization is known and has a limit. */
   show(reply: HeaderSink, organizationId: string): void
@@ -22,7 +23,7 @@ export interface Positions {
 }
 
 /** What positions stand on. */
-export interface PositionsOptions extends Omit<FollowPositionsOptions, 'copy' | 'redis'> {
+export interface PositionsOptions extends Omit<FollowPositionsOptions, 'apply' | 'redis'> {
   readonly redis: FollowPositionsOptions['redis'] & MarkOptions['redis']
   readonly now: () => number
 }
@@ -30,16 +31,20 @@ export interface PositionsOptions extends Omit<FollowPositionsOptions, 'copy' | 
 /** Opens the copy and follows what is published. */
 export function openPositions(options: PositionsOptions): Positions {
   const { redis, namespace, onError, now } = options
-  const copy = createPositionCopy()
+  const published = createPositionCopy()
+  const shown = createPositionCopy()
+  const apply = (position: PublishedPosition) => {
+    published.apply(position)
+    shown.apply(position)
+  }
   const marks = createPositionMarks({ redis, namespace, onError })
-  const unfollow = followPositions({ ...options, copy })
+  const unfollow = followPositions({ ...options, apply })
   return {
-    find: copy.get,
-    show: (reply, organizationId) => setRateLimit(reply, copy.get(organizationId), now()),
+    find: published.get,
+    show: (reply, organizationId) => setRateLimit(reply, shown.get(organizationId), now()),
     learn: ({ organization_id, limit_tokens, used_tokens, reserved_tokens, period_start, period_end, as_of }) => {
       const figures = { limit_tokens, used_tokens, reserved_tokens, period_start, period_end }
-      const evaluate_at = copy.get(organization_id)?.evaluate_at ?? null
-      copy.apply({ organization_id, ...figures, evaluate_at, as_of_ms: Date.parse(as_of) })
+      shown.apply({ organization_id, ...figures, evaluate_at: null, as_of_ms: Date.parse(as_of) })
       marks.mark([organization_id])
     },
     mark: (organizationId) => marks.mark([organizationId]),
