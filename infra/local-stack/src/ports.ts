@@ -15,7 +15,7 @@ const isPortFree = (port: number): Promise<boolean> =>
 const [LOWEST, HIGHEST] = [10_240, 32_000] as const
 const MAX_TRIES = 100
 
-const freePort = async (): Promise<number> => {
+export const freePort = async (): Promise<number> => {
   for (let count = 0; count < MAX_TRIES; count++) {
     const port = randomInt(LOWEST, HIGHEST)
     if (await isPortFree(port)) return port

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { freePort } from './ports.ts'
 import { chooseProvider } from './provider.ts'
 
 const noServers = { SUPABASE_URL: '', REDIS_URL: '', DATABASE_URL: '' }
@@ -39,11 +40,16 @@ describe('chooseProvider', () => {
 // Asked of a process of its own: whether an engine answers is looked up once in a process.
 test.skipIf(spawnSync('docker', ['info'], { stdio: 'ignore' }).status === 0)(
   'Docker without an engine is refused, with what to do',
-  () => {
+  async () => {
     const start = join(import.meta.dirname, 'start.ts')
     const env = { ...process.env, TOLLGATE_STACK: 'docker', ...noServers }
     const dir = mkdtempSync(join(tmpdir(), 'tollgate-provider-'))
-    const { status, stderr } = spawnSync(process.execPath, [start, '--dir', dir], { env, encoding: 'utf8' })
+    // The usual one may be in use, by a stack of whoever runs this.
+    const port = String(await freePort())
+    const { status, stderr } = spawnSync(process.execPath, [start, '--port', port, '--dir', dir], {
+      env,
+      encoding: 'utf8',
+    })
     rmSync(dir, { recursive: true })
     expect(stderr).toContain('TOLLGATE_STACK=docker needs a Docker engine, and none answers')
     expect(status).toBe(1)

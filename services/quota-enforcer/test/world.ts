@@ -128,12 +128,11 @@ function accounts(admin: pg.Pool, rpcOf: { api: Rpc; worker: Rpc }) {
       rpcOf.worker('ingest_usage', { batch: { events: [usageEvent(organization_id, total)] } }),
     /** As if the present period were the last one: its total and its end move a month back. */
     endPeriod: async (organization_id: string): Promise<void> => {
+      // At one instant: a sweep in between would see a total that fell, and no period that is over.
       await admin.query(
-        `update tollgate.period_totals set period_start = period_start - interval '1 month' where organization_id = $1`,
-        [organization_id],
-      )
-      await admin.query(
-        `update tollgate.enforcement_states
+        `with moved as (
+           update tollgate.period_totals set period_start = period_start - interval '1 month' where organization_id = $1)
+         update tollgate.enforcement_states
          set period_start = period_start - interval '1 month', period_end = now() - interval '1 second'
          where organization_id = $1`,
         [organization_id],
