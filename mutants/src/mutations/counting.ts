@@ -10,7 +10,7 @@ export const COUNTING: readonly Mutation[] = [
     edits: [
       {
         file: 'services/usage-worker/src/consume.ts',
-        find: 'packOutcomes(await (isUrgent ? urgent.submit(job) : batches.submit({ job, shard }))),',
+        find: 'packOutcomes(await (isUrgent ? urgent : batches).submit({ job, shard })),',
         replace: '(void batches.submit({ job, shard }).catch(() => undefined), packOutcomes([])),',
       },
     ],

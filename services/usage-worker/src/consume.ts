@@ -9,11 +9,19 @@ export interface BatchLimits {
   readonly inFlight: number
 }
 
+interface ShardJob {
+  readonly job: UsageEventsText
+  readonly shard: number
+}
+
+/** Transactions with urgent events under way at a time: one that waits for a lock must not hold up all shards. */
+export const URGENT_IN_FLIGHT = 2
 const URGENT_DELAY_MS = 10
 
 /**
- * Consumes the `usage-events-{n}` queues: urgent jobs in transactions of their own, beside the others. Each job waits in the handler until the transaction that holds it has
- * committed, so that BullMQ renews its lock meanwhile and acknowledges it after the commit, never before.
+ * Consumes the `usage-events-{n}` queues: urgent jobs in transactions of their own, beside the others. Each job waits in the
+ * handler until the transaction that holds it has committed, so that BullMQ renews its lock meanwhile and acknowledges it
+ * after the commit, never before.
  */
 export function consumeUsageEvents(
   commit: (jobs: UsageEventsText[]) => Promise<EventOutcome[][]>,
@@ -30,7 +38,7 @@ export function consumeUsageEvents(
     )
     return outcomes
   }
-  const batches = createGroupCommit<{ readonly job: UsageEventsText; readonly shard: number }, EventOutcome[]>({
+  const batches = createGroupCommit<ShardJob, EventOutcome[]>({
     maxItems: limits.maxEvents,
     fullAt: pace.fullAt,
     maxDelayMs: limits.maxDelayMs,
@@ -40,18 +48,18 @@ export function consumeUsageEvents(
     laneOf: ({ shard }) => shard,
     flush: (items) => flush(items.map(({ job }) => job)),
   })
-  // They are few and small, and wait for nobody but whoever holds the very rows that they change.
-  const urgent = createGroupCommit<UsageEventsText, EventOutcome[]>({
+  // They are few and small, and wait for whoever holds the very rows that they change, or for what is urgent in their shard.
+  const urgent = createGroupCommit<ShardJob, EventOutcome[]>({
     maxItems: limits.maxEvents,
     maxDelayMs: URGENT_DELAY_MS,
-    maxInFlight: 1,
-    weigh: ({ count }) => count,
-    flush: commit,
+    maxInFlight: URGENT_IN_FLIGHT,
+    weigh: ({ job }) => job.count,
+    laneOf: ({ shard }) => shard,
+    flush: (items) => commit(items.map(({ job }) => job)),
   })
   return createConsumer(
     'usage-events',
-    async (job, { shard, isUrgent }) =>
-      packOutcomes(await (isUrgent ? urgent.submit(job) : batches.submit({ job, shard }))),
+    async (job, { shard, isUrgent }) => packOutcomes(await (isUrgent ? urgent : batches).submit({ job, shard })),
     options,
   )
 }

@@ -18,7 +18,7 @@ import { createAnnounce } from './announce.ts'
 import { defineBacklogGauges } from './backlog-gauges.ts'
 import { commitJobs } from './commit.ts'
 import type { UsageWorkerConfig } from './config.ts'
-import { consumeUsageEvents } from './consume.ts'
+import { consumeUsageEvents, URGENT_IN_FLIGHT } from './consume.ts'
 import { keepInboxDrained } from './drain-inbox.ts'
 import { keepBooks } from './keep-books.ts'
 import { keepSessionsClosed } from './keep-sessions-closed.ts'
@@ -34,8 +34,8 @@ interface UsageWorkerOptions extends StartContext {
   readonly newId: () => string
 }
 
-// Urgent events; inbox, partitions, dead letters and readiness: beside the transactions that record.
-const SPARE_CONNECTIONS = 3
+// Inbox, partitions, dead letters and readiness: beside the transactions that record.
+const SPARE_CONNECTIONS = 2
 const DRAIN_TIMEOUT_MS = 6_000
 const CONNECT_RETRY_MS = 250
 /** First key of the advisory locks that bound the connections of all usage workers. */
@@ -50,7 +50,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
 
   const store = openStore(storeSettings(config), {
     applicationName: 'tollgate-usage-worker',
-    maxConnections: config.BATCHES_IN_FLIGHT + SPARE_CONNECTIONS,
+    maxConnections: config.BATCHES_IN_FLIGHT + URGENT_IN_FLIGHT + SPARE_CONNECTIONS,
     slots: { kind: SLOT_KIND, limit: config.MAX_WORKER_CONNECTIONS },
     statementTimeoutMs: 15_000,
     onError,

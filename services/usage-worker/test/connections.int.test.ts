@@ -10,7 +10,7 @@ import { usageWorkerEnv } from '../src/config.ts'
 import { startUsageWorker } from '../src/start.ts'
 
 const WORKERS = 6
-const LIMIT = 5 // each worker would open up to four
+const LIMIT = 5 // each worker would open up to six
 const JOBS = 60
 const patient = { timeout: 60_000, interval: 50 }
 

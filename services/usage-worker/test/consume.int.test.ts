@@ -53,8 +53,8 @@ beforeAll(async () => {
   const waiting = createWorkerConnection(redis.redisUrl, { onError })
   connections = [adding, waiting]
   await new Promise((resolve) => adding.once('ready', resolve))
-  producer = createProducer('usage-events', { connection: adding, shards: 1 })
-  waiter = createResultWaiter('usage-events', { connection: waiting, shards: 1, onError })
+  producer = createProducer('usage-events', { connection: adding, shards: 2 })
+  waiter = createResultWaiter('usage-events', { connection: waiting, shards: 2, onError })
 })
 afterAll(async () => {
   await Promise.allSettled([producer.close(), waiter.close(), store.close(), admin.end()])
@@ -96,11 +96,11 @@ function consume(
   consumer = consumeUsageEvents(
     (batch) => commitJobs(batch, { rpc, metrics, announce, now: Date.now }),
     { maxEvents: 1_000, maxDelayMs: 5, inFlight: 2 },
-    { connection: connect(), shards: 1, onError, onExhausted },
+    { connection: connect(), shards: 2, onError, onExhausted },
   )
 }
 
-async function add(job: Job, options: { isUrgent?: boolean } = {}): Promise<string> {
+async function add(job: Job, options: { isUrgent?: boolean; shard?: number } = {}): Promise<string> {
   const jobId = `job-${++jobs}`
   await producer.add(job, { jobId, ...options })
   return jobId
@@ -111,8 +111,8 @@ async function addAndWait(job: Job) {
   return outcomesOf(jobId)
 }
 
-async function outcomesOf(jobId: string) {
-  const ended = await waiter.waitForResult(jobId, 0, 30_000)
+async function outcomesOf(jobId: string, shard = 0) {
+  const ended = await waiter.waitForResult(jobId, shard, 30_000)
   if (ended.status !== 'completed') return ended
   return { ...ended, result: unpackOutcomes(usageEventsResult.parse(ended.result)) }
 }
@@ -197,7 +197,7 @@ describe('the usage worker', () => {
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
   })
 
-  it('records what is urgent while others of its shard wait', async () => {
+  it('records what is urgent while others of its shard wait, or what is urgent in another one', async () => {
     const other = randomUUID()
     const holder = new pg.Client(database.databaseUrl)
     await holder.connect()
@@ -211,9 +211,14 @@ describe('the usage worker', () => {
       const urgent = await add(jobOf(usage('urgent', { organization_id: other })), { isUrgent: true })
       expect(await outcomesOf(urgent)).toMatchObject({ result: [{ outcome: 'recorded' }] })
       expect(await waiter.waitForResult(usual, 0, 100)).toEqual({ status: 'timeout' })
+      const again = await add(jobOf(usage('stuck')), { isUrgent: true })
+      expect(await waiter.waitForResult(again, 0, 300)).toEqual({ status: 'timeout' })
+      const elsewhere = await add(jobOf(usage('elsewhere', { organization_id: other })), { isUrgent: true, shard: 1 })
+      expect(await outcomesOf(elsewhere, 1)).toMatchObject({ result: [{ outcome: 'recorded' }] })
+      expect(await waiter.waitForResult(again, 0, 1)).toEqual({ status: 'timeout' })
       await holder.query('rollback')
-      for (const jobId of [stuck, usual]) expect(await outcomesOf(jobId)).toMatchObject({ status: 'completed' })
-      expect(await counted()).toEqual({ events: 3, tokens: 33 })
+      for (const jobId of [stuck, usual, again]) expect(await outcomesOf(jobId)).toMatchObject({ status: 'completed' })
+      expect(await counted()).toEqual({ events: 4, tokens: 44 })
     } finally {
       await holder.end()
     }
@@ -257,7 +262,7 @@ describe('the usage worker', () => {
       spoil(source, '"source":"\\q'),
     ]
     const sent = await Promise.all([...texts.map((text) => add({ ...written, text })), add(writeEvents([usage('b')]))])
-    const results = await Promise.all(sent.map(outcomesOf))
+    const results = await Promise.all(sent.map((jobId) => outcomesOf(jobId)))
     expect(results.pop()).toMatchObject({ result: [{ outcome: 'recorded' }] })
     for (const other of results) expect(other).toMatchObject({ result: [{ outcome: 'rejected' }] })
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
