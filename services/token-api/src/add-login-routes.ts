@@ -47,7 +47,7 @@ export function addLoginRoutes(
   const issueUrlToken: typeof issueToken =
     config.URL_TOKEN === 'access' ? issueToken : (claims) => issueHandoff(claims, keys.handoff)
   getLibreChatAuth(app, { verifySupabase, startLogin: start, issueUrlToken, libreChatUrl: config.LIBRECHAT_URL })
-  postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken })
+  postLibreChatAuth(app, { verifySupabase, startLogin: start, issueToken, actOf: dependencies.actOf })
   postRefresh(app, { refreshLogin: refresh, issueToken, origins })
   postTokens(app, {
     authenticateKey,

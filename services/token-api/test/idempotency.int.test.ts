@@ -165,6 +165,21 @@ describe('a request that died after its act and before its answer was kept, made
     expect((await bench.db.query(started, [sid])).rowCount).toBeLessThan(2)
   })
 
+  test('a login of somebody who has signed in, too', async () => {
+    operator = await signSupabaseToken(user, bench.secrets.supabase)
+    const [first, second] = await twice('/api/librechat/auth')
+    const [sid, ...others] = [first, second].map(({ token }) => decodeJwt(String(token)).sid)
+    expect(others).toEqual([sid])
+    const replayed = await post('/api/librechat/auth', undefined, 'login')
+    const again = await post('/api/librechat/auth', undefined, 'login')
+    expect(again.headers.get('idempotency-replayed')).toBe('true')
+    expect(again.body).toEqual(replayed.body)
+    expect(again.headers.get('set-cookie')).toContain(String(again.body.refresh_token))
+    expect(again.headers.get('set-cookie')).toBe(replayed.headers.get('set-cookie'))
+    const sessions = 'select from tollgate.login_sessions where user_id = $1'
+    expect((await bench.db.query(sessions, [user])).rowCount).toBe(2)
+  })
+
   test('no session that was ended meanwhile', async () => {
     const key = randomUUID()
     await bench.db.query('alter function public.finish_idempotent(jsonb) rename to finish_away')

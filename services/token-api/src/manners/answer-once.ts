@@ -63,7 +63,9 @@ export function answerOnce(app: App, options: AnswerOnceOptions): ActOf {
     const text = payload ?? '' // an answer without content
     const fate = fateOf(reply.statusCode, request.routeOptions.url)
     const isFinal = typeof text === 'string' && fate === 'kept'
-    const answer = isFinal ? options.seal.seal(JSON.stringify([contentTypeOf(reply), text]), nameOf(identity)) : null
+    // A browser that has not seen the answer has not got its cookie either.
+    const parts = [contentTypeOf(reply), text, reply.getHeader('set-cookie')]
+    const answer = isFinal ? options.seal.seal(JSON.stringify(parts), nameOf(identity)) : null
     // The act is done: that its answer could not be kept must not turn it into a failure.
     const status = isFinal ? reply.statusCode : null
     const result = { ...identity, attempt, status, answer, nothing_done: fate === 'forgotten' }
@@ -97,7 +99,8 @@ function replay(
       retryAfterSeconds: 1,
     })
   }
-  const [type, body] = JSON.parse(open(found.answer, identity, options))
+  const [type, body, cookie] = JSON.parse(open(found.answer, identity, options))
+  if (typeof cookie === 'string') reply.header('set-cookie', cookie)
   return reply.code(found.status).type(String(type)).header('idempotency-replayed', 'true').send(String(body))
 }
 

@@ -22,7 +22,8 @@ export function isUnlimitedRoute(url: string | undefined): boolean {
  * Events have ids of their own, and a hold remembers the key that it was made with.
  */
 export function takesIdempotencyKey(method: string, url: string | undefined): boolean {
-  if (method !== 'POST' || url === undefined || !url.startsWith('/v1/')) return false
+  if (method !== 'POST' || url === undefined) return false
+  if (!url.startsWith('/v1/') && url !== '/api/librechat/auth') return false
   if (url === '/v1/events' || url.startsWith('/v1/reservations')) return false
   const rights = ROLES[nameOf(method, url)]
   return rights !== undefined && (rights.scope !== undefined || rights.credential === 'supabase')

@@ -1,3 +1,4 @@
+import type { ActOf } from '../manners/act.ts'
 import type { IssueAccessToken } from '../tokens/issue-access-token.ts'
 import { requireSignIn } from '../tokens/require-user.ts'
 import type { Login, LoginRequest } from '../tokens/start-login.ts'
@@ -10,10 +11,12 @@ export interface PostLibreChatAuth {
   readonly verifySupabase: VerifySupabaseToken
   readonly startLogin: (request: LoginRequest) => Promise<Login>
   readonly issueToken: IssueAccessToken
+  readonly actOf: ActOf
 }
 
 /** `POST /api/librechat/auth`: an access token and a refresh token for the signed-in user. */
-export function postLibreChatAuth(app: App, { verifySupabase, startLogin, issueToken }: PostLibreChatAuth): void {
+export function postLibreChatAuth(app: App, dependencies: PostLibreChatAuth): void {
+  const { verifySupabase, startLogin, issueToken, actOf } = dependencies
   const schema = {
     summary: 'An access token and a refresh token for the signed-in user',
     security: bearer,
@@ -21,7 +24,9 @@ export function postLibreChatAuth(app: App, { verifySupabase, startLogin, issueT
   }
   app.post('/api/librechat/auth', { schema }, async (request, reply) => {
     const signIn = await requireSignIn(request.headers.authorization, verifySupabase)
-    const login = await startLogin({ ...signIn, kind: 'browser', userAgent: request.headers['user-agent'] })
+    const userAgent = request.headers['user-agent']
+    const loginSessionId = actOf(request).id
+    const login = await startLogin({ ...signIn, kind: 'browser', userAgent, loginSessionId })
     return answerLogin(login, issueToken, reply)
   })
 }
