@@ -2899,7 +2899,7 @@ begin
   if outcome in ('continued', 'repeated') then
     update tollgate.login_sessions s set
       last_used_at = now(),
-      role = case when tollgate.role_rank(login ->> 'role') > coalesce(tollgate.role_rank(s.role), 0) then login ->> 'role'
+      role = case when tollgate.role_rank(login ->> 'role') > tollgate.role_rank(s.role) then login ->> 'role'
         else s.role end,
       access_expires_at = greatest(s.access_expires_at, (asked ->> 'access_expires_at')::timestamptz),
       generation = s.generation + case when refresh is null or is_repeat then 0 else 1 end
@@ -5208,7 +5208,8 @@ as $$
     tollgate.user_inputs_key(i.period_end, q.version, k.shared_key, a.manual_act ->> 'decision_id'),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
     e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
-    coalesce(s.version, 0)::text, s.revision::text, case when s.period_start >= i.period_start then s.reached else '{}' end, b.from_date::text, b.to_date::text, at, d.cursor
+    coalesce(s.version, 0)::text, s.revision::text,
+    case when s.period_start >= i.period_start then s.reached else '{}' end, b.from_date::text, b.to_date::text, at, d.cursor
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (
@@ -5267,7 +5268,7 @@ as $$
   select case
     when m.user_id is null then 'user_deleted'
     when m.organization_id is distinct from session.organization_id then 'organization_changed'
-    when coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(session.role) then 'role_reduced'
+    when tollgate.role_rank(m.role) < tollgate.role_rank(session.role) then 'role_reduced'
     when tollgate.supabase_session_is_gone(session.supabase_session_id, session.user_id) then 'signed_out'
   end
   from (select session.user_id as id) u left join tollgate.directory_members m on m.user_id = u.id
@@ -5905,8 +5906,9 @@ grant execute on function public.park_events to tollgate_token_api, service_role
 -- schemas/40-functions/positions_of.sql
 -- Purpose: where some organizations stand in their current period. Parameters: organizations.
 -- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
---   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
---   refused: observed, exempt or paused). Reads only. Invariant: holds count in the period that is, whenever they were made.
+--   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none),
+--   session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is refused: observed, exempt or paused).
+-- Reads only. Invariant: holds count in the period that is, whenever they were made.
 create function tollgate.positions_of(organizations uuid[])
 returns table (
   organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,
@@ -6847,8 +6849,8 @@ grant execute on function public.list_old_seals, public.reseal_webhook to tollga
 --   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
 --   has the same lock, so used + held is never read too low. Then grants that are to be settled.
---   A hold is found by its id or its idempotency key; another request under the same key is a conflict.
--- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once, and another request
+--   under the same key is a conflict. Whoever is revoked,
 --   by the ladder or by hand, holds nothing.
 create function public.reserve_tokens(batch jsonb)
 returns table (
@@ -6929,9 +6931,9 @@ begin
     ), answer as materialized (
       select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
         coalesce(n.hold,
-        (select h from tollgate.reservations h where h.id = r.id),
-        case when r.idempotency_key is not null then (select h from tollgate.reservations h
-          where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
+          (select h from tollgate.reservations h where h.id = r.id),
+          case when r.idempotency_key is not null then (select h from tollgate.reservations h
+            where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
       from unnest(requests) r
       left join held n on (n.hold).organization_id = r.organization_id
         and coalesce((n.hold).idempotency_key, (n.hold).id::text) = coalesce(r.idempotency_key, r.id::text)
@@ -7107,12 +7109,12 @@ return (select range_agg(r.revoked) from tollgate.revocations r where r.organiza
 grant execute on function tollgate.revoked_times to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/role_rank.sql
--- Purpose: compare roles. Parameters: role. Returns: the more a role may do, the higher; null for none and for an unknown one.
+-- Purpose: compare roles. Parameters: role. Returns: the more a role may do, the higher; 0 for none and for an unknown one.
 -- Reads nothing.
 create function tollgate.role_rank(role text) returns integer
 language sql immutable parallel safe security invoker set search_path = ''
 as $$
-  select array_position(array['user', 'admin', 'super_admin'], role)
+  select coalesce(array_position(array['user', 'admin', 'super_admin'], role), 0)
 $$;
 
 grant execute on function tollgate.role_rank to tollgate_token_api, service_role;
@@ -8139,8 +8141,7 @@ begin
     order by f.session_id
     on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
       expires_at = greatest(held.expires_at, excluded.expires_at),
-      role = case when tollgate.role_rank(excluded.role) > coalesce(tollgate.role_rank(held.role), 0) then excluded.role
-        else held.role end
+      role = case when tollgate.role_rank(excluded.role) > tollgate.role_rank(held.role) then excluded.role else held.role end
       where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )
@@ -8250,7 +8251,7 @@ begin
       where t.ended_at is null and t.expires_at > now() and t.user_id = any(users)) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
-      or coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(s.role)
+      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

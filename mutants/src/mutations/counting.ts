@@ -31,7 +31,7 @@ export const COUNTING: readonly Mutation[] = [
       },
     ],
     test: {
-      file: 'services/usage-worker/test/consume.int.test.ts',
+      file: 'services/usage-worker/test/drain-inbox.int.test.ts',
       title: 'leaves in the inbox what fails for another reason than its content',
     },
   },

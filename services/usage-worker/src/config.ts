@@ -18,7 +18,7 @@ export const usageWorkerEnv = serviceEnv({
   BATCH_MAX_EVENTS: positiveInteger().prefault('2000'),
   /** Longest time that a job waits for company in its transaction, in ms. */
   BATCH_MAX_DELAY_MS: positiveInteger().prefault('50'),
-  /** Transactions under way at a time, which is also the number of Postgres connections that record. */
+  /** Transactions under way at a time, each with a Postgres connection; those with urgent events have two more. */
   BATCHES_IN_FLIGHT: positiveInteger().prefault('2'),
   /** Postgres connections of all usage workers together, however many run. */
   MAX_WORKER_CONNECTIONS: positiveInteger().prefault('32'),

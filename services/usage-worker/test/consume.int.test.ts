@@ -26,8 +26,8 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { commitJobs } from '../src/commit.ts'
 import { consumeUsageEvents } from '../src/consume.ts'
-import { drainInbox } from '../src/drain-inbox.ts'
 import { defineUsageMetrics } from '../src/metrics.ts'
+import { countRecorded, forgetRecorded } from './support/count-recorded.ts'
 import { makeUsage as usage } from './support/make-usage.ts'
 
 const onError = (): void => undefined
@@ -61,10 +61,7 @@ afterAll(async () => {
   for (const connection of connections) disconnectAll(connection)
   await database.drop()
 })
-beforeEach(async () => {
-  await admin.query(`truncate tollgate.usage_event_identities, tollgate.usage_events, public.usage_metrics,
-    tollgate.usage_by_model, tollgate.usage_by_organization_model, public.chat_sessions, tollgate.period_totals, tollgate.event_inbox, tollgate.dead_letters`)
-})
+beforeEach(() => forgetRecorded(admin))
 afterEach(async () => {
   await consumer?.close(5_000)
   consumer = undefined
@@ -117,11 +114,7 @@ async function outcomesOf(jobId: string, shard = 0) {
   return { ...ended, result: unpackOutcomes(usageEventsResult.parse(ended.result)) }
 }
 
-async function counted(): Promise<{ events: number; tokens: number }> {
-  const { rows } = await admin.query(`select (select count(*)::int from tollgate.usage_events) as events,
-    (select coalesce(sum(tokens_used), 0)::int from public.usage_metrics) as tokens`)
-  return rows[0]
-}
+const counted = () => countRecorded(admin)
 
 describe('the usage worker', () => {
   it('records many jobs and gives each its own outcomes', async () => {
@@ -277,52 +270,5 @@ describe('the usage worker', () => {
     await admin.query('update tollgate.period_totals set evaluate_at = 1000')
     await addAndWait(jobOf(usage('b')))
     expect(announced).toEqual([true, false])
-  })
-
-  it('drains the inbox and buries the one event that cannot be recorded, not its neighbours', async () => {
-    const park = (...events: AcceptedEvent[]) => admin.query('select public.park_events($1)', [{ events }])
-    await park(usage('a'))
-    await park(usage('d'), usage('b', { time: 'no time' }), usage('e'))
-    await park(usage('c'), usage('a'))
-    await drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })
-    expect(await counted()).toEqual({ events: 4, tokens: 44 })
-    const { rows } = await admin.query('select queue from tollgate.dead_letters')
-    expect(rows).toEqual([{ queue: 'event-inbox' }])
-    expect((await admin.query('select from tollgate.event_inbox')).rowCount).toBe(0)
-  })
-
-  it('buries the row that failed, not an older one that another worker let go of meanwhile; each drain is progress', async () => {
-    await admin.query('select public.park_events($1)', [{ events: [usage('sound')] }])
-    await admin.query('select public.park_events($1)', [{ events: [usage('poison', { time: 'no time' })] }])
-    await admin.query('select public.park_events($1)', [{ events: [usage('younger')] }])
-    const other = new pg.Client(database.databaseUrl)
-    await other.connect()
-    await other.query('begin')
-    await other.query('select from tollgate.event_inbox order by id limit 1 for update')
-    // The older row comes free right after the call that takes one row alone and fails.
-    const takesOne = (args: object) => 'max_rows' in args && args.max_rows === 1
-    const rpc: Rpc = async (name, args) =>
-      store.rpc(name, args).finally(() => (takesOne(args) ? other.query('rollback') : undefined))
-    let progress = 0
-    const onProgress = () => progress++
-    await drainInbox({ rpc, metrics, announce: onError, onError, onProgress })
-    await other.end()
-    const { rows } = await admin.query(`select payload from tollgate.dead_letters`)
-    expect(rows.map(({ payload }) => JSON.parse(payload)[0].id)).toEqual(['poison'])
-    expect(await counted()).toEqual({ events: 2, tokens: 22 })
-    expect(progress).toBeGreaterThan(1)
-  })
-
-  it('leaves in the inbox what fails for another reason than its content', async () => {
-    await admin.query('select public.park_events($1)', [{ events: [usage('a')] }])
-    await admin.query('alter function tollgate.roll_up_days rename to roll_up_days_away')
-    try {
-      await expect(drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })).rejects.toThrow()
-    } finally {
-      await admin.query('alter function tollgate.roll_up_days_away rename to roll_up_days')
-    }
-    expect((await admin.query('select from tollgate.dead_letters')).rowCount).toBe(0)
-    await drainInbox({ rpc: store.rpc, metrics, announce: onError, onError })
-    expect(await counted()).toEqual({ events: 1, tokens: 11 })
   })
 })

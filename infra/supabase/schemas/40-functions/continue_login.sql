@@ -58,7 +58,7 @@ begin
   if outcome in ('continued', 'repeated') then
     update tollgate.login_sessions s set
       last_used_at = now(),
-      role = case when tollgate.role_rank(login ->> 'role') > coalesce(tollgate.role_rank(s.role), 0) then login ->> 'role'
+      role = case when tollgate.role_rank(login ->> 'role') > tollgate.role_rank(s.role) then login ->> 'role'
         else s.role end,
       access_expires_at = greatest(s.access_expires_at, (asked ->> 'access_expires_at')::timestamptz),
       generation = s.generation + case when refresh is null or is_repeat then 0 else 1 end

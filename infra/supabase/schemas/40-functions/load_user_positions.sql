@@ -20,7 +20,8 @@ as $$
     tollgate.user_inputs_key(i.period_end, q.version, k.shared_key, a.manual_act ->> 'decision_id'),
     k.shared_key, (coalesce(q.version, 0) + coalesce(q.changes, 0))::text, m.used_tokens::text,
     e.reserved_tokens::text, m.cost_usd::text, m.counted_at, tollgate.state_at(s.state, s.lapses, s.period_end, at),
-    coalesce(s.version, 0)::text, s.revision::text, case when s.period_start >= i.period_start then s.reached else '{}' end, b.from_date::text, b.to_date::text, at, d.cursor
+    coalesce(s.version, 0)::text, s.revision::text,
+    case when s.period_start >= i.period_start then s.reached else '{}' end, b.from_date::text, b.to_date::text, at, d.cursor
   from tollgate.quota_inputs_at(at) i
   left join tollgate.user_quota_defaults f on f.organization_id = i.organization_id
   cross join lateral (

@@ -7,7 +7,7 @@ as $$
   select case
     when m.user_id is null then 'user_deleted'
     when m.organization_id is distinct from session.organization_id then 'organization_changed'
-    when coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(session.role) then 'role_reduced'
+    when tollgate.role_rank(m.role) < tollgate.role_rank(session.role) then 'role_reduced'
     when tollgate.supabase_session_is_gone(session.supabase_session_id, session.user_id) then 'signed_out'
   end
   from (select session.user_id as id) u left join tollgate.directory_members m on m.user_id = u.id

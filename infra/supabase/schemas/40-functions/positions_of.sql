@@ -1,7 +1,8 @@
 -- Purpose: where some organizations stand in their current period. Parameters: organizations.
 -- Returns: a row for each one known: limit_tokens (null: unlimited), used_tokens (the total of the ledger), reserved_tokens
---   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none), session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is
---   refused: observed, exempt or paused). Reads only. Invariant: holds count in the period that is, whenever they were made.
+--   (open holds, see open_reserved), evaluate_at (the total at which a decision could change next; null: none),
+--   session_max_tokens (limit of each chat session; null: none), is_lenient (nothing is refused: observed, exempt or paused).
+-- Reads only. Invariant: holds count in the period that is, whenever they were made.
 create function tollgate.positions_of(organizations uuid[])
 returns table (
   organization_id uuid, limit_tokens bigint, used_tokens bigint, reserved_tokens bigint, period_start timestamptz,

@@ -8,8 +8,8 @@
 --   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
 -- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
 --   has the same lock, so used + held is never read too low. Then grants that are to be settled.
---   A hold is found by its id or its idempotency key; another request under the same key is a conflict.
--- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once. Whoever is revoked,
+-- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once, and another request
+--   under the same key is a conflict. Whoever is revoked,
 --   by the ladder or by hand, holds nothing.
 create function public.reserve_tokens(batch jsonb)
 returns table (
@@ -90,9 +90,9 @@ begin
     ), answer as materialized (
       select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
         coalesce(n.hold,
-        (select h from tollgate.reservations h where h.id = r.id),
-        case when r.idempotency_key is not null then (select h from tollgate.reservations h
-          where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
+          (select h from tollgate.reservations h where h.id = r.id),
+          case when r.idempotency_key is not null then (select h from tollgate.reservations h
+            where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
       from unnest(requests) r
       left join held n on (n.hold).organization_id = r.organization_id
         and coalesce((n.hold).idempotency_key, (n.hold).id::text) = coalesce(r.idempotency_key, r.id::text)

@@ -36,8 +36,7 @@ begin
     order by f.session_id
     on conflict (id) do update set access_expires_at = greatest(held.access_expires_at, excluded.access_expires_at),
       expires_at = greatest(held.expires_at, excluded.expires_at),
-      role = case when tollgate.role_rank(excluded.role) > coalesce(tollgate.role_rank(held.role), 0) then excluded.role
-        else held.role end
+      role = case when tollgate.role_rank(excluded.role) > tollgate.role_rank(held.role) then excluded.role else held.role end
       where held.ended_at is null and held.user_id = excluded.user_id and held.organization_id = excluded.organization_id
     returning held.id
   )

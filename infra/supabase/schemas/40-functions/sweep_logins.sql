@@ -47,7 +47,7 @@ begin
       where t.ended_at is null and t.expires_at > now() and t.user_id = any(users)) s
     left join tollgate.directory_members m on m.user_id = s.user_id
     where m.user_id is null or m.organization_id is distinct from s.organization_id
-      or coalesce(tollgate.role_rank(m.role), 0) < tollgate.role_rank(s.role)
+      or tollgate.role_rank(m.role) < tollgate.role_rank(s.role)
     group by 1 order by 1
   loop
     strayed := strayed + least(cardinality(stray.ids), max_rows);

@@ -19,11 +19,10 @@ export function isUnlimitedRoute(url: string | undefined): boolean {
 
 /**
  * Whether a write happens once per `Idempotency-Key`: those that would otherwise happen again with each repetition.
- * Events have ids of their own, and a hold remembers the key that it was made with.
+ * Events have ids of their own, a hold remembers the key that it was made with, and what OAuth asks for can be asked again.
  */
 export function takesIdempotencyKey(method: string, url: string | undefined): boolean {
-  if (method !== 'POST' || url === undefined) return false
-  if (!url.startsWith('/v1/') && url !== '/api/librechat/auth') return false
+  if (method !== 'POST' || url === undefined || url.startsWith('/oauth/')) return false
   if (url === '/v1/events' || url.startsWith('/v1/reservations')) return false
   const rights = ROLES[nameOf(method, url)]
   return rights !== undefined && (rights.scope !== undefined || rights.credential === 'supabase')

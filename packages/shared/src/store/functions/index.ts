@@ -1,6 +1,7 @@
 import type { AccountFunctions } from './account-functions.ts'
 import type { AuditFunctions } from './audit-functions.ts'
 import type { BooksFunctions } from './books-functions.ts'
+import type { GrantFunctions } from './grant-functions.ts'
 import type { IdempotencyFunctions } from './idempotency-functions.ts'
 import type { IntakeFunctions } from './intake-functions.ts'
 import type { KeyFunctions } from './key-functions.ts'
@@ -28,6 +29,7 @@ export type RpcFunctions = {
   LoginFunctions &
   AuditFunctions &
   BooksFunctions &
+  GrantFunctions &
   KeyFunctions &
   IdempotencyFunctions &
   ProxyFunctions &
