@@ -5,7 +5,7 @@ import { createPositionMarks } from '@tollgate/shared/queues'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startAuditing } from '../src/audit-positions.ts'
 import { defineEnforcerMetrics } from '../src/metrics.ts'
-import { createPublishPositions } from '../src/publish-positions.ts'
+import { createPromptPublisher, createPublishPositions } from '../src/publish-positions.ts'
 import { openWorld, type World } from './world.ts'
 
 let world: World
@@ -75,6 +75,24 @@ test('what is marked is published with its ledger total and open holds, to the h
     listener.disconnect()
     await enforcer.stop()
   }
+})
+
+test('who was just decided upon is published while nobody publishes what is marked, or marked where that fails', async () => {
+  const [one, other] = [await createOrganization(1_000), await createOrganization(2_000)]
+  const marked: string[] = []
+  const options = { rpc: world.rpcOf.enforcer, onError: () => undefined }
+  const mark = (ids: Iterable<string>) => marked.push(...ids)
+  const prompt = createPromptPublisher(options, createPublishPositions(world), mark)
+  for (const id of [one, other, one]) prompt.publish(id)
+  await prompt.drain()
+  expect([await figuresOf(one), await figuresOf(other)]).toEqual([
+    ['1000', '0', '0'],
+    ['2000', '0', '0'],
+  ])
+  const failing = createPromptPublisher(options, () => Promise.reject(new Error('away')), mark)
+  failing.publish(one)
+  await failing.drain()
+  expect(marked).toEqual([one])
 })
 
 test('an older position never replaces a newer one', async () => {

@@ -119,15 +119,21 @@ async function listen(organizationId: string) {
   return async () => (await told()).map(({ type, data }) => [type, data.user_id && 'user'] as const)
 }
 
-/** A period is passed, and its end as well before anybody is there; `missed` happens then. */
-async function missEnd(missed: (traveller: Awaited<ReturnType<typeof openTraveller>>) => Promise<unknown>) {
-  const clock = { at: Date.UTC(2028, 5, 10) }
+/** An organization that passes its limit, and its one user another, at a time. */
+async function stopBoth(at: number) {
+  const clock = { at }
   const traveller = await openTraveller(world, evaluateOver, clock)
   const { id } = traveller
   await world.setUserLimit(id, id, 1_000)
   const told = await listen(id)
   await traveller.use(1_200)
   await traveller.sweep()
+  return { clock, traveller, id, told }
+}
+
+/** A period is passed, and its end as well before anybody is there; `missed` happens then. */
+async function missEnd(missed: (traveller: Awaited<ReturnType<typeof openTraveller>>) => Promise<unknown>) {
+  const { clock, traveller, id, told } = await stopBoth(Date.UTC(2028, 5, 10))
   clock.at = Date.UTC(2028, 6, 4)
   expect(await traveller.position()).toMatchObject({ state: 'active', reason: null, decision_id: null, version: '1' })
   await missed(traveller)
@@ -196,13 +202,7 @@ test('a change of time zone in the middle of the year waits for the next period'
 })
 
 test('who is stopped again when an exemption ends is told so again, and once', async () => {
-  const clock = { at: Date.UTC(2028, 8, 10) }
-  const traveller = await openTraveller(world, evaluateOver, clock)
-  const { id } = traveller
-  await world.setUserLimit(id, id, 1_000)
-  const told = await listen(id)
-  await traveller.use(1_200)
-  await traveller.sweep()
+  const { clock, traveller, id, told } = await stopBoth(Date.UTC(2028, 8, 10))
   const [at, until] = [clock.at, clock.at + 86_400_000].map((ms) => new Date(ms).toISOString())
   const enforcement_order = {
     ...{ organization_id: id, action: 'exempt' as const, until, reason: 'a day', actor: 'ada', at: at ?? '' },
