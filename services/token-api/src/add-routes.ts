@@ -11,9 +11,9 @@ import type { ActOf } from './manners/act.ts'
 import { answerOnce } from './manners/answer-once.ts'
 import type { ProvedCallers } from './manners/prove-callers.ts'
 import { createAnswerSeal } from './manners/seal-answer.ts'
+import { type Metering, openMetering } from './metering.ts'
 import { addProxyRoutes, openSessionMemory } from './proxy/add-proxy-routes.ts'
 import type { SessionMemory } from './proxy/remember-sessions.ts'
-import { createNamedAdmission } from './reservations/admit-named.ts'
 import type { Checks, RouteDependencies } from './route-dependencies.ts'
 import { deleteKey } from './routes/delete-key.ts'
 import { getAudit } from './routes/get-audit.ts'
@@ -35,7 +35,7 @@ import { createMakeSecret } from './webhooks/make-secret.ts'
 export function addRoutes(
   app: App,
   dependencies: RouteDependencies,
-  { checks: plain, memory }: Memories,
+  { checks: plain, memory, metering }: Memories,
   callers: ProvedCallers,
 ): void {
   // A scope of their own: the hooks that writes need would cost these as much as their answer does. What is asked at
@@ -55,12 +55,12 @@ export function addRoutes(
     const acting = { ...dependencies, actOf: answerOnce(scope, { access, store, newId, seal }) }
     addLoginRoutes(scope, acting, watched)
     addSessionRoutes(scope, dependencies, checks)
-    addEventRoutes(scope, dependencies, checks)
+    addEventRoutes(scope, dependencies, checks, metering)
     addQuotaRoutes(scope, acting, checks)
     addKeyRoutes(scope, acting, checks)
     addWebhookRoutes(scope, acting, checks)
     addReportRoutes(scope, dependencies, checks)
-    addReservationRoutes(scope, { ...dependencies, ...checks })
+    addReservationRoutes(scope, { ...dependencies, ...checks, reserving: metering.holds })
   })
 }
 
@@ -69,6 +69,7 @@ export interface Memories {
   readonly checks: Checks
   readonly recognise: AccessTokenVerifier['recognise']
   readonly memory: SessionMemory
+  readonly metering: Metering
 }
 
 /** Opens the memories of tokens and sessions, and the checks over them. */
@@ -86,7 +87,7 @@ export function openMemories(dependencies: RouteDependencies): Memories {
     }),
     checkMembership: createMembershipCheck({ ...store, now }),
   }
-  return { checks, recognise, memory: openSessionMemory(dependencies) }
+  return { checks, recognise, memory: openSessionMemory(dependencies), metering: openMetering(dependencies, checks) }
 }
 
 function supabaseTokens(config: RouteDependencies['config'], now: () => number) {
@@ -99,40 +100,11 @@ function supabaseTokens(config: RouteDependencies['config'], now: () => number) 
   return { issuer: config.SUPABASE_JWT_ISSUER ?? authUrl, keys, now }
 }
 
-function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks): void {
-  const { store, holds, enter, waitForResult, meters, now, monotonicNow } = dependencies
-  const { authenticateKey, check, checkMembership } = checks
-  const { admit, secure } = createNamedAdmission({
-    admit: dependencies.admit,
-    secure: dependencies.secure,
-    commit: holds.commit,
-    onAccepted: (events) => meters.accepted.inc({ path: 'reservation' }, events),
-  })
-  postEvents(app, {
-    authenticateKey,
-    check,
-    checkMembership,
-    secure,
-    requireStore: createStoreCheck({ ping: store.ping, monotonicNow }),
-    admit: async (events, options) => {
-      const settle = enter(events.length)
-      const stop = meters.admission.startTimer()
-      try {
-        const receipts = await admit(events, options)
-        settle(true)
-        return receipts
-      } catch (error) {
-        settle(false)
-        throw error
-      } finally {
-        stop()
-      }
-    },
-    waitForResult,
-    onRejected: (reason) => meters.rejected.inc({ reason }),
-    showPosition: dependencies.positions.show,
-    now,
-  })
+function addEventRoutes(app: App, dependencies: RouteDependencies, checks: Checks, { events }: Metering): void {
+  const { store, waitForResult, monotonicNow } = dependencies
+  const { authenticateKey, check } = checks
+  const requireStore = createStoreCheck({ ping: store.ping, monotonicNow })
+  postEvents(app, { ...events, authenticateKey, check, requireStore, waitForResult })
 }
 
 function addReportRoutes(app: App, { store }: RouteDependencies, { verifySupabase, authenticateKey }: Checks): void {

@@ -3,19 +3,20 @@ import type { Logger } from '@tollgate/shared/logging'
 import type { Metrics } from '@tollgate/shared/metrics'
 import { type FastifyBaseLogger, fastify, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
-import { addRoutes, type Memories, openMemories } from './add-routes.ts'
+import { addRoutes, openMemories } from './add-routes.ts'
 import type { Config } from './config.ts'
-import { answerAtOnce } from './gate/answer-at-once.ts'
 import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { proveCallers } from './manners/prove-callers.ts'
 import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { isLoggingAnswers, logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
-import { constantHeaders, secure } from './plugins/security.ts'
+import { secure } from './plugins/security.ts'
 import { refuseUnreadable } from './plugins/unreadable-requests.ts'
 import type { RouteDependencies } from './route-dependencies.ts'
 import type { App } from './routes/typed-app.ts'
+import { openHandOver } from './short-way/hand-over.ts'
+import { openShortWay } from './short-way/open-short-way.ts'
 
 /** All that the HTTP API stands on. */
 export interface AppDependencies extends RouteDependencies {
@@ -60,35 +61,13 @@ export function buildApp(dependencies: AppDependencies): App {
   markAnswers(app)
   logAnswers(app)
   secure(app, config.CORS_ORIGINS)
+  const handOver = openHandOver(app)
   const callers = proveCallers()
   if (rates !== undefined) limitRates(app, rates, callers)
   documentRoutes(app)
   const memories = openMemories(dependencies)
   app.register(async (scope: App) => addRoutes(scope, dependencies, memories, callers))
   app.register(opsRoutes, { checks, metrics, ...(stopping ? { stopping } : {}) })
-  if (!isLoggingAnswers(app)) answerFirst(app, dependencies, memories)
+  if (!isLoggingAnswers(app)) openShortWay(app, dependencies, memories, handOver)
   return app
-}
-
-/** Puts what can be answered at once before everything that is done for a request. */
-function answerFirst(app: App, dependencies: AppDependencies, { recognise, memory }: Memories): void {
-  const { config, judge, positions, newId, stopping } = dependencies
-  const answer = answerAtOnce({
-    recognise,
-    recallSession: memory.recall,
-    judge,
-    showPosition: positions.show,
-    takeRequestId: takeRequestId(newId),
-    headersFor: constantHeaders(config.CORS_ORIGINS),
-    isStopping: () => stopping?.aborted ?? false,
-  })
-  app.server.removeAllListeners('request').on('request', (request, response) => {
-    try {
-      if (answer(request, response)) return
-    } catch (error) {
-      // Whatever is wrong here, the route answers for it.
-      app.log.error({ err: error }, 'a request could not be answered at once')
-    }
-    app.routing(request, response)
-  })
 }

@@ -41,7 +41,7 @@ export interface RouteDependencies {
   >
   readonly keys: TokenKeys
   readonly store: Store
-  readonly serviceKeys: Pick<ServiceKeys, 'authenticate' | 'announce'>
+  readonly serviceKeys: Pick<ServiceKeys, 'authenticate' | 'recall' | 'announce'>
   readonly sessions: Sessions
   readonly admit: Admission['admit']
   readonly holds: Holds

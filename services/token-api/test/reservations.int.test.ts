@@ -78,6 +78,26 @@ describe('holding', () => {
     expect(await quota()).toEqual([0, 30_000, 70_000])
   })
 
+  test('answers the same with and without a wish that takes it the long way', async () => {
+    const answers = [{}, { prefer: 'handling=lenient' }].map(async (headers) => {
+      const home = await addOrganization(bench.db, { max_tokens: LIMIT })
+      const change = { organization_id: home, user_id: await addUser(bench.db, home) }
+      const path = '/v1/reservations'
+      const held = await post(path, asked(30_000, change), { headers })
+      const refused = await post<Record<string, unknown>>(path, asked(80_000, change), { headers })
+      const bad = await post<Record<string, unknown>>(path, asked(0, change), { headers })
+      const { id: _id, expires_at: _at, ...body } = held.body
+      const { decision_id: _why, ...problem } = refused.body
+      const said = [held, refused].map(({ headers: own }) => [own.get('ratelimit-policy'), own.get('ratelimit')])
+      return { statuses: [held, refused, bad].map(({ status }) => status), body, problem, bad: bad.body, said }
+    })
+    const [short, long] = await Promise.all(answers)
+    const withoutSeconds = (answer: typeof short) =>
+      JSON.stringify(answer).replaceAll(/t=\d+/g, 't=').replaceAll(/w=\d+/g, 'w=')
+    expect(short?.statuses).toEqual([201, 429, 400])
+    expect(withoutSeconds(short)).toBe(withoutSeconds(long))
+  })
+
   test('answers 429 with the limit in the way and the end of the period', async () => {
     await bench.db.query(
       `insert into tollgate.period_totals (organization_id, period_start, used_tokens)

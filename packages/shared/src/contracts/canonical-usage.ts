@@ -1,14 +1,11 @@
 import type { z } from 'zod'
 import { MAX_EVENT_TOKENS, MAX_MESSAGES, type PublicEvent, type usageRecordedData } from './events.ts'
-import { isStorable } from './text.ts'
+import { isCount, isObject, isText, isUuid, type Unchecked } from './quick-looks.ts'
 
 type PublicUsage = Extract<PublicEvent, { type: 'tollgate.usage.recorded.v1' }>
 type UsageData = z.output<typeof usageRecordedData>
 type UsageInput = z.input<typeof usageRecordedData>
-/** What a parsed JSON object may hold under the names of a type. */
-type Unchecked<Type> = { readonly [Name in keyof Type]?: unknown }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 // Days that every month has, and no hour 24: nothing that is read as another moment.
 const IN_EVERY_MONTH = /^.{8}(?:[01]\d|2[0-8])T(?!24)/
@@ -52,16 +49,18 @@ function isCounted(data: Unchecked<UsageInput>): boolean {
   const { input_tokens, output_tokens, message_count = 1 } = data
   const { cache_read_input_tokens = 0, cache_creation_input_tokens = 0, reasoning_output_tokens = 0 } = data
   return (
-    isCount(input_tokens) &&
-    isCount(output_tokens) &&
-    isCount(message_count, MAX_MESSAGES) &&
-    isCount(cache_read_input_tokens) &&
-    isCount(cache_creation_input_tokens) &&
-    isCount(reasoning_output_tokens) &&
+    isTokens(input_tokens) &&
+    isTokens(output_tokens) &&
+    isCount(message_count, 0, MAX_MESSAGES) &&
+    isTokens(cache_read_input_tokens) &&
+    isTokens(cache_creation_input_tokens) &&
+    isTokens(reasoning_output_tokens) &&
     cache_read_input_tokens + cache_creation_input_tokens <= input_tokens &&
     reasoning_output_tokens <= output_tokens
   )
 }
+
+const isTokens = (value: unknown): value is number => isCount(value, 0, MAX_EVENT_TOKENS)
 
 function fillDefaults(data: UsageInput): UsageData {
   const { message_id, provider, reservation_id } = data
@@ -82,22 +81,6 @@ function fillDefaults(data: UsageInput): UsageData {
   if (provider !== undefined) filled.provider = provider
   if (reservation_id !== undefined) filled.reservation_id = reservation_id
   return filled
-}
-
-function isObject<Type>(value: unknown): value is Unchecked<Type> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isText(value: unknown, max: number): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= max && isStorable(value)
-}
-
-function isUuid(value: unknown): value is string {
-  return typeof value === 'string' && UUID.test(value)
-}
-
-function isCount(value: unknown, max = MAX_EVENT_TOKENS): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
 }
 
 /** Of this form and a moment that exists: the 30th of February is read as another, and comes back as that. */

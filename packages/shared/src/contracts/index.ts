@@ -1,3 +1,4 @@
+export * from './canonical-hold.ts'
 export * from './canonical-usage.ts'
 export * from './claims.ts'
 export * from './default-quota-policy.ts'

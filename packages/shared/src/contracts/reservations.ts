@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { MAX_EVENT_TOKENS, publicEvent } from './events.ts'
 import { boundedText, uuid } from './text.ts'
 
-const DEFAULT_TTL_SECONDS = 300
-const MAX_TTL_SECONDS = 3_600
+/** How long a hold lasts that does not say. */
+export const DEFAULT_TTL_SECONDS = 300
+/** The longest that one may last. */
+export const MAX_TTL_SECONDS = 3_600
 
 /** Body of `POST /v1/reservations`: an estimate of one call, in LLM tokens, and how long it is held at most. */
 export const reservationRequest = z.object({
@@ -26,6 +28,8 @@ export const reservationAnswer = z.object({
   remaining: z.number().int().nullable(),
   state: holdState, // another one than `held` only for a repeated request
 })
+
+export type ReservationAnswer = z.infer<typeof reservationAnswer>
 
 /** 202 of a commit: the usage is on disk. `late`: it came after the hold had been given back, and counts all the same. */
 export const commitAnswer = z.object({ id: z.string(), state: holdState, late: z.boolean() })

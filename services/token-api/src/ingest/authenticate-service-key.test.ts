@@ -42,6 +42,32 @@ test('only the hash leaves the process, concurrent requests ask once, and each u
   expect(used).toEqual(['key-1', 'key-1', 'key-1'])
 })
 
+describe('a key that is recalled', () => {
+  const recall = () => cache.recall(createHash('sha256').update(KEY).digest('hex'))
+
+  test('is good without a question as long as nobody need ask, and its use is noted', async () => {
+    expect(recall()).toBeUndefined()
+    await authenticate()
+    nowMs += 999
+    expect([recall(), used, asked.length]).toEqual([row, ['key-1', 'key-1'], 1])
+    nowMs += 1
+    expect([recall(), asked.length]).toEqual([undefined, 1])
+  })
+
+  test.each<[string, () => void]>([
+    ['it was changed', () => cache.forget('key-1')],
+    ['messages may have been missed', () => cache.distrust()],
+    ['the clock was set back', () => (nowMs -= 1)],
+    ['it has expired', () => (nowMs += 500)],
+  ])('is not when %s', async (_name, happen) => {
+    found = { ...row, expires_at: new Date(nowMs + 400).toISOString() }
+    await authenticate()
+    expect(recall()).toEqual(found)
+    happen()
+    expect([recall(), used.length]).toEqual([undefined, 2])
+  })
+})
+
 describe('a revoked key', () => {
   test('ends after two seconds when nobody says so', async () => {
     await authenticate()

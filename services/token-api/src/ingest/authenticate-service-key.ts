@@ -15,6 +15,8 @@ export type AuthenticateServiceKey = (token: string, sha256?: string) => Promise
 /** Authentication with its cache, which can be told of changes. */
 export interface ServiceKeyCache {
   readonly authenticate: AuthenticateServiceKey
+  /** The key with this SHA-256 if it is good without a question, at this moment; undefined says nothing about it. */
+  recall(sha256: string): ServiceKey | undefined
   /** Drops a key that was changed: what was asked before counts no longer, not even an answer under way. */
   forget(keyId: string): void
   /** Messages may have been missed: every key is asked for anew before it is believed. */
@@ -74,11 +76,11 @@ export function createServiceKeyCache(options: ServiceKeyOptions): ServiceKeyCac
     authenticate: async (token, sha256 = hash('sha256', token)) => {
       if (!KEY.test(token)) return undefined
       if (isBootstrapKey(sha256)) return BOOTSTRAP
-      const key = await look(sha256, state)
-      if (key === undefined || (key.expires_at !== null && Date.parse(key.expires_at) <= options.now()))
-        return undefined
-      options.onUsed?.(key.id)
-      return key
+      return use(await look(sha256, state), state)
+    },
+    recall: (sha256) => {
+      const entry = state.entries.get(sha256)
+      return entry !== undefined && isFresh(entry, options.now()) ? use(entry.key, state) : undefined
     },
     forget: (keyId) => {
       beginGeneration(state)
@@ -100,6 +102,17 @@ function compareWith(key: string | undefined): (sha256: string) => boolean {
   return (sha256) => timingSafeEqual(Buffer.from(sha256), expected)
 }
 
+function use(key: ServiceKey | undefined, { now, onUsed }: State): ServiceKey | undefined {
+  if (key === undefined || (key.expires_at !== null && Date.parse(key.expires_at) <= now())) return undefined
+  onUsed?.(key.id)
+  return key
+}
+
+// Of the future: the clock was set back, and the answer would be believed for as long as that was far.
+const isBelieved = (entry: Entry, nowMs: number): boolean => nowMs >= entry.foundAtMs && nowMs < entry.believedUntilMs
+
+const isFresh = (entry: Entry, nowMs: number): boolean => isBelieved(entry, nowMs) && nowMs < entry.askAgainAtMs
+
 // Whoever comes after this must not be answered from a question that was put before it.
 function beginGeneration(state: State): void {
   state.generation += 1
@@ -108,11 +121,9 @@ function beginGeneration(state: State): void {
 
 async function look(sha256: string, state: State): Promise<ServiceKey | undefined> {
   const entry = state.entries.get(sha256)
-  // Of the future: the clock was set back, and the answer would be believed for as long as that was far.
-  const isBelieved = entry !== undefined && state.now() >= entry.foundAtMs && state.now() < entry.believedUntilMs
-  if (isBelieved && state.now() < entry.askAgainAtMs) return entry.key
+  if (entry !== undefined && isFresh(entry, state.now())) return entry.key
   const question = state.asking.get(sha256) ?? ask(sha256, entry, state)
-  if (isBelieved) {
+  if (entry !== undefined && isBelieved(entry, state.now())) {
     // Nobody waits for this answer; its fault comes up when one is needed.
     question.catch(() => undefined)
     return entry.key

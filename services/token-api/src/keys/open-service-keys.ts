@@ -1,12 +1,17 @@
 import type { Redis } from 'ioredis'
 import type { Store } from '../bind-store.ts'
-import { type AuthenticateServiceKey, createServiceKeyCache } from '../ingest/authenticate-service-key.ts'
+import {
+  type AuthenticateServiceKey,
+  createServiceKeyCache,
+  type ServiceKeyCache,
+} from '../ingest/authenticate-service-key.ts'
 import { followKeyChanges } from './follow-key-changes.ts'
 import { noteKeyUses } from './note-key-uses.ts'
 
 /** Authentication of servers by their keys, over all instances. */
 export interface ServiceKeys {
   readonly authenticate: AuthenticateServiceKey
+  readonly recall: ServiceKeyCache['recall']
   /** To be called after a key was changed. See `KeyChanges`. */
   readonly announce: (keyId: string) => Promise<void>
   readonly stop: () => Promise<void>
@@ -31,6 +36,7 @@ export function openServiceKeys(options: ServiceKeysOptions): ServiceKeys {
   const changes = followKeyChanges({ ...options, cache })
   return {
     authenticate: cache.authenticate,
+    recall: cache.recall,
     announce: changes.announce,
     stop: async () => {
       changes.stop()

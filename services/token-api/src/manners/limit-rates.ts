@@ -38,7 +38,7 @@ export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions
       const verdict = await check(request)
       if (verdict.isAllowed) return
       const policy = policyIn(verdict.key)
-      sayLimit(reply, policy, verdict)
+      for (const [name, value] of writeLimit(policy, verdict)) reply.header(name, value)
       if (!verdict.isExceeded) return
       onLimited(policy)
       const detail = `More than ${verdict.max} requests a minute; go on in ${verdict.ttlInSeconds} s.`
@@ -52,17 +52,23 @@ export function limitRates(app: App, { limits, counts, onLimited }: LimitOptions
   })
 }
 
-/** `RateLimit` fields as in draft-ietf-httpapi-ratelimit-headers. */
-function sayLimit(
-  reply: FastifyReply,
-  policy: RatePolicy,
-  verdict: { max: number; remaining: number; ttlInSeconds: number },
-) {
-  reply.header('ratelimit-policy', `"${policy}";q=${verdict.max};w=${WINDOW_MS / 1_000}`)
-  reply.header('ratelimit', `"${policy}";r=${verdict.remaining};t=${verdict.ttlInSeconds}`)
+/** What was counted of a window. */
+interface Counted {
+  readonly max: number
+  readonly remaining: number
+  readonly ttlInSeconds: number
 }
 
-function policyOf(caller: string, url = ''): RatePolicy {
+/** `RateLimit` fields as in draft-ietf-httpapi-ratelimit-headers. */
+export function writeLimit(policy: RatePolicy, { max, remaining, ttlInSeconds }: Counted): [string, string][] {
+  return [
+    ['ratelimit-policy', `"${policy}";q=${max};w=${WINDOW_MS / 1_000}`],
+    ['ratelimit', `"${policy}";r=${remaining};t=${ttlInSeconds}`],
+  ]
+}
+
+/** The limit under which a known caller's request to a route falls. */
+export function policyOf(caller: string, url = ''): RatePolicy {
   if (caller.startsWith('user:')) return 'people'
   return METERING.test(url) ? 'metering' : 'servers'
 }

@@ -30,13 +30,18 @@ export function parseJsonBodies(app: App, contentTypes: string[], bodyLimit: num
   const options = { parseAs: 'buffer', bodyLimit } as const
   app.addContentTypeParser(contentTypes, options, async (request: Encoded, body: Buffer) => {
     const plain = GZIP.has(encodingOf(request.headers)) ? await inflateBounded(body, bodyLimit) : body
-    if (plain.length === 0) return undefined
-    try {
-      return JSON.parse(decoder.decode(plain))
-    } catch (error) {
-      throw new ProblemError('bad-request', 'The body is not JSON in UTF-8.', { cause: error })
-    }
+    return readJson(plain)
   })
+}
+
+/** @throws ProblemError `bad-request` */
+export function readJson(body: Buffer): unknown {
+  if (body.length === 0) return undefined
+  try {
+    return JSON.parse(decoder.decode(body))
+  } catch (error) {
+    throw new ProblemError('bad-request', 'The body is not JSON in UTF-8.', { cause: error })
+  }
 }
 
 interface Encoded {

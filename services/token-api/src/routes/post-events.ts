@@ -1,37 +1,28 @@
-import type { AcceptedEvent, RejectionReason } from '@tollgate/shared/contracts'
 import type { CheckAccessToken } from '../gate/check-access-token.ts'
-import type { Admission, Receipt } from '../ingest/admit-events.ts'
+import type { Admission } from '../ingest/admit-events.ts'
 import { answerAccepted, answerRecorded } from '../ingest/answer-events.ts'
 import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
 import { awaitOutcomes, type WaitForResult } from '../ingest/await-outcomes.ts'
-import type { CheckMembership } from '../ingest/check-membership.ts'
 import { eventsAccepted, eventsBody, eventsRecorded } from '../ingest/event-schemas.ts'
 import { identifySubmitter, type Submitter } from '../ingest/identify-submitter.ts'
-import { type ParsedEvent, parseEvents } from '../ingest/parse-events.ts'
 import { readWaitSeconds } from '../ingest/read-prefer.ts'
-import { takeEvents } from '../ingest/take-events.ts'
+import { type TakePostOptions, takePost } from '../ingest/take-post.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
-import type { Positions } from '../quota/open-positions.ts'
 import { type App, bearer, problems, writeAsTyped } from './typed-app.ts'
 
 /** What the route needs. */
-export interface PostEvents {
+export interface PostEvents extends TakePostOptions {
   readonly authenticateKey: AuthenticateServiceKey
   readonly check: CheckAccessToken
-  readonly checkMembership: CheckMembership
-  readonly admit: (events: readonly AcceptedEvent[], options: { readonly waits: boolean }) => Promise<Receipt[]>
   readonly secure: Admission['secure']
   /** Begins a request that waits. @throws ProblemError `unavailable` while Postgres is away */
   readonly requireStore: () => Promise<void>
   readonly waitForResult: WaitForResult
-  /** Sets the RateLimit headers of an answer that is about one organization. */
-  readonly showPosition: Positions['show']
-  readonly onRejected: (reason: RejectionReason) => void
-  readonly now: () => number
 }
 
 const BODY_LIMIT_BYTES = 4 * 1024 * 1024
-const CONTENT_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/json']
+/** What a body of events may call itself. */
+export const EVENT_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/json']
 
 const PROMISE = `CloudEvents 1.0, one or a batch; the body may be compressed with gzip. In the place of counts, \`data.usage\` may hold the
 provider's own usage object. An event is identified by (organization, source, id) and counts once, however often it is sent.
@@ -47,7 +38,7 @@ const schema = {
   summary: 'Take one event, or up to 1,000',
   description: PROMISE,
   security: bearer,
-  consumes: CONTENT_TYPES,
+  consumes: EVENT_TYPES,
   body: eventsBody,
   response: { 200: eventsRecorded, 202: eventsAccepted, ...problems(400, 401, 403, 413, 415, 503) },
 }
@@ -55,7 +46,7 @@ const schema = {
 /** `POST /v1/events`: CloudEvents from servers, and chat-session events from users for themselves. */
 export function postEvents(app: App, dependencies: PostEvents): void {
   app.register(async (scope: App) => {
-    parseJsonBodies(scope, CONTENT_TYPES, BODY_LIMIT_BYTES)
+    parseJsonBodies(scope, EVENT_TYPES, BODY_LIMIT_BYTES)
     scope.decorateRequest('submitter', null)
     scope.route({
       method: 'POST',
@@ -72,15 +63,12 @@ export function postEvents(app: App, dependencies: PostEvents): void {
         request.setDecorator<Submitter | null>('submitter', submitter)
       },
       handler: async (request, reply) => {
-        const batch = parseEvents(request.body, request.headers['content-type'] ?? '', dependencies.now())
-        const waitSeconds = readWaitSeconds(request.headers.prefer)
+        const { body, headers } = request
+        const waitSeconds = readWaitSeconds(headers.prefer)
         if (waitSeconds > 0) await dependencies.requireStore()
-        const admit = (events: readonly AcceptedEvent[]) => dependencies.admit(events, { waits: waitSeconds > 0 })
-        const taken = await takeEvents(batch, request.getDecorator<Submitter>('submitter'), { ...dependencies, admit })
-        for (const { reason } of taken.rejected) dependencies.onRejected(reason)
-        const organizationId = onlyOrganizationOf(taken.events)
-        if (organizationId !== undefined) dependencies.showPosition(reply, organizationId)
-
+        const submitter = request.getDecorator<Submitter>('submitter')
+        const post = { body, contentType: headers['content-type'], submitter, waits: waitSeconds > 0 }
+        const taken = await takePost(post, reply, dependencies)
         if (waitSeconds > 0 && taken.events.length > 0) {
           const outcomes = await awaitOutcomes(taken.receipts, dependencies.waitForResult, waitSeconds * 1_000)
           if (outcomes !== undefined) {
@@ -92,11 +80,4 @@ export function postEvents(app: App, dependencies: PostEvents): void {
       },
     })
   })
-}
-
-/** The organization that all events are of; undefined where there are several or none. */
-function onlyOrganizationOf(events: readonly ParsedEvent[]): string | undefined {
-  const [first] = events
-  const organizationId = first?.event.data.organization_id
-  return events.every(({ event }) => event.data.organization_id === organizationId) ? organizationId : undefined
 }

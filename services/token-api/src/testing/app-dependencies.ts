@@ -29,7 +29,7 @@ export async function unreachableDependencies(fault: () => Error, lines: string[
     config,
     keys: await importKeys(config.LIBRECHAT_JWT_SECRET, config.JWT_REFRESH_SECRET),
     store,
-    serviceKeys: { authenticate: async () => key, announce: async () => undefined },
+    serviceKeys: { authenticate: async () => key, recall: () => undefined, announce: async () => undefined },
     sessions: {
       start: async () => undefined,
       revoke: async () => 0,

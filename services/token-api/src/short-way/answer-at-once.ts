@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '@tollgate/shared/contracts'
+import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import { type Visitor, type VisitorHeaders, visitorHeaders } from '../proxy/check-visitor.ts'
 import type { SessionMemory } from '../proxy/remember-sessions.ts'
 import { readSessionCookie } from '../proxy/session-cookie.ts'
 import type { Positions } from '../quota/open-positions.ts'
 import { writeVerifyAnswer } from '../routes/get-verify.ts'
 import type { AccessTokenVerifier, Recognised } from '../tokens/verify-access-token.ts'
-import type { GatedClaims, GateVerdict } from './gate.ts'
 import { writeTogether } from './write-together.ts'
 
 /** What can be told without waiting for anybody. */

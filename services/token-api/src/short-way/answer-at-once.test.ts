@@ -2,12 +2,12 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { decodeJwt, SignJWT } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AppDependencies, buildApp } from '../app.ts'
+import type { GateVerdict } from '../gate/gate.ts'
 import { newSessionValue } from '../proxy/session-cookie.ts'
 import type { App } from '../routes/typed-app.ts'
 import { unreachableDependencies } from '../testing/app-dependencies.ts'
 import { sampleClaims } from '../testing/claims.ts'
 import { issueAccessToken } from '../tokens/issue-access-token.ts'
-import type { GateVerdict } from './gate.ts'
 
 const PATHS = ['/api/auth/verify', '/v1/forward-auth']
 const ORIGIN = 'https://app.example'
