@@ -4670,10 +4670,16 @@ as $$
     cross join lateral unnest(z.schedules) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
-    from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
-    cross join lateral tollgate.resolve_model(n.provider, n.model) r
-    cross join lateral unnest(array(
-      select p from tollgate.model_prices p where p.provider = r.provider and p.model = r.model)) p
+    from (
+      select d.*, array(select p from tollgate.model_prices p
+        where p.provider = tollgate.priced_provider(d.provider) and p.model = d.model) as own
+      from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') d
+      offset 0) n
+    -- Found by the provider's exact name, as almost all are, resolve_model would find the same and take longer than all else
+    -- of a small batch.
+    cross join lateral unnest(case when cardinality(n.own) > 0 then n.own else array(
+      select p from tollgate.resolve_model(n.provider, n.model) r
+      join tollgate.model_prices p on p.provider = r.provider and p.model = r.model) end) p
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
@@ -6977,6 +6983,21 @@ revoke execute on function public.reserve_tokens from public, anon, authenticate
 grant execute on function public.reserve_tokens to tollgate_token_api, service_role;
 
 -- schemas/40-functions/resolve_model.sql
+-- Purpose: the name under which the price book keeps a provider. Parameters: reported_provider (null: the model's maker is
+--   assumed). Returns: a name, null for null. Reads nothing; without `set`, so that it is inlined.
+create function tollgate.priced_provider(reported_provider text) returns text
+language sql immutable parallel safe
+return case lower(reported_provider)
+  when 'openai_responses' then 'openai'
+  when 'gcp.gemini' then 'google' when 'gcp.vertex_ai' then 'google' when 'gcp.gen_ai' then 'google'
+  when 'gemini' then 'google' when 'vertexai' then 'google'
+  when 'aws.bedrock' then 'aws' when 'bedrock' then 'aws'
+  when 'azure.ai.openai' then 'azure' when 'azure.ai.inference' then 'azure' when 'azureopenai' then 'azure'
+  when 'mistral_ai' then 'mistral' when 'mistralai' then 'mistral'
+  when 'x_ai' then 'x-ai' when 'xai' then 'x-ai'
+  else lower(reported_provider)
+end;
+
 -- Purpose: find under which provider and name the price book keeps a model.
 -- Parameters: reported_provider (null: the model's maker is assumed), reported_model.
 -- Returns: no row, or one (provider, model). Exact name, whole alias, name without its date, longest matching beginning, in this order.
@@ -6986,16 +7007,7 @@ returns table (provider text, model text)
 language sql stable security invoker set search_path = ''
 as $$
   with named as (
-    select case lower(reported_provider)
-      when 'openai_responses' then 'openai'
-      when 'gcp.gemini' then 'google' when 'gcp.vertex_ai' then 'google' when 'gcp.gen_ai' then 'google'
-      when 'gemini' then 'google' when 'vertexai' then 'google'
-      when 'aws.bedrock' then 'aws' when 'bedrock' then 'aws'
-      when 'azure.ai.openai' then 'azure' when 'azure.ai.inference' then 'azure' when 'azureopenai' then 'azure'
-      when 'mistral_ai' then 'mistral' when 'mistralai' then 'mistral'
-      when 'x_ai' then 'x-ai' when 'xai' then 'x-ai'
-      else lower(reported_provider)
-    end as provider
+    select tollgate.priced_provider(reported_provider) as provider
   ), candidate as (
     select p.provider, p.model, 1 as rank, 0 as matched from tollgate.model_prices p where p.model = reported_model
     union all
@@ -7017,7 +7029,7 @@ as $$
   limit 1
 $$;
 
-grant execute on function tollgate.resolve_model to tollgate_usage_worker, service_role;
+grant execute on function tollgate.priced_provider, tollgate.resolve_model to tollgate_usage_worker, service_role;
 
 -- schemas/40-functions/revoke_logins.sql
 -- Purpose: take back what was issued: a login session, all of a user, or one access token.

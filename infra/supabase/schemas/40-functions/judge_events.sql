@@ -44,10 +44,16 @@ as $$
     cross join lateral unnest(z.schedules) h
   ), candidate as materialized (
     select n.provider_key, n.model as reported_model, p.*
-    from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') n
-    cross join lateral tollgate.resolve_model(n.provider, n.model) r
-    cross join lateral unnest(array(
-      select p from tollgate.model_prices p where p.provider = r.provider and p.model = r.model)) p
+    from (
+      select d.*, array(select p from tollgate.model_prices p
+        where p.provider = tollgate.priced_provider(d.provider) and p.model = d.model) as own
+      from (select distinct e.provider, e.provider_key, e.model from event e where e.type = 'usage.recorded') d
+      offset 0) n
+    -- Found by the provider's exact name, as almost all are, resolve_model would find the same and take longer than all else
+    -- of a small batch.
+    cross join lateral unnest(case when cardinality(n.own) > 0 then n.own else array(
+      select p from tollgate.resolve_model(n.provider, n.model) r
+      join tollgate.model_prices p on p.provider = r.provider and p.model = r.model) end) p
   ), price as materialized (
     select distinct on (e.ordinal)
       e.ordinal, c.id,
