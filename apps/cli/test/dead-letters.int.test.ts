@@ -1,7 +1,9 @@
 import { createTestDatabase, type TestDatabase } from '@tollgate/local-stack/testing'
+import { acceptedEvent, writeEvents, writeUsageJob } from '@tollgate/shared/contracts'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runCli } from './run-cli.ts'
+import { usageEvent } from './usage-event.ts'
 
 let database: TestDatabase
 let admin: pg.Client
@@ -66,6 +68,24 @@ describe('tollgate dead-letters', () => {
     expect(replayed.json()).toEqual({ replayed: 3, events: 4, unreadable: ['4'] })
     expect(await parkedIds()).toEqual(['a', 'b', 'c', 'd'].map((id) => ({ id, n: 1 })))
     expect(await keptIds()).toEqual(['4'])
+  })
+
+  it('replays usage that is written as rows, event by event, and keeps a job of which a row is none', async () => {
+    const sent = [usageEvent('a', { session_id: 'x, "y" \\' }), usageEvent('b', { provider: 'openai' })]
+    const job = writeUsageJob(writeEvents(sent.map((event) => acceptedEvent.parse(event))))
+    expect(job).toContain('"rows"')
+    await admin.query('truncate tollgate.dead_letters')
+    await admin.query(
+      `insert into tollgate.dead_letters (queue, reason, payload) values ('usage-events', 'job_failed', $1), ('usage-events', 'job_failed', $2)`,
+      [job, job.replace(/,\d{4}-\d\d-/, ',2026-99-')],
+    )
+    expect((await run('list', '--json')).json()).toMatchObject([{ events: null }, { events: 2 }])
+    expect((await run('replay', '--all', '--json')).json()).toMatchObject({ replayed: 1, events: 2 })
+    const { rows } = await admin.query('select events -> 0 as event from tollgate.event_inbox order by id')
+    const atOnce = ({ time, received_at, ...event }: Record<string, unknown>) => {
+      return { ...event, time: Date.parse(String(time)), received_at: Date.parse(String(received_at)) }
+    }
+    expect(rows.map(({ event }) => atOnce(event))).toEqual(sent.map(atOnce))
   })
 
   it('replays by id, drops by queue, and does neither without a choice', async () => {

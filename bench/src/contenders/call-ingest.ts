@@ -1,3 +1,4 @@
+import { joinEvents, writeEvents } from '@tollgate/shared/contracts'
 import type pg from 'pg'
 import type { Audit } from '../audit/audit.ts'
 import { inBatches, makeEvents, toRow } from '../load/make-events.ts'
@@ -18,7 +19,7 @@ export interface CallIngestOptions {
   readonly label?: string
 }
 
-/** `ingest_usage` called directly, with the rights of the usage worker; the JSON text is made beforehand. */
+/** `ingest_usage` called directly, with the rights of the usage worker; the text that it would send is made beforehand. */
 export async function createCallIngest(
   { databaseUrl, members, audit, readCpu, newId, label = '' }: CallIngestOptions,
   { batchSize, connections }: InsertShape,
@@ -30,7 +31,7 @@ export async function createCallIngest(
     run: async (count) => {
       const batches = inBatches(makeEvents(members, count, newId).map(toRow), batchSize)
       for (const batch of batches) audit.note(batch)
-      const texts = batches.map((events) => JSON.stringify({ events }))
+      const texts = batches.map((events) => joinEvents([writeEvents(events)]).json)
       const { seconds, cpuUs } = await time(() => workOff(clients, texts, ingest), readCpu)
       await audit.requireExact()
       return { count, seconds, answerTimesMs: [], cpuUs }

@@ -1189,6 +1189,27 @@ create table tollgate.dead_letters (
   payload text not null, -- text: what is in here may be what jsonb refused
   created_at timestamptz not null default now()
 );
+-- Usage as it comes from the queue. The API writes it, column by column (packages/shared/src/contracts/usage-rows.ts).
+create type tollgate.usage_row as (
+  source text,
+  id text,
+  time timestamptz,
+  received_at timestamptz,
+  member boolean,
+  organization_id uuid,
+  user_id uuid,
+  session_id text,
+  message_id text,
+  provider text,
+  model text,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  message_count integer,
+  reservation_id uuid
+);
 -- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason. An entry of the
 -- ledger before it is written, too.
 create type tollgate.judged_event as (
@@ -4521,9 +4542,9 @@ grant execute on function public.inbox_backlog to tollgate_token_api, tollgate_u
 -- schemas/40-functions/ingest_usage.sql
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → corrections → rollups → sessions →
 --   period totals.
--- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
--- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
---   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
+-- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] }, either or both (see judge_events).
+-- Returns: one row. outcomes: jsonb array of { i (0-based, rows first), outcome: duplicate | rejected, conflict? , reason? }
+--   for the events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.
@@ -4627,8 +4648,9 @@ grant execute on function tollgate.is_due_hold
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
 --   time against arrival (35 days late, 5 minutes early), day and period in the organization's time zone, price in force
 --   at the event's time, charge with the organization's markup, usage of a revoked organization.
--- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
--- Returns: one row an event. `rejection` is null or a rejection reason.
+-- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts), of which
+--   one may be absent. Rows are usage: a usage_row a line, a third of the work of reading objects.
+-- Returns: one row an event, numbered from 1, those of rows first. `rejection` is null or a rejection reason.
 -- Invariant: an unknown price gives NULL, never zero. A charge is rounded here, once, half up at 12 decimals; a cost is
 --   exact without. Usage after a revocation is flagged, never dropped. Reads only.
 create function tollgate.judge_events(batch jsonb) returns setof tollgate.judged_event
@@ -4636,7 +4658,16 @@ language sql stable security invoker set search_path = ''
 set enable_nestloop = off -- the planner cannot know how many events a batch has; tables are reached by subqueries alone
 as $$
   with event as materialized (
-    select e.*, coalesce(e.provider, '') as provider_key
+    select 'usage.recorded' as type, r.*, null::jsonb as metadata, null::uuid as login_session_id,
+      null::timestamptz as expires_at, null as reason, null::boolean as imported, null::jsonb as corrects,
+      null::integer as revision, coalesce(r.provider, '') as provider_key
+    from unnest(string_to_array(batch ->> 'rows', E'\n')::tollgate.usage_row[]) with ordinality r
+    union all
+    select e.type, e.source, e.id, e."time", e.received_at, e.member, e.organization_id, e.user_id, e.session_id,
+      e.message_id, e.provider, e.model, e.input_tokens, e.output_tokens, e.cache_read_input_tokens,
+      e.cache_creation_input_tokens, e.reasoning_output_tokens, e.message_count, e.reservation_id,
+      e.ordinality + (select coalesce(cardinality(string_to_array(batch ->> 'rows', E'\n')), 0)),
+      e.metadata, e.login_session_id, e.expires_at, e.reason, e.imported, e.corrects, e.revision, coalesce(e.provider, '')
     from rows from (
       jsonb_to_recordset(batch -> 'events') as (
         type text, organization_id uuid, source text, id text, "time" timestamptz, received_at timestamptz,
@@ -4645,11 +4676,7 @@ as $$
         cache_creation_input_tokens bigint, reasoning_output_tokens bigint, message_count integer,
         metadata jsonb, login_session_id uuid, expires_at timestamptz, reason text, imported boolean,
         corrects jsonb, revision integer, reservation_id uuid)
-    ) with ordinality as e (
-        type, organization_id, source, id, "time", received_at, member, user_id, session_id, message_id, provider,
-        model, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens,
-        reasoning_output_tokens, message_count, metadata, login_session_id, expires_at, reason, imported,
-        corrects, revision, reservation_id, ordinal)
+    ) with ordinality e
   ), zone as materialized (
     -- As markup_percent, revoked_times and schedules_of, which would cost more than all else here where a batch has many
     -- organizations.
@@ -4681,18 +4708,18 @@ as $$
       select p from tollgate.resolve_model(n.provider, n.model) r
       join tollgate.model_prices p on p.provider = r.provider and p.model = r.model) end) p
   ), price as materialized (
-    select distinct on (e.ordinal)
-      e.ordinal, c.id,
+    select distinct on (e.ordinality)
+      e.ordinality, c.id,
       tollgate.cost_usd(c.input_usd_per_mtok, c.output_usd_per_mtok, c.cache_read_usd_per_mtok,
         c.cache_creation_usd_per_mtok, c.reasoning_usd_per_mtok, e.input_tokens, e.output_tokens,
         e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens) as cost_usd
     from event e
     join candidate c on c.reported_model = e.model and c.provider_key = e.provider_key
       and e.time >= c.valid_from and e.time < c.valid_to and e.input_tokens >= c.min_input_tokens
-    order by e.ordinal, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
+    order by e.ordinality, (c.origin = 'operator') desc, c.min_input_tokens desc, c.valid_from desc
   )
   select
-    e.ordinal, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
+    e.ordinality, e.type, case when e.type = 'usage.recorded' then 'usage' end, coalesce(e.revision, 0),
     e.organization_id,
     -- A correction bears the digest of what it corrects.
     tollgate.identity_digest(coalesce(e.corrects ->> 'source', e.source), coalesce(e.corrects ->> 'id', e.id)),
@@ -4722,7 +4749,7 @@ as $$
     e.reservation_id
   from event e
   join schedule h on h.organization_id = e.organization_id and e.time >= h.valid_from and e.time < h.valid_to
-  left join price p on p.ordinal = e.ordinal
+  left join price p on p.ordinality = e.ordinality
 $$;
 
 grant execute on function tollgate.judge_events to tollgate_usage_worker, service_role;
@@ -7468,11 +7495,12 @@ as $$
     and d.reason = coalesce(selection ->> 'reason', d.reason)
 $$;
 
--- Purpose: the events that a dead letter holds. Parameters: payload (an event, a list of events, or a job with `events`).
+-- Purpose: the events that a dead letter holds. Parameters: payload (an event, a list of events, or a job with `events` or
+--   `rows`).
 -- Returns: jsonb array of events; null when the payload is not readable as any of them.
 -- Invariant: never an exception: one letter that jsonb refuses must not keep its neighbours from being replayed.
 create function tollgate.read_dead_letter(payload text) returns jsonb
-language plpgsql immutable security invoker set search_path = ''
+language plpgsql stable security invoker set search_path = ''
 as $$
 declare
   content jsonb;
@@ -7481,6 +7509,9 @@ begin
   return case
     when jsonb_typeof(content) = 'array' then content
     when jsonb_typeof(content -> 'events') = 'array' then content -> 'events'
+    when jsonb_typeof(content -> 'rows') = 'string' then (
+      select jsonb_agg(jsonb_strip_nulls(to_jsonb(r) - 'ordinality') || '{"type": "usage.recorded"}' order by r.ordinality)
+      from unnest(string_to_array(content ->> 'rows', E'\n')::tollgate.usage_row[]) with ordinality r)
     when jsonb_typeof(content -> 'type') = 'string' then jsonb_build_array(content)
   end;
 exception when data_exception then -- 22xxx: not JSON, or a character that jsonb does not take

@@ -8,7 +8,7 @@ import {
 import { createPgRpc, createSupabaseRpc, type Rpc, type RpcStore } from '@tollgate/shared/store'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { eventOf } from './usage-fixture.ts'
+import { batchOf, eventOf } from './usage-fixture.ts'
 
 // The services' functions, called as the services call them, over both transports.
 type Service = 'token-api' | 'usage-worker' | 'quota-enforcer'
@@ -85,8 +85,8 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
 
   it('record usage, and say what became of each event', async () => {
     const events = [usage(1), usage(1), usage(2, { member: false }), usage(3, { member: false, user_id: randomUUID() })]
-    // As the worker sends them: JSON that has been written already.
-    const [result] = await as('usage-worker')('ingest_usage', { batch: JSON.stringify({ events }) })
+    // As the worker sends them: rows, in JSON that has been written already.
+    const [result] = await as('usage-worker')('ingest_usage', { batch: batchOf(events, 'rows') })
     expect(result?.outcomes.toSorted((a, b) => a.i - b.i)).toEqual([
       { i: 1, outcome: 'duplicate', conflict: false },
       { i: 3, outcome: 'rejected', reason: 'unknown_user' },

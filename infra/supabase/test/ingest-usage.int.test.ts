@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readRollups } from './rollup-audit.ts'
-import { deliveries, eventOf, ORGANIZATIONS, type UsageEvent } from './usage-fixture.ts'
+import { batchOf, deliveries, eventOf, FORMS, ORGANIZATIONS, type UsageEvent } from './usage-fixture.ts'
 import { MARKUP } from './usage-fold.ts'
 
 let database: TestDatabase
@@ -40,8 +40,10 @@ interface Ingested {
   unpriced: number
 }
 
-async function ingest(events: readonly object[]): Promise<Ingested> {
-  const { rows } = await worker.query<Ingested>('select * from public.ingest_usage(batch => $1)', [{ events }])
+const ingest = (events: readonly object[]): Promise<Ingested> => ingestBatch({ events })
+
+async function ingestBatch(batch: object | string): Promise<Ingested> {
+  const { rows } = await worker.query<Ingested>('select * from public.ingest_usage(batch => $1)', [batch])
   const [row] = rows
   if (!row) throw new Error('ingest_usage returned no row')
   return row
@@ -57,8 +59,17 @@ async function expectRollupsAreTheFold(keys: Iterable<number>): Promise<void> {
   expect(actual).toEqual(expected)
 }
 
+/** One after the other, as rows, as objects, or as both. */
 async function deliverAll(batches: number[][]): Promise<void> {
-  for (const batch of batches) await ingest(batch.map((key) => event(key)))
+  for (const [turn, batch] of batches.entries()) {
+    const form = FORMS[turn % FORMS.length] ?? 'rows'
+    await ingestBatch(
+      batchOf(
+        batch.map((key) => event(key)),
+        form,
+      ),
+    )
+  }
 }
 
 describe('ingest_usage', () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { joinEvents, writeEvents } from '@tollgate/shared/contracts'
 import fc from 'fast-check'
 
 /** The organizations, users and models that generated events speak of. */
@@ -28,6 +29,17 @@ export interface UsageEvent extends Counts {
   session_id: string
   model: string
   message_count: number
+}
+
+/** How usage is written: as rows, as objects, or every other event as either. */
+export const FORMS = ['rows', 'objects', 'both'] as const
+
+/** The argument of `ingest_usage`, as the worker writes it. With `both` the rows, every other event, come first. */
+export function batchOf(events: readonly UsageEvent[], form: (typeof FORMS)[number]): string {
+  if (form === 'objects') return JSON.stringify({ events })
+  if (form === 'rows') return joinEvents([writeEvents(events)]).json
+  const [rows, objects] = [events.filter((_, at) => at % 2 === 0), events.filter((_, at) => at % 2 === 1)]
+  return JSON.stringify({ ...JSON.parse(batchOf(rows, 'rows')), events: objects })
 }
 
 /** A correction as `ingest_usage` takes it. */

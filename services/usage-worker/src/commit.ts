@@ -1,9 +1,11 @@
 import {
   type AcceptedEvent,
+  dealOutcomes,
   type EventOutcome,
   joinEvents,
   listEvents,
   rejectionReason,
+  type UsageBatch,
   type UsageEventsText,
   writeEvents,
 } from '@tollgate/shared/contracts'
@@ -37,12 +39,7 @@ const RETRY = { attempts: 6, baseMs: 50, maxMs: 1_000 }
  */
 export async function commitJobs(jobs: readonly UsageEventsText[], options: CommitOptions): Promise<EventOutcome[][]> {
   try {
-    const outcomes = await commitText(joinEvents(jobs), options)
-    let from = 0
-    return jobs.map(({ count }) => {
-      from += count
-      return outcomes.slice(from - count, from)
-    })
+    return await commitTexts(jobs, options)
   } catch (error) {
     if (isRetryableStoreError(error)) throw error
     const [only] = jobs
@@ -56,7 +53,7 @@ export async function commitJobs(jobs: readonly UsageEventsText[], options: Comm
 async function commitSingly(job: UsageEventsText, cause: unknown, options: CommitOptions): Promise<EventOutcome[]> {
   const events = tryList(job)
   if (events !== undefined) return splitEvents(events, cause, options)
-  const outcome = await setAside(job, cause, options)
+  const outcome = await setAside(job.text, cause, options)
   return Array.from({ length: job.count }, () => outcome)
 }
 
@@ -73,14 +70,14 @@ async function splitEvents(
   cause: unknown,
   options: CommitOptions,
 ): Promise<EventOutcome[]> {
-  if (events.length === 1) return [await setAside(writeEvents(events), cause, options)]
+  if (events.length === 1) return [await setAside(JSON.stringify(events[0]), cause, options)]
   const [first, second] = halve(events)
   return [...(await commitEvents(first, options)), ...(await commitEvents(second, options))]
 }
 
 async function commitEvents(events: readonly AcceptedEvent[], options: CommitOptions): Promise<EventOutcome[]> {
   try {
-    return await commitText(writeEvents(events), options)
+    return (await commitTexts([writeEvents(events)], options)).flat()
   } catch (error) {
     if (isRetryableStoreError(error)) throw error
     return splitEvents(events, error, options)
@@ -92,18 +89,18 @@ function halve<Item>(items: readonly Item[]): [Item[], Item[]] {
   return [items.slice(0, middle), items.slice(middle)]
 }
 
-async function commitText(batch: UsageEventsText, options: CommitOptions): Promise<EventOutcome[]> {
-  const outcomes = await ingest(batch, options)
-  await keepSealed(batch, outcomes, options)
+async function commitTexts(parts: readonly UsageEventsText[], options: CommitOptions): Promise<EventOutcome[][]> {
+  const outcomes = dealOutcomes(parts, await ingest(joinEvents(parts), options))
+  await keepSealed(parts, outcomes, options)
   return outcomes
 }
 
-async function ingest(batch: UsageEventsText, options: CommitOptions): Promise<EventOutcome[]> {
+async function ingest(batch: UsageBatch, options: CommitOptions): Promise<EventOutcome[]> {
   const { rpc, metrics, stopping } = options
   const endTimer = metrics.commitSeconds.startTimer()
   const attempt = (count: number): Promise<RpcRow<'ingest_usage'>[]> => {
     if (count > 1) metrics.retries.inc()
-    return rpc('ingest_usage', { batch: `{"events":[${batch.text}]}` })
+    return rpc('ingest_usage', { batch: batch.json })
   }
   const [result] = await withRetry(attempt, stopping ? { ...RETRY, signal: stopping } : RETRY)
   if (!result) throw new Error('ingest_usage returned no row')
@@ -117,15 +114,22 @@ async function ingest(batch: UsageEventsText, options: CommitOptions): Promise<E
  * A correction of a month that is sealed cannot be applied by itself: somebody has to see it. Kept before the job is
  * acknowledged; a job that comes again is rejected again.
  */
-async function keepSealed(batch: UsageEventsText, outcomes: EventOutcome[], options: CommitOptions): Promise<void> {
+async function keepSealed(
+  parts: readonly UsageEventsText[],
+  outcomes: readonly EventOutcome[][],
+  options: CommitOptions,
+): Promise<void> {
   const isSealed = (outcome: EventOutcome | undefined) =>
     outcome?.outcome === 'rejected' && outcome.reason === 'month_sealed'
-  if (!outcomes.some(isSealed)) return
+  const sealed = parts.flatMap((part, at) =>
+    outcomes[at]?.some(isSealed) ? listEvents(part).filter((_, index) => isSealed(outcomes[at]?.[index])) : [],
+  )
+  if (sealed.length === 0) return
   const { rpc, metrics, stopping } = options
   const detail = 'the original lies in a month past the retention of the ledger'
-  const letters = listEvents(batch)
-    .filter((_, index) => isSealed(outcomes[index]))
-    .map((event) => ({ queue: 'usage-events', reason: 'month_sealed', detail, payload: JSON.stringify(event) }))
+  const letters = sealed.map((event) => {
+    return { queue: 'usage-events', reason: 'month_sealed', detail, payload: JSON.stringify(event) }
+  })
   const keep = () => rpc('record_dead_letters', { batch: { letters } })
   await withRetry(keep, stopping ? { ...RETRY, signal: stopping } : RETRY)
   metrics.deadLetters.inc(letters.length)
@@ -142,7 +146,7 @@ function spreadOutcomes(count: number, exceptions: RpcRow<'ingest_usage'>['outco
   return outcomes
 }
 
-function observe(batch: UsageEventsText, result: RpcRow<'ingest_usage'>, { metrics, now }: CommitOptions): void {
+function observe(batch: UsageBatch, result: RpcRow<'ingest_usage'>, { metrics, now }: CommitOptions): void {
   const duplicates = result.outcomes.filter((entry) => entry.outcome === 'duplicate')
   metrics.outcomes.inc({ outcome: 'recorded' }, batch.count - result.outcomes.length)
   metrics.outcomes.inc({ outcome: 'duplicate' }, duplicates.length)
@@ -155,11 +159,7 @@ function observe(batch: UsageEventsText, result: RpcRow<'ingest_usage'>, { metri
   metrics.lagSeconds.observe(Math.max(0, now() - Date.parse(batch.receivedAt)) / 1_000)
 }
 
-async function setAside(
-  { text: payload }: UsageEventsText,
-  cause: unknown,
-  { rpc, metrics }: CommitOptions,
-): Promise<EventOutcome> {
+async function setAside(payload: string, cause: unknown, { rpc, metrics }: CommitOptions): Promise<EventOutcome> {
   const detail = cause instanceof Error ? cause.message : String(cause)
   const letter = { queue: 'usage-events', reason: 'not_recordable', detail, payload }
   await rpc('record_dead_letters', { batch: { letters: [letter] } })

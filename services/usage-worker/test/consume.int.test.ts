@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createTestDatabase, createTestRedis, type TestDatabase, type TestRedis } from '@tollgate/local-stack/testing'
 import {
   type AcceptedEvent,
+  listEvents,
   type UsageEventsJob,
   unpackOutcomes,
   usageEventsResult,
@@ -132,6 +133,23 @@ describe('the usage worker', () => {
     expect(await counted()).toEqual({ events: 3, tokens: 33 })
   })
 
+  it('records rows and objects in one transaction, and gives each job the outcomes of its own events', async () => {
+    const object = (id: string) => usage(id, { session_id: 'a\nb' })
+    const parts = [[object('a')], [usage('b'), usage('a')], [object('b'), object('c')], [usage('d')]].map(writeEvents)
+    expect(parts.map(({ form }) => form)).toEqual(['objects', 'rows', 'objects', 'rows'])
+    let calls = 0
+    const counting: Rpc = (fn, args) => {
+      calls++
+      return store.rpc(fn, args)
+    }
+    const outcomes = await commitJobs(parts, { rpc: counting, metrics, announce: onError, now: Date.now })
+    const [recorded, duplicate] = [{ outcome: 'recorded' }, { outcome: 'duplicate', conflict: true }]
+    // Rows come first in a transaction, whatever job they are of.
+    expect(outcomes).toEqual([[duplicate], [recorded, recorded], [duplicate, recorded], [recorded]])
+    expect(calls).toBe(1)
+    expect(await counted()).toEqual({ events: 4, tokens: 44 })
+  })
+
   it('counts an event once that comes again, with another time, after a restart', async () => {
     consume(store.rpc)
     await addAndWait(jobOf(usage('a')))
@@ -150,11 +168,13 @@ describe('the usage worker', () => {
     }
   })
 
-  it('sets a poison event aside and records its 999 neighbours', async () => {
+  it.each([
+    ['rows', '2026-02-30T00:00:00.000Z'],
+    ['objects', 'no time'],
+  ])('sets a poison event aside and records its 999 neighbours, all of them written as %s', async (form, time) => {
     consume(store.rpc)
-    const events = Array.from({ length: 1_000 }, (_, index) =>
-      usage(`n${index}`, index === 617 ? { time: 'no time' } : {}),
-    )
+    const events = Array.from({ length: 1_000 }, (_, index) => usage(`n${index}`, index === 617 ? { time } : {}))
+    expect(writeEvents(events).form).toBe(form)
     const outcome = await addAndWait(jobOf(...events))
     expect(outcome).toMatchObject({ status: 'completed' })
     expect(await counted()).toEqual({ events: 999, tokens: 999 * 11 })
@@ -247,20 +267,18 @@ describe('the usage worker', () => {
   it('sets written events aside that Postgres cannot read, and records their neighbours', async () => {
     consume(store.rpc)
     const written = writeEvents([usage('a')])
-    const spoil = (part: string | RegExp, rubbish: string) => written.text.replace(part, rubbish)
-    const source = '"source":"s'
-    const texts = [
-      spoil(/"time":".{7}/, '"time":"2026-99'),
-      spoil(source, '"source":"\\u0000'),
-      spoil(source, '"source":"\\q'),
-    ]
+    const [first = '', second = ''] = [written.text, written.text].map((text, at) => text.replace('s,a', `s,a${at}`))
+    const texts = [first.replace(/\d{4}-\d\d/, '2026-99'), second.replace(/T\d\d/, 'T99')]
     const sent = await Promise.all([...texts.map((text) => add({ ...written, text })), add(writeEvents([usage('b')]))])
     const results = await Promise.all(sent.map((jobId) => outcomesOf(jobId)))
     expect(results.pop()).toMatchObject({ result: [{ outcome: 'recorded' }] })
     for (const other of results) expect(other).toMatchObject({ result: [{ outcome: 'rejected' }] })
     expect(await counted()).toEqual({ events: 1, tokens: 11 })
-    const { rows } = await admin.query('select payload from tollgate.dead_letters')
-    expect(rows.map(({ payload }) => payload).sort()).toEqual(texts.sort())
+    const { rows } = await admin.query(
+      `select payload::jsonb as event from tollgate.dead_letters order by payload::jsonb ->> 'id'`,
+    )
+    expect(rows.map(({ event }) => event)).toEqual(texts.flatMap((text) => listEvents({ ...written, text })))
+    expect(rows.map(({ event }) => event.id)).toEqual(['a0', 'a1'])
   })
 
   it('announces the organizations whose total passed evaluate_at', async () => {

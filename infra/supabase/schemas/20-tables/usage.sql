@@ -230,6 +230,27 @@ create table tollgate.dead_letters (
   payload text not null, -- text: what is in here may be what jsonb refused
   created_at timestamptz not null default now()
 );
+-- Usage as it comes from the queue. The API writes it, column by column (packages/shared/src/contracts/usage-rows.ts).
+create type tollgate.usage_row as (
+  source text,
+  id text,
+  time timestamptz,
+  received_at timestamptz,
+  member boolean,
+  organization_id uuid,
+  user_id uuid,
+  session_id text,
+  message_id text,
+  provider text,
+  model text,
+  input_tokens bigint,
+  output_tokens bigint,
+  cache_read_input_tokens bigint,
+  cache_creation_input_tokens bigint,
+  reasoning_output_tokens bigint,
+  message_count integer,
+  reservation_id uuid
+);
 -- An event after judge_events: typed, with its day, period, price and, where it may not count, the reason. An entry of the
 -- ledger before it is written, too.
 create type tollgate.judged_event as (

@@ -1,8 +1,8 @@
 -- Purpose: record a batch of accepted events, all or nothing: identities → ledger → corrections → rollups → sessions →
 --   period totals.
--- Parameters: batch = { "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts).
--- Returns: one row. outcomes: jsonb array of { i (0-based), outcome: duplicate | rejected, conflict? , reason? } for the
---   events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
+-- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] }, either or both (see judge_events).
+-- Returns: one row. outcomes: jsonb array of { i (0-based, rows first), outcome: duplicate | rejected, conflict? , reason? }
+--   for the events that were not simply recorded; totals: see add_period_totals; unpriced: how many events had no price;
 --   after_revocation: how many calls were made while their organization was revoked;
 --   holds: see settle_reservations.
 -- Invariant: an event counts once; guard and effect are one transaction, and the guard comes first.

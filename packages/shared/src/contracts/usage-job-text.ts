@@ -1,87 +1,85 @@
-import { type AcceptedEvent, MAX_EVENT_TOKENS, MAX_MESSAGES } from './events.ts'
+import type { AcceptedEvent } from './events.ts'
 import { usageEventsJob } from './queues.ts'
+import { countRows, listRows, writeRows } from './usage-rows.ts'
 
 /**
- * Accepted events on their way from the API to Postgres: JSON that is written once, and goes as it is from Redis to
+ * Accepted events on their way from the API to Postgres: a text that is written once, and goes as it is from Redis to
  * Postgres, which refuses what it cannot record.
  */
 export interface UsageEventsText {
   readonly count: number
   /** When the oldest of them arrived. */
   readonly receivedAt: string
-  /** The events' JSON, one after the other with commas between. */
+  /** Usage alone is written as rows, all else as objects. */
+  readonly form: 'rows' | 'objects'
+  /** One after the other: rows, as in a JSON string, with `\n` between; or the JSON of objects, with commas. */
   readonly text: string
 }
 
 /** Whether these are events that have been written. */
 export function isEventsText(value: unknown): value is UsageEventsText {
-  return typeof value === 'object' && value !== null && 'count' in value && 'receivedAt' in value && 'text' in value
+  return typeof value === 'object' && value !== null && 'count' in value && 'form' in value && 'text' in value
 }
 
 /** Reads a job with its schema. For those that `readUsageJob` leaves. */
 export const usageEventsFromJob = usageEventsJob.transform(({ events }) => writeEvents(events))
 
-const HEAD = /^\{"v":1,"received_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","events":\[/
-const TAIL = ']}'
-
-// No raw control characters, as in all JSON: Postgres could not even keep a NUL as a dead letter.
-const PLAIN = '[^"\\\\\\u0000-\\u001f]*'
-const TEXT = `"(?!")${PLAIN}(?:\\\\[^\\u0000-\\u001f]${PLAIN})*"`
-const UUID = '"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"'
-const TIME = '"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z"'
-const COUNT = `(?:0|[1-9]\\d{0,${String(MAX_EVENT_TOKENS).length - 2}}|${MAX_EVENT_TOKENS})`
-const MESSAGES = `(?:0|[1-9]\\d{0,${String(MAX_MESSAGES).length - 2}}|${MAX_MESSAGES})`
-const ROW: readonly [name: string, pattern: string, optional?: true][] = [
-  ['type', '"usage\\.recorded"'],
-  ['source', TEXT],
-  ['id', TEXT],
-  ['time', TIME],
-  ['received_at', TIME],
-  ['member', '(?:true|false)'],
-  ['organization_id', UUID],
-  ['user_id', UUID],
-  ['session_id', TEXT],
-  ['message_id', TEXT, true],
-  ['provider', TEXT, true],
-  ['model', TEXT],
-  ['input_tokens', COUNT],
-  ['output_tokens', COUNT],
-  ['cache_read_input_tokens', COUNT],
-  ['cache_creation_input_tokens', COUNT],
-  ['reasoning_output_tokens', COUNT],
-  ['message_count', MESSAGES],
-  ['reservation_id', UUID, true],
-]
-/** Usage as `toAcceptedEvent` writes it, and the comma before the next. */
-const NEXT_ROW = new RegExp(
-  `\\{${ROW.map(([name, pattern, optional], at) => {
-    const field = `${at === 0 ? '' : ','}"${name}":${pattern}`
-    return optional ? `(?:${field})?` : field
-  }).join('')}\\}(?:,(?=\\{)|$)`,
-  'y',
-)
+const HEAD = /^\{"v":2,"received_at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)","rows":"/
+const TAIL = '"}'
 
 /** Writes events; not none. */
 export function writeEvents(events: readonly AcceptedEvent[]): UsageEventsText {
   const receivedAt = earliest(events.map(({ received_at }) => received_at))
-  return { count: events.length, receivedAt, text: JSON.stringify(events).slice(1, -1) }
+  const rows = writeRows(events)
+  return rows === undefined
+    ? { count: events.length, receivedAt, form: 'objects', text: JSON.stringify(events).slice(1, -1) }
+    : { count: events.length, receivedAt, form: 'rows', text: rows }
 }
 
 /** The events themselves. @throws SyntaxError for a text that is no JSON */
-export function listEvents({ text }: Pick<UsageEventsText, 'text'>): AcceptedEvent[] {
-  return JSON.parse(`[${text}]`)
+export function listEvents({ form, text }: Pick<UsageEventsText, 'form' | 'text'>): AcceptedEvent[] {
+  return form === 'rows' ? listRows(text) : JSON.parse(`[${text}]`)
 }
 
-/** One after the other. */
-export function joinEvents(parts: readonly UsageEventsText[]): UsageEventsText {
+/** A batch for `ingest_usage`. */
+export interface UsageBatch {
+  readonly count: number
+  readonly receivedAt: string
+  /** Its JSON. Events that are rows come first in it, whatever the order of the parts. */
+  readonly json: string
+}
+
+/** Joins events to one batch; not none. */
+export function joinEvents(parts: readonly UsageEventsText[]): UsageBatch {
   const count = parts.reduce((sum, part) => sum + part.count, 0)
   const receivedAt = earliest(parts.map((part) => part.receivedAt))
-  return { count, receivedAt, text: parts.map(({ text }) => text).join(',') }
+  const rows = textsOf(parts, 'rows')
+  const objects = textsOf(parts, 'objects')
+  const fields = [
+    ...(rows.length === 0 ? [] : [`"rows":"${rows.join('\\n')}"`]),
+    ...(objects.length === 0 ? [] : [`"events":[${objects.join(',')}]`]),
+  ]
+  return { count, receivedAt, json: `{${fields.join(',')}}` }
 }
 
-/** The JSON of a job as `usageEventsJob` describes it, and with it what the worker would have to read the events for. */
-export function writeUsageJob({ receivedAt, text }: UsageEventsText): string {
-  return `{"v":1,"received_at":${JSON.stringify(receivedAt)},"events":[${text}${TAIL}`
+function textsOf(parts: readonly UsageEventsText[], form: UsageEventsText['form']): string[] {
+  return parts.filter((part) => part.form === form).map(({ text }) => text)
+}
+
+/** Gives each part of a joined batch what became of its own events. */
+export function dealOutcomes<Outcome>(parts: readonly UsageEventsText[], outcomes: readonly Outcome[]): Outcome[][] {
+  const next = { rows: 0, objects: 0 }
+  for (const { form, count } of parts) if (form === 'rows') next.objects += count
+  return parts.map(({ form, count }) => {
+    next[form] += count
+    return outcomes.slice(next[form] - count, next[form])
+  })
+}
+
+/** The JSON of a job: of version 2, rows; else as `usageEventsJob` describes it, and with it what the worker would have to read the events for. */
+export function writeUsageJob({ receivedAt, form, text }: UsageEventsText): string {
+  const head = `"received_at":${JSON.stringify(receivedAt)}`
+  return form === 'rows' ? `{"v":2,${head},"rows":"${text}${TAIL}` : `{"v":1,${head},"events":[${text}]}`
 }
 
 /**
@@ -93,13 +91,7 @@ export function readUsageJob(job: string): UsageEventsText | undefined {
   if (head === undefined || receivedAt === undefined || !job.endsWith(TAIL)) return undefined
   const text = job.slice(head.length, -TAIL.length)
   const count = countRows(text)
-  return count === undefined ? undefined : { count, receivedAt, text }
-}
-
-function countRows(text: string): number | undefined {
-  let count = 0
-  for (NEXT_ROW.lastIndex = 0; NEXT_ROW.lastIndex < text.length; count++) if (!NEXT_ROW.test(text)) return undefined
-  return count > 0 ? count : undefined
+  return count === undefined ? undefined : { count, receivedAt, form: 'rows', text }
 }
 
 // All of one form, so that their order is that of their text.

@@ -3,6 +3,12 @@ interface EventBatch {
   events: unknown[]
 }
 
+/** For `ingest_usage`: what is usage may be written as rows (`USAGE_COLUMNS`), which come first. */
+interface UsageRows {
+  rows: string
+  events?: unknown[]
+}
+
 /** What `ingest_usage` says of one touched period total. */
 export interface PeriodTotal {
   organization_id: string
@@ -35,8 +41,8 @@ export interface DeadLetter {
 /** Counting: what the usage worker and the door call. */
 export type UsageFunctions = {
   ingest_usage: {
-    /** Text: the JSON of an `EventBatch`. */
-    args: { batch: EventBatch | string }
+    /** Text: the JSON of the other two. */
+    args: { batch: EventBatch | UsageRows | string }
     row: {
       outcomes: UsageException[]
       totals: PeriodTotal[]
