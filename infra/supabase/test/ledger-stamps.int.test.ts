@@ -69,6 +69,44 @@ describe('a ledger entry', () => {
     ])
   })
 
+  it('has the price that one call of its provider, model, time and counts has, under whatever name', async () => {
+    await admin.query(`insert into tollgate.model_prices
+      (provider, model, origin, input_usd_per_mtok, output_usd_per_mtok, valid_to) values
+      ('openai', 'gpt-4o', 'operator', 1, 2, '2026-11-20T11:00:00Z'), ('bedrock', 'gpt-4o', 'operator', 3, 4, 'infinity')`)
+    const { rows: aliases } = await admin.query(
+      `select provider, alias || case when is_prefix then '-x' else '' end as model from tollgate.model_aliases
+       order by md5(alias) limit 40`,
+    )
+    const { rows: priced } = await admin.query(
+      'select distinct provider, model from tollgate.model_prices order by provider, model limit 40',
+    )
+    const odd = ['gemini', 'gcp.vertex_ai', 'bedrock', 'OpenAI', 'xai', 'nobody', null].flatMap((provider) =>
+      ['gpt-4o', 'gpt-4o-2024-08-06', 'gemini-2.5-pro', 'grok-4', 'unknown'].map((model) => ({ provider, model })),
+    )
+    const names = [...aliases, ...priced, ...odd].flatMap(({ provider, model }) => [
+      { provider, model },
+      { provider: null, model },
+    ])
+    const times = ['2026-11-20T10:00:00.000Z', received_at]
+    const events = names.flatMap(({ provider, model }, at) =>
+      times.map((time, later) => ({
+        ...usage(2 * at + later),
+        model,
+        time,
+        ...(provider === null ? {} : { provider }),
+      })),
+    )
+    await ingest(...events)
+    const { rows } =
+      await admin.query(`select e.provider, e.model, e.price_id, e.cost_usd, p.price_id as one_id, p.cost_usd as one
+      from tollgate.usage_events e left join lateral tollgate.price_call(e.provider, e.model, e.time, e.input_tokens,
+        e.output_tokens, e.cache_read_input_tokens, e.cache_creation_input_tokens, e.reasoning_output_tokens) p on true`)
+    expect(rows).toHaveLength(events.length)
+    expect(rows.filter((row) => row.price_id !== row.one_id || row.cost_usd !== row.one)).toEqual([])
+    expect(rows.filter((row) => row.price_id === null).length).toBeGreaterThan(10)
+    expect(rows.filter((row) => row.price_id !== null).length).toBeGreaterThan(200)
+  })
+
   it("charges the organization's markup, else its plan's, rounded once and half up; unpriced stays unknown", async () => {
     await admin.query(`insert into tollgate.model_prices
       (provider, model, origin, input_usd_per_mtok, output_usd_per_mtok) values ('openai', 'gpt-4o', 'operator', 0.000001, 0)`)
