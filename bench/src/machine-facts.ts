@@ -9,7 +9,14 @@ import { median } from './statistics.ts'
 export type MachineFacts = Readonly<Record<string, string>>
 
 const FSYNCS = 50
-const POSTGRES_SETTINGS = ['server_version', 'shared_buffers', 'fsync', 'synchronous_commit', 'max_wal_size']
+const POSTGRES_SETTINGS = [
+  'server_version',
+  'shared_buffers',
+  'fsync',
+  'synchronous_commit',
+  'max_wal_size',
+  'min_wal_size',
+]
 
 /** Looks at the machine; load average and fsync time are those of this moment. `dir` lies on the disk that is used. */
 export async function readMachineFacts(db: pg.Pool, redisUrl: string, dir: string): Promise<MachineFacts> {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { type Stack, startStack } from '@tollgate/local-stack'
 import pg from 'pg'
 import { BenchError } from '../bench-error.ts'
+import { useWalOnce } from './use-wal-once.ts'
 
 /** A fresh stack for measuring, with what the bench needs to know of it. */
 export interface BenchStack {
@@ -57,6 +58,8 @@ export async function openBenchStack(
   })
   const db = new pg.Pool({ connectionString: stack.databaseUrl, max: 4 })
   db.on('error', () => undefined)
+  log("Using PostgreSQL's WAL once …")
+  await useWalOnce(db)
   const { tokenApi, ingestKey } = stack.describe()
   const stop = async () => {
     await db.end()
