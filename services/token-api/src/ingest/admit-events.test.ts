@@ -132,6 +132,19 @@ test('what is urgent goes in jobs of its own, which are marked, and each event k
 })
 
 describe('when Redis does not take a batch', () => {
+  test('what comes after it is parked as a whole, whatever its organizations', async () => {
+    redis = 'unavailable'
+    const admission = open()
+    await admission.admit([event('1')])
+    const many = Array.from({ length: 40 }, (_, index) => event(String(index), index))
+    expect(await admission.admit(many)).toEqual([{ path: 'inbox', positions: many.map((_, position) => position) }])
+    expect(parked.slice(1)).toEqual(many)
+    expect(adds).toBe(1)
+    ;[redis, nowMs] = ['up', nowMs + 1_000]
+    await admission.admit(many)
+    expect([...jobs.values()].flat()).toHaveLength(40)
+  })
+
   test.each(['unavailable', 'ambiguous'] as const)('(%s) it is parked', async (state) => {
     redis = state
     const receipts = await open().admit([event('1'), event('2')])

@@ -100,7 +100,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
   })
   return {
     admit: async (events, how) => {
-      if (options.acceptOn === 'postgres' && how?.waits !== true) {
+      // While Redis is known to be away the lanes would park slice by slice.
+      if ((options.acceptOn === 'postgres' && how?.waits !== true) || options.now() < circuit.awayUntilMs) {
         return [await submit(parking, { events, positions: events.map((_, position) => position) })]
       }
       const slices = sliceByLane(events, options)
