@@ -925,7 +925,11 @@ create type tollgate.hold_budget as (
   -- Of an organization alone: how its users and chat sessions are looked at.
   is_lenient boolean,  -- observed or paused: nobody is limited
   session_max_tokens bigint, -- limit of each chat session; null: none
-  time_zone text
+  time_zone text,
+  asked_tokens bigint, -- by all requests of the call
+  limits_users boolean, -- some of its users have a limit or were revoked
+  has_due_holds boolean, -- leases have run out and nobody has marked them yet; what they hold does not count
+  has_due_grants boolean -- as quota_inputs says
 );
 
 -- What was decided on a request. refused_by: place in the budgets of the first one that is in the way; null: it fits.
@@ -1566,24 +1570,26 @@ as $$
     select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, w.period_start, w.period_end,
       coalesce(q.policy, p.policy) as policy,
       coalesce(q.version, 0) as policy_version, c.reduced_configs || coalesce(p.policy -> 'reduced_configs', '{}') as reduced_configs,
-      coalesce(s.enforcement_mode, c.mode) as mode,
-      case when v.organization_id is null or v.until <= at then null
-        else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text, 'cost_usd', v.cost_usd::text,
-          'actor', v.actor, 'decision_id', v.decision_id) end as manual_act,
+      coalesce(s.enforcement_mode, c.mode) as mode, w.manual_act,
       case when q.sets_limit then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
           'unlimited')::bigint end as base_limit_tokens
     from tollgate.directory_organizations o
-    cross join tollgate.enforcement_control c
+    -- One row, which the planner does not know.
+    cross join (select c.mode, c.reduced_configs from tollgate.enforcement_control c limit 1) c
     left join tollgate.organization_settings s on s.organization_id = o.organization_id
     left join tollgate.period_schedules h
       on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
+    left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
     -- Worked out once: without `offset` they would stand wherever they are read, and be worked out at each place.
     cross join lateral (
-      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end offset 0) w
+      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end,
+        case when v.organization_id is null or v.until <= at then null
+          else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text,
+            'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end as manual_act
+      offset 0) w
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
-    left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
   ) i
   cross join lateral tollgate.granted_tokens(i.organization_id, i.period_start, at) g
 $$;
@@ -3362,6 +3368,24 @@ $$;
 revoke execute on function public.drop_dead_letters from public, anon, authenticated;
 grant execute on function public.drop_dead_letters to service_role;
 
+-- schemas/40-functions/due_holds.sql
+-- Purpose: the holds of an organization whose lease has run out, as is_due_hold says, in ranges of the index of open ones.
+-- Parameters: for_organization; seen (what had run out by then is not looked for). Returns: a row a hold. Reads only; without
+--   `set`, so that it is inlined.
+create function tollgate.due_holds(for_organization uuid, seen timestamptz)
+returns table (id uuid, total_tokens bigint, expires_at timestamptz)
+language sql stable security invoker
+as $$
+  select r.id, r.total_tokens, r.expires_at from tollgate.reservations r
+  where r.organization_id = for_organization and r.state = 'held' and r.expires_at > seen and r.expires_at <= now()
+  union all
+  select r.id, r.total_tokens, r.expires_at from tollgate.reservations r
+  where r.organization_id = for_organization and r.state = 'committing'
+    and r.expires_at > seen - interval '1 day' and r.expires_at <= now() - interval '1 day'
+$$;
+
+grant execute on function tollgate.due_holds to tollgate_token_api, tollgate_quota_enforcer, service_role;
+
 -- schemas/40-functions/end_lapsed.sql
 -- Purpose: put on record that what a decision took away was over with its period, where somebody is stopped again before
 --   anybody had decided in the new one: between the two they had access. Parameters: organization, member (null: the
@@ -3668,20 +3692,13 @@ create function tollgate.expire_holds(organizations uuid[], max_rows integer, an
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  -- As is_due_hold says, in ranges of the index, which the order asks for: without it all open holds may be looked through.
   due uuid[] := array(
     select d.id
-    from (select t.organization_id, case when anew then '-infinity' else t.expired_upto end as seen
-      from tollgate.reserved_totals t where t.organization_id = any(organizations)) t
+    from tollgate.reserved_totals t
     cross join lateral (
-      (select r.id from tollgate.reservations r
-        where r.organization_id = t.organization_id and r.state = 'held' and r.expires_at > t.seen and r.expires_at <= now()
-        order by r.expires_at limit max_rows)
-      union all
-      (select r.id from tollgate.reservations r
-        where r.organization_id = t.organization_id and r.state = 'committing'
-          and r.expires_at > t.seen - interval '1 day' and r.expires_at <= now() - interval '1 day'
-        order by r.expires_at limit max_rows)) d
+      select d.id from tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end) d
+      order by d.expires_at limit max_rows) d
+    where t.organization_id = any(organizations)
     limit max_rows);
 begin
   if cardinality(due) = 0 then return 0; end if;
@@ -4283,37 +4300,47 @@ $$;
 grant execute on function tollgate.grant_holds to tollgate_token_api, service_role;
 
 -- schemas/40-functions/hold_budgets.sql
--- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations, whose holds
---   the caller has locked and expired; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
+-- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations,
+--   whose holds the caller has locked; asked, of each; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
 --   ones too (so is one that is observed, exempt or paused). Reads only; without `set`, so that it is inlined.
--- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit.
-create function tollgate.organization_budgets(organizations uuid[], observe boolean) returns setof tollgate.hold_budget
+-- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit. A hold whose
+--   lease has run out does not count, whether or not somebody has marked it yet.
+create function tollgate.organization_budgets(organizations uuid[], asked bigint[], observe boolean)
+returns setof tollgate.hold_budget
 language sql stable security invoker
 as $$
   select
     'organization', i.organization_id, null::uuid, null::text,
     case
-      when l.is_lenient or m.act = 'exempt' then null
-      when m.act = 'restore' then tollgate.limit_after_restore(
+      when l.is_lenient or l.act = 'exempt' then null
+      when l.act = 'restore' then tollgate.limit_after_restore(
         i.limit_tokens, i.granted_tokens, i.policy, (i.manual_act ->> 'used_tokens')::bigint)
       else i.limit_tokens end,
-    coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
+    coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0) - coalesce(x.tokens, 0), i.period_start, i.period_end,
     -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
-    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or e.state = 'revoked') is true,
-    case when m.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
-    case when m.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
+    not l.is_lenient and l.act is distinct from 'exempt' and (l.act = 'revoke' or e.state = 'revoked') is true,
+    case when l.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when l.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
       when not e.is_over then s.decision_id end,
-    l.is_lenient, case when m.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone
+    l.is_lenient, case when l.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone,
+    asked[array_position(organizations, i.organization_id)],
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
+      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting),
+    x.tokens is not null, i.grants_due
   from tollgate.quota_inputs i
-  cross join tollgate.enforcement_control c
-  cross join lateral (select observe or c.paused or i.mode = 'observe' as is_lenient) l
-  cross join lateral (select i.manual_act ->> 'act' as act) m
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   cross join lateral (
+    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto) d) x
+  cross join lateral (
+    select observe or i.mode = 'observe' or exists (select from tollgate.enforcement_control c where c.paused) as is_lenient,
+      i.manual_act ->> 'act' as act offset 0) l
+  cross join lateral (
     select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   where i.organization_id = any(organizations)
+  -- Worked out once: without `offset` each column would be worked out wherever it is read.
+  offset 0
 $$;
 
 -- Purpose: the budgets of users who ask for holds. Parameters: requests; wholes (the budgets of their organizations).
@@ -4336,7 +4363,7 @@ as $$
     o.period_start, o.period_end, n.is_closed,
     case when v.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
     case when v.act = 'revoke' and e.state <> 'revoked' then v.decision_id when not e.is_over then s.decision_id end,
-    null::boolean, null::bigint, null::text
+    null::boolean, null::bigint, null::text, null::bigint, null::boolean, null::boolean, null::boolean
   from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
   join unnest(wholes) o on o.organization_id = d.organization_id and not o.is_lenient
   left join tollgate.user_quotas u on u.organization_id = d.organization_id and u.user_id = d.user_id
@@ -4372,7 +4399,7 @@ as $$
       where h.organization_id = s.organization_id and h.state in ('held', 'committing')
         and h.user_id = s.user_id and h.session_id = s.session_id), 0)::bigint,
     s.period_start, s.period_end, false, null::text, null::uuid, null::boolean,
-    null::bigint, null::text
+    null::bigint, null::text, null::bigint, null::boolean, null::boolean, null::boolean
   from (
     select distinct r.organization_id, r.user_id, r.session_id, o.session_max_tokens, o.period_start, o.period_end
     from unnest(requests) r join unnest(wholes) o on o.organization_id = r.organization_id
@@ -4380,20 +4407,17 @@ as $$
 $$;
 
 -- Purpose: all limits that requests for holds have to respect, with what is used and held of each. Parameters: requests;
---   organizations (theirs, each once); observe. Returns: the budgets, those of organizations first. Reads only.
+--   wholes (the budgets of their organizations). Returns: the budgets, those of organizations first. Reads only.
 -- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one. Limits of users and
 --   sessions cost nothing where there are none.
-create function tollgate.hold_budgets(requests tollgate.hold_request[], organizations uuid[], observe boolean)
+create function tollgate.hold_budgets(requests tollgate.hold_request[], wholes tollgate.hold_budget[])
 returns tollgate.hold_budget[]
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
-  wholes tollgate.hold_budget[] := array(select b from tollgate.organization_budgets(organizations, observe) b);
   budgets tollgate.hold_budget[] := wholes;
 begin
-  if exists (select from tollgate.user_quotas u where u.organization_id = any(organizations))
-    or exists (select from tollgate.user_quota_defaults f
-      where f.organization_id = any(organizations) and f.is_limiting) then
+  if exists (select from unnest(wholes) b where b.limits_users) then
     budgets := budgets || array(select b from tollgate.user_budgets(requests, wholes) b);
   end if;
   if exists (select from unnest(wholes) b where b.session_max_tokens is not null) then
@@ -4435,6 +4459,103 @@ as $$
 $$;
 
 grant execute on function tollgate.hold_corrections to tollgate_usage_worker, service_role;
+
+-- schemas/40-functions/hold_in_turn.sql
+-- Purpose: hold LLM tokens where not everything is new and fits: decide on one request after the other, first come, first served.
+-- Parameters: requests; wholes (the budgets of their organizations, whose holds the caller has locked; absent: unknown);
+--   held_at. Returns: a row a request, as reserve_tokens does. Locks: none of its own beside the rows that it changes.
+-- Invariant: that of reserve_tokens.
+create function tollgate.hold_in_turn(
+  requests tollgate.hold_request[], wholes tollgate.hold_budget[], held_at timestamptz)
+returns table (
+  i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
+  refusal jsonb, retry_at timestamptz, decision_id uuid, organization_id uuid, limit_tokens text, used_tokens text,
+  reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
+language plpgsql volatile security invoker set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  budgets tollgate.hold_budget[] := tollgate.hold_budgets(requests, coalesce(wholes, '{}'));
+  fresh tollgate.hold_request[] := array(
+    select q.request from (
+      select r as request, r.*, row_number() over (
+        partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
+      from unnest(requests) r) q
+    -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
+    where q.turn = 1
+      and (select h.id from tollgate.reservations h where h.id = q.id) is null
+      and (q.idempotency_key is null or (select h.id from tollgate.reservations h
+        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null)
+    order by q.ordinal);
+  grants tollgate.hold_grant[] := tollgate.grant_holds(fresh, budgets);
+begin
+  -- One statement holds, counts and answers: one of its own that answers would look up each hold that was just made.
+  return query
+    with held as (
+      insert into tollgate.reservations as n (
+        id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
+      select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, held_at,
+        held_at + r.ttl_seconds * interval '1 second', r.idempotency_key
+      from unnest(fresh) r
+      where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
+        and r.organization_id in (select b.organization_id from unnest(budgets) b)
+      returning n as hold
+    ), total as (
+      update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
+      from (select (n.hold).organization_id, sum((n.hold).total_tokens)::bigint as total_tokens from held n group by 1) h
+      where t.organization_id = h.organization_id
+      returning t.organization_id, t.reserved_tokens
+    ), budget as materialized (
+      select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
+      from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
+    ), answer as materialized (
+      select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
+        row_number() over (partition by r.organization_id order by r.ordinal) = 1 as is_first,
+        coalesce(n.hold,
+          (select h from tollgate.reservations h where h.id = r.id),
+          case when r.idempotency_key is not null then (select h from tollgate.reservations h
+            where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
+      from unnest(requests) r
+      left join held n on (n.hold).organization_id = r.organization_id
+        and coalesce((n.hold).idempotency_key, (n.hold).id::text) = coalesce(r.idempotency_key, r.id::text)
+    )
+    select r.ordinal - 1,
+      case
+        when o.organization_id is null then 'unknown_organization'
+        when (r.hold).id is null then case when b.is_closed then 'closed' else 'refused' end
+        when ((r.hold).user_id, (r.hold).session_id, (r.hold).total_tokens) <> (r.user_id, r.session_id, r.total_tokens) then 'conflict'
+        else 'held' end,
+      (r.hold).id, (r.hold).total_tokens::text, (r.hold).state, (r.hold).expires_at,
+      case when o.limit_tokens is not null or g.ordinal is not null then
+        greatest(0, coalesce(g.room, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
+      case when (r.hold).id is null and b.place is not null then jsonb_build_object(
+        'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text, 'reason', b.state_reason,
+        'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
+      case
+        when (r.hold).id is not null or b.place is null then null
+        when b.is_closed or b.used_tokens + r.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
+        else greatest(now(), coalesce((
+          select min(e.expires_at) from (
+            select h.expires_at from tollgate.reservations h
+            where h.organization_id = r.organization_id and h.state in ('held', 'committing')
+            union all
+            select (n.hold).expires_at from held n where (n.hold).organization_id = r.organization_id) e), now()))
+          + interval '1 second'
+      end,
+      coalesce(b.decision_id, o.decision_id), r.organization_id,
+      p.limit_tokens::text, p.used_tokens::text, p.held_now::text, p.period_start, p.period_end,
+      case when p.place is not null then clock_timestamp() end
+    from answer r
+    -- A repetition in the same batch is answered as the first.
+    left join unnest(grants) g on g.ordinal = r.first
+    left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
+    left join budget p on p.place = o.place and r.is_first
+    left join budget b on b.place = g.refused_by
+    order by r.ordinal;
+end
+$$;
+
+grant execute on function tollgate.hold_in_turn to tollgate_token_api, service_role;
 
 -- schemas/40-functions/identity_digest.sql
 -- Purpose: the short form of an event's identity. Parameters: source, id. Returns: first 16 bytes of SHA-256 over source,
@@ -6876,15 +6997,16 @@ grant execute on function public.list_old_seals, public.reseal_webhook to tollga
 -- Parameters: batch = { "requests": [{ id, organization_id, user_id, session_id, total_tokens, ttl_seconds,
 --   idempotency_key? }, …], "observe"? (true: nobody is to be refused) }, in the order in which they came; of members of
 --   their organizations.
--- Returns: a row a request: i (0-based), outcome (held | refused | closed: the organization or user is revoked | conflict: the
---   key was used for another request | unknown_organization), the hold (also a repeated one), remaining_tokens of the tightest
---   budget (null: no limit), refusal = { scope, limit_tokens, used_tokens, reserved_tokens, reason } and retry_at, decision_id
---   (why whatever refused, else the organization, stands where it stands), and where the organization stands.
--- Locks: reserved_totals of the organizations, sorted, before anything is read: whoever adds usage that settles a hold
---   has the same lock, so used + held is never read too low. Then grants that are to be settled.
+-- Returns: a row a request, in no certain order: i (0-based), outcome (held | refused | closed: the organization or user is
+--   revoked | conflict: the key was used for another request | unknown_organization), the hold (also a repeated one),
+--   remaining_tokens of the tightest budget (null: no limit), refusal = { scope, limit_tokens, used_tokens, reserved_tokens,
+--   reason } and retry_at, decision_id (why whatever refused, else the organization, stands where it stands), and, once an
+--   organization, in the row of its first request, where it stands after the call: limit_tokens to as_of.
+-- Locks: reserved_totals of the organizations, sorted, in a statement of its own, before anything is read: whoever adds usage
+--   that settles a hold has the same lock, so used + held is never read too low. Then grants that are to be settled.
 -- Invariant: used + open holds never passes a limit by a grant; an id or key that is repeated holds once, and another request
---   under the same key is a conflict. Whoever is revoked,
---   by the ladder or by hand, holds nothing.
+--   under the same key is a conflict. Whoever is revoked, by the ladder or by hand, holds nothing. Where all that is asked of
+--   an organization is new and fits, everything is held at once; else hold_in_turn decides on each of its requests.
 create function public.reserve_tokens(batch jsonb)
 returns table (
   i integer, outcome text, id uuid, total_tokens text, state text, expires_at timestamptz, remaining_tokens text,
@@ -6896,113 +7018,102 @@ set jit = off set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-  requests tollgate.hold_request[] := array(
-    select (r.ordinality, r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, r.ttl_seconds,
-      r.idempotency_key)::tollgate.hold_request
-    from rows from (jsonb_to_recordset(tollgate.unwrap(batch) -> 'requests') as (
+  asked jsonb := tollgate.unwrap(batch);
+  requests tollgate.hold_request[];
+  organizations uuid[];
+  tokens bigint[]; -- asked of each
+  repeated uuid[]; -- of which a request is repeated within the call
+  locked integer;
+  budgets tollgate.hold_budget[];
+  fitting uuid[]; -- organizations of which everything is new and fits
+  holds_due boolean;
+  grants_due uuid[];
+  held_at timestamptz;
+begin
+  with request as materialized (
+    select r.ordinality::integer as ordinal, r.*
+    from rows from (jsonb_to_recordset(asked -> 'requests') as (
       id uuid, organization_id uuid, user_id uuid, session_id text, total_tokens bigint, ttl_seconds integer,
       idempotency_key text)) with ordinality r
-    order by r.ordinality);
-  organizations uuid[] := array(select distinct r.organization_id from unnest(requests) r order by 1);
-  fresh tollgate.hold_request[];
-  budgets tollgate.hold_budget[];
-  grants tollgate.hold_grant[];
-begin
-  if (select count(*) from tollgate.reserved_totals t where t.organization_id = any(organizations))
-    < cardinality(organizations) then
+  ), demand as (
+    select k.organization_id, sum(k.total_tokens)::bigint as tokens, bool_or(k.times > 1) as is_repeated
+    from (
+      select r.organization_id, sum(r.total_tokens) as total_tokens, count(*) as times
+      from request r group by r.organization_id, r.idempotency_key, case when r.idempotency_key is null then r.id end) k
+    group by k.organization_id order by k.organization_id
+  )
+  select
+    (select array_agg((r.ordinal, r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, r.ttl_seconds,
+      r.idempotency_key)::tollgate.hold_request) from request r),
+    array_agg(d.organization_id), array_agg(d.tokens), array_agg(d.organization_id) filter (where d.is_repeated)
+  into requests, organizations, tokens, repeated from demand d;
+
+  -- All of them or none: whoever has some locked must not wait for a row that another inserts.
+  perform from tollgate.reserved_totals t
+  where t.organization_id = any(organizations)
+    and (select count(*) from tollgate.reserved_totals k where k.organization_id = any(organizations))
+      = cardinality(organizations)
+  order by t.organization_id for update;
+  get diagnostics locked = row_count;
+  if locked < cardinality(organizations) then
     insert into tollgate.reserved_totals (organization_id)
     select d.organization_id from tollgate.directory_organizations d
     where d.organization_id = any(organizations) order by d.organization_id
     on conflict do nothing;
+    perform tollgate.lock_holds(organizations);
   end if;
-  perform tollgate.lock_holds(organizations);
-  perform tollgate.expire_holds(organizations, 1000);
-  -- A grant that has expired, or was spent in a period that is over, adds nothing any more, though nobody has settled it yet.
-  perform public.settle_grants(d.organization_id)
-  from (
-    select o.organization_id from unnest(organizations) o (organization_id)
-    where exists (
-      select from tollgate.grants g
-      where g.organization_id = o.organization_id and g.closed_at is null and (g.expires_at <= now()
-        or g.settled_until < (select p.period_start from tollgate.organization_period(g.organization_id) p)))
-    order by o.organization_id offset 0) d;
 
-  fresh := array(
-    select q.request from (
-      select r as request, r.*, row_number() over (
-        partition by r.organization_id, coalesce(r.idempotency_key, r.id::text) order by r.ordinal) as turn
-      from unnest(requests) r) q
-    -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
-    where q.turn = 1
-      and (select h.id from tollgate.reservations h where h.id = q.id) is null
-      and (q.idempotency_key is null or (select h.id from tollgate.reservations h
-        where h.organization_id = q.organization_id and h.idempotency_key = q.idempotency_key) is null)
-    order by q.ordinal);
-  budgets := tollgate.hold_budgets(
-    requests, organizations, coalesce((tollgate.unwrap(batch) ->> 'observe')::boolean, false));
-  grants := tollgate.grant_holds(fresh, budgets);
+  for turn in 1 .. 2 loop
+    select array_agg(b), bool_or(b.has_due_holds), array_agg(b.organization_id) filter (where b.has_due_grants),
+      array_agg(b.organization_id) filter (where not b.is_closed and not b.limits_users and b.session_max_tokens is null
+        and coalesce(b.asked_tokens <= b.limit_tokens - b.used_tokens - b.reserved_tokens, true)
+        and b.organization_id <> all (repeated || array(
+          select r.organization_id from unnest(requests) r
+          -- Subqueries, not joins: whatever the planner takes the table's size to be, each is one look into an index.
+          where (select h.id from tollgate.reservations h where h.id = r.id) is not null
+            or (r.idempotency_key is not null and (select h.id from tollgate.reservations h
+              where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) is not null))))
+    into budgets, holds_due, grants_due, fitting
+    from tollgate.organization_budgets(organizations, tokens, coalesce((asked ->> 'observe')::boolean, false)) b;
+    exit when grants_due is null or turn = 2;
+    -- A grant that has expired, or was spent in a period that is over, adds nothing any more, though nobody has settled it yet.
+    perform public.settle_grants(d.organization_id) from (
+      select o.organization_id from unnest(grants_due) o (organization_id) order by o.organization_id offset 0) d;
+  end loop;
+  if holds_due then perform tollgate.expire_holds(organizations, 1000); end if;
 
-  -- One statement holds, counts and answers: one of its own that answers would look up each hold that was just made.
+  held_at := clock_timestamp();
+  if coalesce(cardinality(fitting), 0) < cardinality(organizations) then
+    return query select * from tollgate.hold_in_turn(
+      array(select r from unnest(requests) r where (r.organization_id = any(fitting)) is not true),
+      array(select b from unnest(budgets) b where (b.organization_id = any(fitting)) is not true), held_at);
+    if fitting is null then return; end if;
+    requests := array(select r from unnest(requests) r where r.organization_id = any(fitting));
+    budgets := array(select b from unnest(budgets) b where b.organization_id = any(fitting));
+  end if;
+
   return query
     with held as (
-      insert into tollgate.reservations as n (
+      insert into tollgate.reservations (
         id, organization_id, user_id, session_id, total_tokens, created_at, expires_at, idempotency_key)
-      select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, clock_timestamp(),
-        clock_timestamp() + r.ttl_seconds * interval '1 second', r.idempotency_key
-      from unnest(fresh) r
-      where r.ordinal not in (select g.ordinal from unnest(grants) g where g.refused_by is not null)
-        and r.organization_id in (select b.organization_id from unnest(budgets) b)
-      returning n as hold
-    ), total as (
-      update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
-      from (select (n.hold).organization_id, sum((n.hold).total_tokens)::bigint as total_tokens from held n group by 1) h
-      where t.organization_id = h.organization_id
-      returning t.organization_id, t.reserved_tokens
-    ), budget as materialized (
-      select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
-      from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
-    ), answer as materialized (
-      select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
-        coalesce(n.hold,
-          (select h from tollgate.reservations h where h.id = r.id),
-          case when r.idempotency_key is not null then (select h from tollgate.reservations h
-            where h.organization_id = r.organization_id and h.idempotency_key = r.idempotency_key) end) as hold
+      select r.id, r.organization_id, r.user_id, r.session_id, r.total_tokens, held_at,
+        held_at + r.ttl_seconds * interval '1 second', r.idempotency_key
       from unnest(requests) r
-      left join held n on (n.hold).organization_id = r.organization_id
-        and coalesce((n.hold).idempotency_key, (n.hold).id::text) = coalesce(r.idempotency_key, r.id::text)
+    ), total as (
+      update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + b.asked_tokens, updated_at = now()
+      from unnest(budgets) b where t.organization_id = b.organization_id
     )
-    select r.ordinal - 1,
-      case
-        when o.organization_id is null then 'unknown_organization'
-        when (r.hold).id is null then case when b.is_closed then 'closed' else 'refused' end
-        when ((r.hold).user_id, (r.hold).session_id, (r.hold).total_tokens) <> (r.user_id, r.session_id, r.total_tokens) then 'conflict'
-        else 'held' end,
-      (r.hold).id, (r.hold).total_tokens::text, (r.hold).state, (r.hold).expires_at,
-      case when o.limit_tokens is not null or g.ordinal is not null then
-        greatest(0, coalesce(g.room, o.limit_tokens - o.used_tokens - o.held_now)) end::text,
-      case when (r.hold).id is null and b.place is not null then jsonb_build_object(
-        'scope', b.scope, 'limit_tokens', b.limit_tokens::text, 'used_tokens', b.used_tokens::text, 'reason', b.state_reason,
-        'reserved_tokens', case b.scope when 'organization' then b.held_now else b.reserved_tokens end::text) end,
-      case
-        when (r.hold).id is not null or b.place is null then null
-        when b.is_closed or b.used_tokens + r.total_tokens > b.limit_tokens then b.period_end -- no hold that ends makes room for it
-        else greatest(now(), coalesce((
-          select min(e.expires_at) from (
-            select h.expires_at from tollgate.reservations h
-            where h.organization_id = r.organization_id and h.state in ('held', 'committing')
-            union all
-            select (n.hold).expires_at from held n where (n.hold).organization_id = r.organization_id) e), now()))
-          + interval '1 second'
-      end,
-      coalesce(b.decision_id, o.decision_id),
-      r.organization_id, o.limit_tokens::text, o.used_tokens::text, o.held_now::text, o.period_start, o.period_end,
-      clock_timestamp()
-    from answer r
-    -- A repetition in the same batch is answered as the first.
-    left join unnest(grants) g on g.ordinal = r.first
-    left join budget o on o.organization_id = r.organization_id and o.scope = 'organization'
-    left join budget b on b.place = g.refused_by
-    order by r.ordinal;
+    select r.ordinal - 1, 'held', r.id, r.total_tokens::text, 'held', held_at + r.ttl_seconds * interval '1 second',
+      (b.limit_tokens - b.used_tokens - b.reserved_tokens - (sum(r.total_tokens) over turn)::bigint)::text,
+      null::jsonb, null::timestamptz, b.decision_id, b.organization_id,
+      case when row_number() over turn = 1 then b.limit_tokens end::text,
+      case when row_number() over turn = 1 then b.used_tokens end::text,
+      case when row_number() over turn = 1 then b.reserved_tokens + b.asked_tokens end::text,
+      case when row_number() over turn = 1 then b.period_start end,
+      case when row_number() over turn = 1 then b.period_end end,
+      case when row_number() over turn = 1 then clock_timestamp() end
+    from unnest(requests) r join unnest(budgets) b on b.organization_id = r.organization_id
+    window turn as (partition by r.organization_id order by r.ordinal);
 end
 $$;
 

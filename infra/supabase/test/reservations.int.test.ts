@@ -53,7 +53,8 @@ const request = (total: number, change: object = {}) => ({
   ttl_seconds: 60,
   ...change,
 })
-const reserve = (...requests: ReturnType<typeof request>[]) => api.rpc('reserve_tokens', { batch: { requests } })
+const reserve = async (...requests: ReturnType<typeof request>[]) =>
+  (await api.rpc('reserve_tokens', { batch: { requests } })).sort((one, other) => one.i - other.i)
 const usage = (total: number, change: object = {}) => ({
   type: 'usage.recorded',
   organization_id: organization,
@@ -96,9 +97,12 @@ test('requests that fit are held in the order in which they came, others are ref
   expect(rows.map((row) => row.remaining_tokens)).toEqual(['400', '400', '0'])
   expect(rows[1]).toMatchObject({
     refusal: { scope: 'organization', limit_tokens: '1000', used_tokens: '0', reserved_tokens: '1000' },
-    limit_tokens: '1000',
-    reserved_tokens: '1000',
   })
+  expect(rows.map((row) => [row.limit_tokens, row.reserved_tokens])).toEqual([
+    ['1000', '1000'],
+    [null, null],
+    [null, null],
+  ])
   expect(await position()).toEqual(['0', '1000'])
 })
 

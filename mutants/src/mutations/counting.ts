@@ -169,8 +169,8 @@ export const COUNTING: readonly Mutation[] = [
     edits: [
       {
         file: `${SQL}/reserve_tokens.sql`,
-        find: '  perform tollgate.lock_holds(organizations);\n',
-        replace: '',
+        find: '  order by t.organization_id for update;\n',
+        replace: '  order by t.organization_id;\n',
       },
     ],
     test: {

@@ -32,7 +32,6 @@ export function openMetering(
         return holds.reserve(request).finally(stop)
       },
       showPosition: positions.show,
-      onPosition: positions.learn,
       onOutcome: (outcome) => meters.reservations.inc({ outcome }),
       now,
       newId,

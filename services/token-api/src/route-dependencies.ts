@@ -45,7 +45,7 @@ export interface RouteDependencies {
   readonly sessions: Sessions
   readonly admit: Admission['admit']
   readonly holds: Holds
-  readonly positions: Pick<Positions, 'show' | 'learn' | 'mark'>
+  readonly positions: Pick<Positions, 'show' | 'mark'>
   readonly secure: Admission['secure']
   /** Lets events in while not too many wait. @throws ProblemError */
   readonly enter: BacklogGuard['enter']

@@ -78,7 +78,7 @@ export async function startTokenApi(options: TokenApiOptions): Promise<RunningTo
     onAccepted: (path, events) => meters.accepted.inc({ path }, events),
     onError,
   })
-  const holds = openHolds(store, { observe: config.ENFORCEMENT_MODE === 'observe' })
+  const holds = openHolds(store, { observe: config.ENFORCEMENT_MODE === 'observe', onPosition: positions.learn })
   const sessions = openSessions({
     store,
     announce: gate.announce,

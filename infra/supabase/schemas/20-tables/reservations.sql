@@ -61,7 +61,11 @@ create type tollgate.hold_budget as (
   -- Of an organization alone: how its users and chat sessions are looked at.
   is_lenient boolean,  -- observed or paused: nobody is limited
   session_max_tokens bigint, -- limit of each chat session; null: none
-  time_zone text
+  time_zone text,
+  asked_tokens bigint, -- by all requests of the call
+  limits_users boolean, -- some of its users have a limit or were revoked
+  has_due_holds boolean, -- leases have run out and nobody has marked them yet; what they hold does not count
+  has_due_grants boolean -- as quota_inputs says
 );
 
 -- What was decided on a request. refused_by: place in the budgets of the first one that is in the way; null: it fits.

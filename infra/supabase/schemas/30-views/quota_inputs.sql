@@ -52,24 +52,26 @@ as $$
     select o.organization_id, coalesce(h.time_zone, 'UTC') as time_zone, w.period_start, w.period_end,
       coalesce(q.policy, p.policy) as policy,
       coalesce(q.version, 0) as policy_version, c.reduced_configs || coalesce(p.policy -> 'reduced_configs', '{}') as reduced_configs,
-      coalesce(s.enforcement_mode, c.mode) as mode,
-      case when v.organization_id is null or v.until <= at then null
-        else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text, 'cost_usd', v.cost_usd::text,
-          'actor', v.actor, 'decision_id', v.decision_id) end as manual_act,
+      coalesce(s.enforcement_mode, c.mode) as mode, w.manual_act,
       case when q.sets_limit then q.max_tokens
         else nullif(coalesce(tollgate.stored_limit(o.librechat_config), tollgate.stored_limit(p.librechat_config)),
           'unlimited')::bigint end as base_limit_tokens
     from tollgate.directory_organizations o
-    cross join tollgate.enforcement_control c
+    -- One row, which the planner does not know.
+    cross join (select c.mode, c.reduced_configs from tollgate.enforcement_control c limit 1) c
     left join tollgate.organization_settings s on s.organization_id = o.organization_id
     left join tollgate.period_schedules h
       on h.organization_id = o.organization_id and h.valid_from <= at and at < h.valid_to
+    left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
     -- Worked out once: without `offset` they would stand wherever they are read, and be worked out at each place.
     cross join lateral (
-      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end offset 0) w
+      select tollgate.scheduled_start(at, h) as period_start, tollgate.scheduled_end(at, h) as period_end,
+        case when v.organization_id is null or v.until <= at then null
+          else jsonb_build_object('act', v.act, 'until', v.until, 'used_tokens', v.used_tokens::text,
+            'cost_usd', v.cost_usd::text, 'actor', v.actor, 'decision_id', v.decision_id) end as manual_act
+      offset 0) w
     left join tollgate.quota_policies q on q.organization_id = o.organization_id
     left join tollgate.plans p on p.plan_type = o.plan_type
-    left join tollgate.enforcement_overrides v on v.organization_id = o.organization_id
   ) i
   cross join lateral tollgate.granted_tokens(i.organization_id, i.period_start, at) g
 $$;

@@ -8,20 +8,13 @@ create function tollgate.expire_holds(organizations uuid[], max_rows integer, an
 language plpgsql volatile security invoker set search_path = ''
 as $$
 declare
-  -- As is_due_hold says, in ranges of the index, which the order asks for: without it all open holds may be looked through.
   due uuid[] := array(
     select d.id
-    from (select t.organization_id, case when anew then '-infinity' else t.expired_upto end as seen
-      from tollgate.reserved_totals t where t.organization_id = any(organizations)) t
+    from tollgate.reserved_totals t
     cross join lateral (
-      (select r.id from tollgate.reservations r
-        where r.organization_id = t.organization_id and r.state = 'held' and r.expires_at > t.seen and r.expires_at <= now()
-        order by r.expires_at limit max_rows)
-      union all
-      (select r.id from tollgate.reservations r
-        where r.organization_id = t.organization_id and r.state = 'committing'
-          and r.expires_at > t.seen - interval '1 day' and r.expires_at <= now() - interval '1 day'
-        order by r.expires_at limit max_rows)) d
+      select d.id from tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end) d
+      order by d.expires_at limit max_rows) d
+    where t.organization_id = any(organizations)
     limit max_rows);
 begin
   if cardinality(due) = 0 then return 0; end if;

@@ -1,34 +1,44 @@
--- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations, whose holds
---   the caller has locked and expired; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
+-- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations,
+--   whose holds the caller has locked; asked, of each; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
 --   ones too (so is one that is observed, exempt or paused). Reads only; without `set`, so that it is inlined.
--- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit.
-create function tollgate.organization_budgets(organizations uuid[], observe boolean) returns setof tollgate.hold_budget
+-- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit. A hold whose
+--   lease has run out does not count, whether or not somebody has marked it yet.
+create function tollgate.organization_budgets(organizations uuid[], asked bigint[], observe boolean)
+returns setof tollgate.hold_budget
 language sql stable security invoker
 as $$
   select
     'organization', i.organization_id, null::uuid, null::text,
     case
-      when l.is_lenient or m.act = 'exempt' then null
-      when m.act = 'restore' then tollgate.limit_after_restore(
+      when l.is_lenient or l.act = 'exempt' then null
+      when l.act = 'restore' then tollgate.limit_after_restore(
         i.limit_tokens, i.granted_tokens, i.policy, (i.manual_act ->> 'used_tokens')::bigint)
       else i.limit_tokens end,
-    coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0), i.period_start, i.period_end,
+    coalesce(t.used_tokens, 0), coalesce(h.reserved_tokens, 0) - coalesce(x.tokens, 0), i.period_start, i.period_end,
     -- What is ordered by hand holds at once, before the enforcer has put it into force; what lapses is over at once, too.
-    not l.is_lenient and m.act is distinct from 'exempt' and (m.act = 'revoke' or e.state = 'revoked') is true,
-    case when m.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
-    case when m.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
+    not l.is_lenient and l.act is distinct from 'exempt' and (l.act = 'revoke' or e.state = 'revoked') is true,
+    case when l.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
+    case when l.act = 'revoke' and e.state <> 'revoked' then (i.manual_act ->> 'decision_id')::uuid
       when not e.is_over then s.decision_id end,
-    l.is_lenient, case when m.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone
+    l.is_lenient, case when l.act is distinct from 'exempt' then (i.policy ->> 'session_max_tokens')::bigint end, i.time_zone,
+    asked[array_position(organizations, i.organization_id)],
+    exists (select from tollgate.user_quotas u where u.organization_id = i.organization_id)
+      or exists (select from tollgate.user_quota_defaults f where f.organization_id = i.organization_id and f.is_limiting),
+    x.tokens is not null, i.grants_due
   from tollgate.quota_inputs i
-  cross join tollgate.enforcement_control c
-  cross join lateral (select observe or c.paused or i.mode = 'observe' as is_lenient) l
-  cross join lateral (select i.manual_act ->> 'act' as act) m
   left join tollgate.period_totals t on t.organization_id = i.organization_id and t.period_start = i.period_start
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   cross join lateral (
+    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto) d) x
+  cross join lateral (
+    select observe or i.mode = 'observe' or exists (select from tollgate.enforcement_control c where c.paused) as is_lenient,
+      i.manual_act ->> 'act' as act offset 0) l
+  cross join lateral (
     select tollgate.state_at(s.state, s.lapses, s.period_end) as state, tollgate.is_lapsed(s.lapses, s.period_end) as is_over) e
   where i.organization_id = any(organizations)
+  -- Worked out once: without `offset` each column would be worked out wherever it is read.
+  offset 0
 $$;
 
 -- Purpose: the budgets of users who ask for holds. Parameters: requests; wholes (the budgets of their organizations).
@@ -51,7 +61,7 @@ as $$
     o.period_start, o.period_end, n.is_closed,
     case when v.act = 'revoke' then 'manual_revoke' when not e.is_over then s.reason end,
     case when v.act = 'revoke' and e.state <> 'revoked' then v.decision_id when not e.is_over then s.decision_id end,
-    null::boolean, null::bigint, null::text
+    null::boolean, null::bigint, null::text, null::bigint, null::boolean, null::boolean, null::boolean
   from (select distinct r.organization_id, r.user_id from unnest(requests) r) d
   join unnest(wholes) o on o.organization_id = d.organization_id and not o.is_lenient
   left join tollgate.user_quotas u on u.organization_id = d.organization_id and u.user_id = d.user_id
@@ -87,7 +97,7 @@ as $$
       where h.organization_id = s.organization_id and h.state in ('held', 'committing')
         and h.user_id = s.user_id and h.session_id = s.session_id), 0)::bigint,
     s.period_start, s.period_end, false, null::text, null::uuid, null::boolean,
-    null::bigint, null::text
+    null::bigint, null::text, null::bigint, null::boolean, null::boolean, null::boolean
   from (
     select distinct r.organization_id, r.user_id, r.session_id, o.session_max_tokens, o.period_start, o.period_end
     from unnest(requests) r join unnest(wholes) o on o.organization_id = r.organization_id
@@ -95,20 +105,17 @@ as $$
 $$;
 
 -- Purpose: all limits that requests for holds have to respect, with what is used and held of each. Parameters: requests;
---   organizations (theirs, each once); observe. Returns: the budgets, those of organizations first. Reads only.
+--   wholes (the budgets of their organizations). Returns: the budgets, those of organizations first. Reads only.
 -- Invariant: all limits apply; a larger or missing one of a narrower scope never lifts a wider one. Limits of users and
 --   sessions cost nothing where there are none.
-create function tollgate.hold_budgets(requests tollgate.hold_request[], organizations uuid[], observe boolean)
+create function tollgate.hold_budgets(requests tollgate.hold_request[], wholes tollgate.hold_budget[])
 returns tollgate.hold_budget[]
 language plpgsql stable security invoker set search_path = ''
 as $$
 declare
-  wholes tollgate.hold_budget[] := array(select b from tollgate.organization_budgets(organizations, observe) b);
   budgets tollgate.hold_budget[] := wholes;
 begin
-  if exists (select from tollgate.user_quotas u where u.organization_id = any(organizations))
-    or exists (select from tollgate.user_quota_defaults f
-      where f.organization_id = any(organizations) and f.is_limiting) then
+  if exists (select from unnest(wholes) b where b.limits_users) then
     budgets := budgets || array(select b from tollgate.user_budgets(requests, wholes) b);
   end if;
   if exists (select from unnest(wholes) b where b.session_max_tokens is not null) then

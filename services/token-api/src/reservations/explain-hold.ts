@@ -1,14 +1,18 @@
 import { ProblemError } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
 import { explainRevocation } from '../gate/explain-refusal.ts'
+import type { HoldResult } from './share-positions.ts'
 
-type HoldRow = RpcRow<'reserve_tokens'>
-type RefusedRow = Extract<HoldRow, { outcome: 'refused' }>
-type ClosedRow = Extract<HoldRow, { outcome: 'closed' }>
+type Refused = Extract<HoldResult, { outcome: 'refused' }>
+type Closed = Extract<HoldResult, { outcome: 'closed' }>
 type EndRow = RpcRow<'commit_reservations'> | RpcRow<'release_reservations'>
 
 /** The problem of a request for which nothing is held. */
-export function explainUnheld(row: Exclude<HoldRow, { outcome: 'held' }>, asked: number, nowMs: number): ProblemError {
+export function explainUnheld(
+  row: Exclude<HoldResult, { outcome: 'held' }>,
+  asked: number,
+  nowMs: number,
+): ProblemError {
   switch (row.outcome) {
     case 'refused':
       return explainExceeded(row, asked, nowMs)
@@ -23,12 +27,12 @@ export function explainUnheld(row: Exclude<HoldRow, { outcome: 'held' }>, asked:
   }
 }
 
-function explainClosed({ refusal, decision_id, period_end }: ClosedRow): ProblemError {
-  const standing = { state: 'revoked', reason: refusal.reason, decision_id, period_end } as const
+function explainClosed({ refusal, decision_id, position }: Closed): ProblemError {
+  const standing = { state: 'revoked', reason: refusal.reason, decision_id, period_end: position.period_end } as const
   return explainRevocation({ ...standing, is_user_revoked: refusal.scope === 'user' })
 }
 
-function explainExceeded(row: RefusedRow, asked: number, nowMs: number): ProblemError {
+function explainExceeded(row: Refused, asked: number, nowMs: number): ProblemError {
   const { scope, limit_tokens, used_tokens, reserved_tokens } = row.refusal
   const [limit, used, reserved] = [Number(limit_tokens), Number(used_tokens), Number(reserved_tokens)]
   const remaining = Math.max(0, limit - used - reserved)
@@ -38,7 +42,7 @@ function explainExceeded(row: RefusedRow, asked: number, nowMs: number): Problem
       'violated-policies': ['monthly-tokens'],
       ...{ scope, limit, used, reserved, remaining, requested: asked },
       decision_id: row.decision_id,
-      period_end: new Date(row.period_end).toISOString(),
+      period_end: new Date(row.position.period_end).toISOString(),
     },
     retryAfterSeconds: Math.max(1, Math.ceil((Date.parse(row.retry_at) - nowMs) / 1_000)),
   })

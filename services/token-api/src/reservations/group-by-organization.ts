@@ -14,7 +14,7 @@ export interface Grouped<Item, Row> {
 export interface GroupOptions<Item, Row> {
   /** What must not be under way twice at a time: the organization, whose holds have one lock. */
   readonly keyOf: (item: Item) => string
-  /** Stores a group; gives a row an item, each with its place. */
+  /** Stores a group; gives a row an item, each with its place, in any order. */
   readonly call: (items: Item[]) => Promise<Row[]>
 }
 
@@ -40,10 +40,10 @@ export function groupByOrganization<Item, Row extends { readonly i: number }>(
   options: GroupOptions<Item, Row>,
 ): Grouped<Item, Row> {
   const flush = async (items: Item[]): Promise<Row[]> => {
-    const rows = await withRetry(() => options.call(items), RETRY)
+    const rows = new Map((await withRetry(() => options.call(items), RETRY)).map((row) => [row.i, row]))
     return items.map((_, place) => {
-      const row = rows[place]
-      if (row?.i !== place) throw new RangeError(`no row of item ${place}`)
+      const row = rows.get(place)
+      if (row === undefined) throw new RangeError(`no row of item ${place}`)
       return row
     })
   }

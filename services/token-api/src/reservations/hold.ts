@@ -1,5 +1,4 @@
 import { ProblemError, type ReservationAnswer, type ReservationRequest } from '@tollgate/shared/contracts'
-import type { PositionRow, RpcRow } from '@tollgate/shared/store'
 import type { Refusal } from '../gate/check-access-token.ts'
 import type { GatedClaims, GateVerdict } from '../gate/gate.ts'
 import type { ServiceKey } from '../ingest/authenticate-service-key.ts'
@@ -9,6 +8,7 @@ import { type HeaderSink, setRateLimit } from '../quota/rate-limit-headers.ts'
 import { refuseWithPosition } from '../quota/refuse-with-position.ts'
 import { explainUnheld } from './explain-hold.ts'
 import type { Holds } from './open-holds.ts'
+import type { HoldResult } from './share-positions.ts'
 
 /** What holding stands on. */
 export interface HoldOptions {
@@ -17,9 +17,7 @@ export interface HoldOptions {
   readonly judge: (claims: GatedClaims) => GateVerdict
   readonly reserve: Holds['reserve']
   readonly showPosition: Positions['show']
-  /** Told where the organization stands now. */
-  readonly onPosition: (position: PositionRow) => void
-  readonly onOutcome: (outcome: RpcRow<'reserve_tokens'>['outcome']) => void
+  readonly onOutcome: (outcome: HoldResult['outcome']) => void
   readonly now: () => number
   readonly newId: () => string
 }
@@ -41,10 +39,7 @@ export async function hold(
   if (refusal !== undefined) throw refuseWithPosition(refusal, reply, options.showPosition)
   const row = await options.reserve({ ...asked, id: options.newId(), idempotency_key: idempotencyKey })
   options.onOutcome(row.outcome)
-  if (row.outcome === 'held' || row.outcome === 'refused' || row.outcome === 'closed') {
-    options.onPosition(row)
-    setRateLimit(reply, row, options.now())
-  }
+  if ('position' in row) setRateLimit(reply, row.position, options.now())
   if (row.outcome !== 'held') throw explainUnheld(row, asked.total_tokens, options.now())
   return {
     id: row.id,

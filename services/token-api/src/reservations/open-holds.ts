@@ -1,6 +1,7 @@
-import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
+import type { PositionRow, RpcArgs, RpcRow } from '@tollgate/shared/store'
 import type { Store } from '../bind-store.ts'
 import { groupByOrganization } from './group-by-organization.ts'
+import { type HoldResult, sharePositions } from './share-positions.ts'
 
 type HoldRequest = RpcArgs<'reserve_tokens'>['batch']['requests'][number]
 type HoldCommit = RpcArgs<'commit_reservations'>['batch']['commits'][number]
@@ -11,20 +12,28 @@ export type NamedCommit = HoldCommit & { readonly event: { readonly organization
 
 /** Holds of LLM tokens; the truth about them is in Postgres. All throw StoreError while it is away. */
 export interface Holds {
-  reserve(request: HoldRequest): Promise<RpcRow<'reserve_tokens'>>
+  reserve(request: HoldRequest): Promise<HoldResult>
   commit(commit: NamedCommit): Promise<RpcRow<'commit_reservations'>>
   release(release: HoldRelease): Promise<RpcRow<'release_reservations'>>
   drain(): Promise<void>
 }
 
-/** Opens the three group commits; `observe`: nobody is refused for a limit or a state. */
+/** What holds stand on. */
+export interface HoldsOptions {
+  /** Nobody is refused for a limit or a state. */
+  readonly observe: boolean
+  /** Told where each organization of a call stands after it, before anybody is answered. */
+  readonly onPosition: (position: PositionRow) => void
+}
+
+/** Opens the three group commits. */
 export function openHolds(
   store: Pick<Store, 'reserve' | 'commitHolds' | 'releaseHolds'>,
-  { observe }: { readonly observe: boolean },
+  { observe, onPosition }: HoldsOptions,
 ): Holds {
-  const reserving = groupByOrganization<HoldRequest, RpcRow<'reserve_tokens'>>({
+  const reserving = groupByOrganization<HoldRequest, HoldResult>({
     keyOf: (request) => request.organization_id,
-    call: (requests) => store.reserve({ requests, observe }),
+    call: async (requests) => sharePositions(await store.reserve({ requests, observe }), onPosition),
   })
   const committing = groupByOrganization<NamedCommit, RpcRow<'commit_reservations'>>({
     keyOf: ({ event }) => event.organization_id,

@@ -17,7 +17,6 @@ test('while the gate cannot tell, nothing is held: 503, and nobody asks Postgres
     judge: () => ({ accepted: false, reason: 'gate_unavailable' }),
     reserve: () => expect.fail('nothing may be held'),
     showPosition: () => undefined,
-    onPosition: () => undefined,
     onOutcome: () => undefined,
     now: Date.now,
     newId: randomUUID,

@@ -23,14 +23,17 @@ export interface PositionRow {
 /** What holds are in. */
 export type HoldState = 'held' | 'committing' | 'settled' | 'released' | 'expired'
 
+type NoPosition = { [Column in keyof Omit<PositionRow, 'organization_id'>]: null }
+
 interface HoldAnswer {
   i: number
+  organization_id: string
   remaining_tokens: string | null
   decision_id: string | null
 }
 
 /** A hold that stands, new or repeated. */
-export interface HeldRow extends HoldAnswer, PositionRow {
+export interface HeldRow extends HoldAnswer {
   outcome: 'held'
   id: string
   total_tokens: string
@@ -39,7 +42,7 @@ export interface HeldRow extends HoldAnswer, PositionRow {
 }
 
 /** A budget is too small for the request. */
-export interface RefusedRow extends HoldAnswer, PositionRow {
+export interface RefusedRow extends HoldAnswer {
   outcome: 'refused'
   refusal: {
     scope: 'organization' | 'user' | 'session'
@@ -51,13 +54,21 @@ export interface RefusedRow extends HoldAnswer, PositionRow {
 }
 
 /** The organization or the user is revoked: nothing is held, whatever is left. */
-export interface ClosedRow extends HoldAnswer, PositionRow {
+export interface ClosedRow extends HoldAnswer {
   outcome: 'closed'
   refusal: { scope: 'organization' | 'user'; reason: string | null }
 }
 
-/** What became of a request (`reserve_tokens`). */
-export type HoldRow = HeldRow | RefusedRow | ClosedRow | (HoldAnswer & { outcome: 'conflict' | 'unknown_organization' })
+/** Nothing is held and nothing is to be said of a budget. */
+export interface UnheldRow extends HoldAnswer {
+  outcome: 'conflict' | 'unknown_organization'
+}
+
+/**
+ * What became of a request (`reserve_tokens`). Where its organization stands after the call is told once an organization, in
+ * the row of its first request; rows are in no certain order.
+ */
+export type HoldRow = (HeldRow | RefusedRow | ClosedRow | UnheldRow) & (PositionRow | NoPosition)
 
 /** A usage event that settles a hold; `organization_id` is that of the key, null for the operator's. */
 export interface HoldCommit {
