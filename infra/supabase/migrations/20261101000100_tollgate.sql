@@ -1500,16 +1500,18 @@ grant execute on function tollgate.period_opening, tollgate.period_start, tollga
 create function tollgate.scheduled_start(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
 language sql stable parallel safe
 return case
+  when (schedule).valid_from is null then date_trunc('month', at, 'UTC')
   when at < (schedule).first_end then (schedule).valid_from
-  else tollgate.period_start(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+  else tollgate.period_start(at, (schedule).time_zone, (schedule).anchor_day)
 end;
 
 -- Purpose: end of that period, which is the start of the next. Parameters, returns, invariant: as above.
 create function tollgate.scheduled_end(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
 language sql stable parallel safe
 return case
+  when (schedule).valid_from is null then date_add(date_trunc('month', at, 'UTC'), interval '1 month', 'UTC')
   when at < (schedule).first_end then (schedule).first_end
-  else tollgate.period_end(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+  else tollgate.period_end(at, (schedule).time_zone, (schedule).anchor_day)
 end;
 
 grant execute on function tollgate.scheduled_start, tollgate.scheduled_end
@@ -3369,19 +3371,21 @@ revoke execute on function public.drop_dead_letters from public, anon, authentic
 grant execute on function public.drop_dead_letters to service_role;
 
 -- schemas/40-functions/due_holds.sql
--- Purpose: the holds of an organization whose lease has run out, as is_due_hold says, in ranges of the index of open ones.
--- Parameters: for_organization; seen (what had run out by then is not looked for). Returns: a row a hold. Reads only; without
---   `set`, so that it is inlined.
-create function tollgate.due_holds(for_organization uuid, seen timestamptz)
-returns table (id uuid, total_tokens bigint, expires_at timestamptz)
+-- Purpose: the holds of an organization whose lease has run out, as is_due_hold says. Parameters: for_organization; seen (what
+--   had run out by then is not looked for); max_rows (of each state). Returns: a row a hold. Reads only; without `set`, so
+--   that it is inlined: in ranges of the index, which the order asks for. Without it all open holds may be looked through.
+create function tollgate.due_holds(for_organization uuid, seen timestamptz, max_rows integer)
+returns table (id uuid, total_tokens bigint)
 language sql stable security invoker
 as $$
-  select r.id, r.total_tokens, r.expires_at from tollgate.reservations r
-  where r.organization_id = for_organization and r.state = 'held' and r.expires_at > seen and r.expires_at <= now()
+  (select r.id, r.total_tokens from tollgate.reservations r
+    where r.organization_id = for_organization and r.state = 'held' and r.expires_at > seen and r.expires_at <= now()
+    order by r.expires_at limit max_rows)
   union all
-  select r.id, r.total_tokens, r.expires_at from tollgate.reservations r
-  where r.organization_id = for_organization and r.state = 'committing'
-    and r.expires_at > seen - interval '1 day' and r.expires_at <= now() - interval '1 day'
+  (select r.id, r.total_tokens from tollgate.reservations r
+    where r.organization_id = for_organization and r.state = 'committing'
+      and r.expires_at > seen - interval '1 day' and r.expires_at <= now() - interval '1 day'
+    order by r.expires_at limit max_rows)
 $$;
 
 grant execute on function tollgate.due_holds to tollgate_token_api, tollgate_quota_enforcer, service_role;
@@ -3695,9 +3699,7 @@ declare
   due uuid[] := array(
     select d.id
     from tollgate.reserved_totals t
-    cross join lateral (
-      select d.id from tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end) d
-      order by d.expires_at limit max_rows) d
+    cross join lateral tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end, max_rows) d
     where t.organization_id = any(organizations)
     limit max_rows);
 begin
@@ -4332,7 +4334,7 @@ as $$
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   cross join lateral (
-    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto) d) x
+    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto, 1000) d) x
   cross join lateral (
     select observe or i.mode = 'observe' or exists (select from tollgate.enforcement_control c where c.paused) as is_lenient,
       i.manual_act ->> 'act' as act offset 0) l

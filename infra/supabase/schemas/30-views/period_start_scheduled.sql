@@ -4,16 +4,18 @@
 create function tollgate.scheduled_start(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
 language sql stable parallel safe
 return case
+  when (schedule).valid_from is null then date_trunc('month', at, 'UTC')
   when at < (schedule).first_end then (schedule).valid_from
-  else tollgate.period_start(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+  else tollgate.period_start(at, (schedule).time_zone, (schedule).anchor_day)
 end;
 
 -- Purpose: end of that period, which is the start of the next. Parameters, returns, invariant: as above.
 create function tollgate.scheduled_end(at timestamptz, schedule tollgate.period_schedules) returns timestamptz
 language sql stable parallel safe
 return case
+  when (schedule).valid_from is null then date_add(date_trunc('month', at, 'UTC'), interval '1 month', 'UTC')
   when at < (schedule).first_end then (schedule).first_end
-  else tollgate.period_end(at, coalesce((schedule).time_zone, 'UTC'), coalesce((schedule).anchor_day, 1))
+  else tollgate.period_end(at, (schedule).time_zone, (schedule).anchor_day)
 end;
 
 grant execute on function tollgate.scheduled_start, tollgate.scheduled_end

@@ -11,9 +11,7 @@ declare
   due uuid[] := array(
     select d.id
     from tollgate.reserved_totals t
-    cross join lateral (
-      select d.id from tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end) d
-      order by d.expires_at limit max_rows) d
+    cross join lateral tollgate.due_holds(t.organization_id, case when anew then '-infinity' else t.expired_upto end, max_rows) d
     where t.organization_id = any(organizations)
     limit max_rows);
 begin

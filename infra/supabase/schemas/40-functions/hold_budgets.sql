@@ -30,7 +30,7 @@ as $$
   left join tollgate.reserved_totals h on h.organization_id = i.organization_id
   left join tollgate.enforcement_states s on s.organization_id = i.organization_id
   cross join lateral (
-    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto) d) x
+    select sum(d.total_tokens)::bigint as tokens from tollgate.due_holds(i.organization_id, h.expired_upto, 1000) d) x
   cross join lateral (
     select observe or i.mode = 'observe' or exists (select from tollgate.enforcement_control c where c.paused) as is_lenient,
       i.manual_act ->> 'act' as act offset 0) l
