@@ -4506,9 +4506,10 @@ begin
       update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
       from (select (n.hold).organization_id, sum((n.hold).total_tokens)::bigint as total_tokens from held n group by 1) h
       where t.organization_id = h.organization_id
-      returning t.organization_id, t.reserved_tokens
+      returning t.organization_id, h.total_tokens
     ), budget as materialized (
-      select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
+      -- Not what the total says: leases that have run out may not all have been taken off it yet.
+      select b.*, b.ordinality::integer as place, b.reserved_tokens + coalesce(t.total_tokens, 0) as held_now
       from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
     ), answer as materialized (
       select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,
@@ -4771,7 +4772,7 @@ grant execute on function tollgate.is_due_hold
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
 --   time against arrival (35 days late, 5 minutes early), day and period in the organization's time zone, price in force
 --   at the event's time, charge with the organization's markup, usage of a revoked organization.
--- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts), of which
+-- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] } (packages/shared/src/contracts/{usage-rows,events}.ts), of which
 --   one may be absent. Rows are usage: a usage_row a line, a third of the work of reading objects.
 -- Returns: one row an event, numbered from 1, those of rows first. `rejection` is null or a rejection reason.
 -- Invariant: an unknown price gives NULL, never zero. A charge is rounded here, once, half up at 12 decimals; a cost is

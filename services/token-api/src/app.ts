@@ -7,7 +7,7 @@ import { addRoutes, openMemories } from './add-routes.ts'
 import type { Config } from './config.ts'
 import { type LimitOptions, limitRates } from './manners/limit-rates.ts'
 import { proveCallers } from './manners/prove-callers.ts'
-import { parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
+import { JSON_LIMIT_BYTES, parseJsonBodies, refuseOtherEncodings } from './plugins/json-body.ts'
 import { documentRoutes } from './plugins/openapi.ts'
 import { answerProblems, sendProblem } from './plugins/problems.ts'
 import { isLoggingAnswers, logAnswers, markAnswers, takeRequestId } from './plugins/request-ids.ts'
@@ -30,7 +30,6 @@ export interface AppDependencies extends RouteDependencies {
 }
 
 const MAX_HEADER_BYTES = 64 * 1024
-const JSON_LIMIT_BYTES = 64 * 1024
 
 /** Builds the HTTP API without listening; it opens nothing. */
 export function buildApp(dependencies: AppDependencies): App {

@@ -41,9 +41,10 @@ begin
       update tollgate.reserved_totals t set reserved_tokens = t.reserved_tokens + h.total_tokens, updated_at = now()
       from (select (n.hold).organization_id, sum((n.hold).total_tokens)::bigint as total_tokens from held n group by 1) h
       where t.organization_id = h.organization_id
-      returning t.organization_id, t.reserved_tokens
+      returning t.organization_id, h.total_tokens
     ), budget as materialized (
-      select b.*, b.ordinality::integer as place, coalesce(t.reserved_tokens, b.reserved_tokens) as held_now
+      -- Not what the total says: leases that have run out may not all have been taken off it yet.
+      select b.*, b.ordinality::integer as place, b.reserved_tokens + coalesce(t.total_tokens, 0) as held_now
       from unnest(budgets) with ordinality b left join total t on t.organization_id = b.organization_id
     ), answer as materialized (
       select r.*, min(r.ordinal) over (partition by r.organization_id, coalesce(r.idempotency_key, r.id::text)) as first,

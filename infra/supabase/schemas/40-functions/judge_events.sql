@@ -1,7 +1,7 @@
 -- Purpose: turn a batch of accepted events into typed rows: identity, membership where the API could not check it,
 --   time against arrival (35 days late, 5 minutes early), day and period in the organization's time zone, price in force
 --   at the event's time, charge with the organization's markup, usage of a revoked organization.
--- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] } (packages/shared/src/contracts/events.ts), of which
+-- Parameters: batch = { "rows": text, "events": [AcceptedEvent, …] } (packages/shared/src/contracts/{usage-rows,events}.ts), of which
 --   one may be absent. Rows are usage: a usage_row a line, a third of the work of reading objects.
 -- Returns: one row an event, numbered from 1, those of rows first. `rejection` is null or a rejection reason.
 -- Invariant: an unknown price gives NULL, never zero. A charge is rounded here, once, half up at 12 decimals; a cost is

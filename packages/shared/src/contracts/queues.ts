@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { acceptedEvent, type EventOutcome, eventOutcome } from './events.ts'
 
-/** Job of a `usage-events-{n}` queue: what concurrent requests brought, merged by the API's group commit. */
+/**
+ * Job of a `usage-events-{n}` queue: what concurrent requests brought, merged by the API's group commit. Usage alone is a job
+ * of version 2, whose events are rows (usage-rows.ts).
+ */
 export const usageEventsJob = z.object({ v: z.literal(1), events: z.array(acceptedEvent).min(1) })
 export type UsageEventsJob = z.infer<typeof usageEventsJob>
 

@@ -153,6 +153,16 @@ describe('when Redis does not take a batch', () => {
     expect(await awaitOutcomes(receipts, tellIds, 1_000)).toBeUndefined()
   })
 
+  test('as much may wait for Postgres as for all lanes together', async () => {
+    redis = 'unavailable'
+    const admission = open()
+    await admission.admit([event('1')])
+    const batch = Array.from({ length: 1_000 }, (_, index) => event(String(index), index))
+    const settled = await Promise.allSettled(Array.from({ length: 100 }, () => admission.admit(batch)))
+    const taken = settled.filter(({ status }) => status === 'fulfilled').length
+    expect([taken >= 20 * SHARDS, taken < 100]).toEqual([true, true])
+  })
+
   test('it is asked once a second, and used again as soon as it answers', async () => {
     const admission = open()
     redis = 'unavailable'

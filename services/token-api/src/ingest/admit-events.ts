@@ -24,8 +24,8 @@ export type Receipt =
 /** Takes events in. */
 export interface Admission {
   /**
-   * Resolves when all events are on disk. With `waits` they go to Redis in any case, since only there somebody tells
-   * what became of them. @throws ProblemError `unavailable` when that cannot be said
+   * Resolves when all events are on disk. With `waits` they go to Redis unless it is known to be away, since only there
+   * somebody tells what became of them. @throws ProblemError `unavailable` when that cannot be said
    */
   admit(events: readonly AcceptedEvent[], how?: { readonly waits: boolean }): Promise<Receipt[]>
   /**
@@ -94,7 +94,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     maxItems: MAX_JOB_EVENTS,
     maxDelayMs: MAX_DELAY_MS,
     maxInFlight: MAX_PARKING,
-    maxWaiting: MAX_WAITING_EVENTS,
+    // As many as all lanes together: while Redis is away all of it comes here.
+    maxWaiting: options.shards * MAX_WAITING_EVENTS,
     weigh: (slice) => slice.events.length,
     flush: (slices) => parkSlices(slices, options),
   })

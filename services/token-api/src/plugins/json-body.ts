@@ -5,6 +5,8 @@ import type { App } from '../routes/typed-app.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const inflate = promisify(gunzip)
+/** The most that a body may hold where a route does not say otherwise. */
+export const JSON_LIMIT_BYTES = 64 * 1024
 const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip'])
 
 /**

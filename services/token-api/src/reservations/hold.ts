@@ -22,15 +22,20 @@ export interface HoldOptions {
   readonly newId: () => string
 }
 
+/** A request to `POST /v1/reservations` that has been read. */
+export interface HoldPost {
+  readonly asked: ReservationRequest
+  readonly key: ServiceKey
+  readonly idempotencyKey?: string | undefined
+}
+
 /**
  * Holds LLM tokens for a call. The answer's RateLimit headers are set, whether it is a yes or a no.
  * @throws ProblemError `forbidden`, `unavailable`, `organization-revoked`, `user-revoked`, `quota-exceeded`,
  *   `idempotency-key-reused`
  */
 export async function hold(
-  asked: ReservationRequest,
-  key: ServiceKey,
-  idempotencyKey: string | undefined,
+  { asked, key, idempotencyKey }: HoldPost,
   reply: HeaderSink,
   options: HoldOptions,
 ): Promise<ReservationAnswer> {

@@ -20,7 +20,8 @@ export interface PostEvents extends TakePostOptions {
   readonly waitForResult: WaitForResult
 }
 
-const BODY_LIMIT_BYTES = 4 * 1024 * 1024
+/** The most that a body of events may hold. */
+export const EVENTS_LIMIT_BYTES = 4 * 1024 * 1024
 /** What a body of events may call itself. */
 export const EVENT_TYPES = ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/json']
 
@@ -46,13 +47,13 @@ const schema = {
 /** `POST /v1/events`: CloudEvents from servers, and chat-session events from users for themselves. */
 export function postEvents(app: App, dependencies: PostEvents): void {
   app.register(async (scope: App) => {
-    parseJsonBodies(scope, EVENT_TYPES, BODY_LIMIT_BYTES)
+    parseJsonBodies(scope, EVENT_TYPES, EVENTS_LIMIT_BYTES)
     scope.decorateRequest('submitter', null)
     scope.route({
       method: 'POST',
       url: '/v1/events',
       schema,
-      bodyLimit: BODY_LIMIT_BYTES,
+      bodyLimit: EVENTS_LIMIT_BYTES,
       // The schema is for the documentation: one bad event must not fail the whole body.
       validatorCompiler: () => (value) => ({ value }),
       serializerCompiler: writeAsTyped,

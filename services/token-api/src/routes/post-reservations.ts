@@ -21,6 +21,6 @@ export function postReservations(app: App, dependencies: PostReservations): void
   app.post('/v1/reservations', { schema, serializerCompiler: writeAsTyped }, async ({ body, headers }, reply) => {
     const key = await authorizeHolds(headers.authorization, dependencies.authenticateKey)
     const idempotencyKey = readIdempotencyKey(headers['idempotency-key'])
-    return reply.code(201).send(await hold(body, key, idempotencyKey, reply, dependencies))
+    return reply.code(201).send(await hold({ asked: body, key, idempotencyKey }, reply, dependencies))
   })
 }

@@ -26,6 +26,7 @@ beforeEach(async () => {
       '/things': {
         scope: 'things:write',
         contentTypes: ['application/json'],
+        bodyLimitBytes: 100,
         status: 201,
         prepare: (body) => (body === 'odd' ? undefined : (posted) => act(body, posted.reply)),
       },
@@ -82,6 +83,7 @@ test.each([
   ['a body that the route is to judge', '"odd"', {}],
   ['what is no JSON', '{"a', {}],
   ['no body', '', {}],
+  ['a body over the limit', JSON.stringify('x'.repeat(99)), {}],
   ['another content type', '"a"', { 'content-type': 'text/plain' }],
   ['a wish', '"a"', { prefer: 'wait=5' }],
   ['a key for repeats', '"a"', { 'idempotency-key': 'k' }],

@@ -12,17 +12,19 @@ export interface ShortPost {
   /** What the key must be allowed to do. */
   readonly scope: string
   readonly contentTypes: readonly string[]
+  /** As the route's. */
+  readonly bodyLimitBytes: number
   /** Of a yes. */
   readonly status: number
   /**
    * What is to be done with a body: gives the body of the yes, or rejects with what the route would have failed with.
    * Undefined: the body is the route's to judge.
    */
-  prepare(body: unknown): Act | undefined
+  prepare(body: unknown): Begin | undefined
 }
 
 /** What a post does. */
-export type Act = (post: Posted) => Promise<unknown>
+export type Begin = (post: Posted) => Promise<unknown>
 
 /** What is known of a post when its body has been read. */
 export interface Posted {
@@ -67,11 +69,18 @@ export function answerPosts(
     const post = posts[url]
     const contentType = headers['content-type'] ?? ''
     if (post?.contentTypes.includes(contentType) !== true || ODD.some((name) => name in headers)) return false
+    // Without a length there is no body, which is nothing for this way.
+    if (!(Number(headers['content-length']) <= post.bodyLimitBytes)) return false
     const key = recognise(headers.authorization, post.scope)
     if (key === undefined) return false
     // Most bodies arrive with their headers: when all that has arrived is read, they are here as a whole.
     setImmediate(() => {
-      if (!begin({ request, response, post, key, contentType, url })) handOver.route(request, response)
+      try {
+        if (!begin({ request, response, post, key, contentType, url })) handOver.route(request, response)
+      } catch (error) {
+        // Nobody else would catch it, and the process would end.
+        handOver.fail(request, response, { error, headers: [] })
+      }
     })
     return true
   }
@@ -87,7 +96,8 @@ interface Arrived extends Pick<Posted, 'key' | 'contentType'> {
 function beginPost({ countKey, takeRequestId, headers, handOver }: ShortPostOptions): (arrived: Arrived) => boolean {
   const together = writeTogether()
   return ({ request, response, post, key, contentType, url }) => {
-    const body = request.complete ? readWhole(request) : undefined
+    // To read what is empty would end the request before its route listens.
+    const body = request.complete && request.readableLength > 0 ? readWhole(request) : undefined
     if (body === undefined) return false
     const act = post.prepare(body.json)
     const counted = act && (countKey === undefined ? [] : countKey(key.id, url))

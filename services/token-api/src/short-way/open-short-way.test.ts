@@ -20,13 +20,14 @@ const LONG = { prefer: 'handling=lenient' }
 
 let verdict: GateVerdict
 let isAway: boolean
+let isBroken: boolean
 let current: number
 let routed: number
 let app: App
 let url: string
 
 beforeEach(async () => {
-  ;[verdict, isAway, current, routed] = [{ accepted: true }, false, 1, 0]
+  ;[verdict, isAway, isBroken, current, routed] = [{ accepted: true }, false, false, 1, 0]
   const away = () => new StoreError('away', { code: 'unavailable', retryable: true })
   const unreachable = await unreachableDependencies(away, [])
   app = buildApp({
@@ -44,7 +45,7 @@ beforeEach(async () => {
     positions: { ...unreachable.positions, show: (reply) => reply.header('ratelimit', '"monthly-tokens";r=1;t=2') },
     rates: {
       limits: { people: 10, servers: 10, metering: 10, anonymous: 10 },
-      counts: { count: () => ({ current, ttlMs: 30_000 }) },
+      counts: { count },
       onLimited: () => undefined,
     },
   })
@@ -56,6 +57,11 @@ beforeEach(async () => {
   await post('/v1/events', JSON.stringify(usage()), LONG)
 })
 afterEach(() => app.close())
+
+function count() {
+  if (isBroken) throw new Error('broken')
+  return { current, ttlMs: 30_000 }
+}
 
 const usage = (change: object = {}) => ({
   ...{ specversion: '1.0', type: 'tollgate.usage.recorded.v1', source: 'chat', id: 'e-1' },
@@ -103,6 +109,30 @@ function refuse(reason: 'gate_unavailable' | 'organization_revoked'): void {
   const enforcement = sampleEnforcement({ organization_id: ORGANIZATION, state: 'revoked', reason: 'step_reached' })
   verdict = { accepted: false, reason, ...(reason === 'gate_unavailable' ? {} : { enforcement }) }
 }
+
+test.each<[string, string, string, number]>([
+  ['no body, of events', '/v1/events', '', 400],
+  ['no body, of a hold', '/v1/reservations', '', 400],
+  ['a hold over the limit of its body', '/v1/reservations', JSON.stringify(hold) + ' '.repeat(70_000), 413],
+  ['a hold that is not written as holds are', '/v1/reservations', JSON.stringify({ ...hold, total_tokens: 0 }), 400],
+  [
+    'a hold of another organization than the key',
+    '/v1/reservations',
+    JSON.stringify({ ...hold, organization_id: USER }),
+    403,
+  ],
+])('%s is answered in both ways alike', async (_name, path, body, status) => {
+  const [short, long] = [await post(path, body), await post(path, body, LONG)]
+  expect(short.answer).toEqual(long.answer)
+  expect(short.answer.status).toBe(status)
+})
+
+test('what breaks unforeseen is answered 500, and the process goes on', async () => {
+  isBroken = true
+  expect((await post('/v1/events', JSON.stringify(usage()))).answer).toMatchObject({ status: 500 })
+  isBroken = false
+  expect((await post('/v1/events', JSON.stringify(usage()))).answer).toMatchObject({ status: 202 })
+})
 
 test('one request too many is refused', async () => {
   current = 11

@@ -5,11 +5,12 @@ import { takePost } from '../ingest/take-post.ts'
 import { countKeys } from '../manners/count-keys.ts'
 import type { LimitOptions } from '../manners/limit-rates.ts'
 import type { Metering } from '../metering.ts'
+import { JSON_LIMIT_BYTES } from '../plugins/json-body.ts'
 import { takeRequestId } from '../plugins/request-ids.ts'
 import { constantHeaders } from '../plugins/security.ts'
 import { hold } from '../reservations/hold.ts'
 import type { RouteDependencies } from '../route-dependencies.ts'
-import { EVENT_TYPES } from '../routes/post-events.ts'
+import { EVENT_TYPES, EVENTS_LIMIT_BYTES } from '../routes/post-events.ts'
 import type { App } from '../routes/typed-app.ts'
 import { answerAtOnce } from './answer-at-once.ts'
 import { answerPosts, type ShortPost } from './answer-posts.ts'
@@ -64,6 +65,7 @@ function shortPosts({ events, holds }: Metering): Readonly<Record<string, ShortP
     '/v1/events': {
       scope: 'events:write',
       contentTypes: EVENT_TYPES,
+      bodyLimitBytes: EVENTS_LIMIT_BYTES,
       status: 202,
       prepare:
         (body) =>
@@ -75,10 +77,11 @@ function shortPosts({ events, holds }: Metering): Readonly<Record<string, ShortP
     '/v1/reservations': {
       scope: 'reservations:write',
       contentTypes: ['application/json'],
+      bodyLimitBytes: JSON_LIMIT_BYTES,
       status: 201,
       prepare: (body) => {
         const asked = readCanonicalHold(body)
-        return asked && (({ key, reply }) => hold(asked, key, undefined, reply, holds))
+        return asked && (({ key, reply }) => hold({ asked, key }, reply, holds))
       },
     },
   }
