@@ -110,6 +110,20 @@ test('recording and closing sessions read no more after a year of decisions on a
   expect(grown.filter(([, more]) => more > ALLOWANCE)).toEqual([])
 }, 60_000)
 
+test('holding reads no more beside thousands of open holds, also as it was planned when there were few', async () => {
+  const [before = 0] = await countPages(['reserve_tokens'])
+  await admin.query(
+    `insert into tollgate.reservations (id, organization_id, user_id, session_id, total_tokens, expires_at)
+     select gen_random_uuid(), md5('o1')::uuid, md5('u' || i)::uuid, 's', 1, now() + interval '1 hour' from generate_series(1, $1::int) i`,
+    [MANY],
+  )
+  await admin.query('begin')
+  const { rows } = await admin.query(`explain (analyze, buffers, format json) select * from ${CALLS.reserve_tokens}`)
+  await admin.query('rollback')
+  const { Plan: plan } = rows[0]['QUERY PLAN'][0]
+  expect(plan['Shared Hit Blocks'] + plan['Shared Read Blocks'] - before).toBeLessThanOrEqual(ALLOWANCE)
+}, 60_000)
+
 /** Pages that each call touches, as a connection does that has made it before; nothing of it stays. */
 async function countPages(
   asked: readonly (keyof typeof CALLS)[] = names,

@@ -19,7 +19,8 @@ returns table (
   reserved_tokens text, period_start timestamptz, period_end timestamptz, as_of timestamptz)
 language plpgsql volatile security invoker set search_path = ''
 -- Short statements of many parts: compiling or planning them anew would take longer than running them.
-set jit = off set plan_cache_mode = force_generic_plan
+-- Whatever a table holds while they are planned, it is looked into by an index later.
+set jit = off set plan_cache_mode = force_generic_plan set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare

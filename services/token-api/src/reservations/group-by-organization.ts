@@ -23,8 +23,8 @@ const MAX_GROUP = 250
 // A call for many organizations costs Postgres some 2 ms whatever it holds, and each hold 0.04 ms: where many come, more share
 // a call. A lane that takes one now and then lets nobody wait for it.
 const MIN_DELAY_MS = 2
-const MAX_DELAY_MS = 25
-const DELAY_MS_PER_ITEM = 0.5
+const MAX_DELAY_MS = 10
+const DELAY_MS_PER_ITEM = 0.2
 const MAX_WAITING = 5_000
 // Repeating is safe, since ids are kept; a lost connection is the client's to judge, who waits no longer than a second.
 const RETRY = {
