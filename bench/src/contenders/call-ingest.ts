@@ -1,4 +1,5 @@
 import { joinEvents, writeEvents } from '@tollgate/shared/contracts'
+import { shardOf } from '@tollgate/shared/queues'
 import type pg from 'pg'
 import type { Audit } from '../audit/audit.ts'
 import { inBatches, makeEvents, toRow } from '../load/make-events.ts'
@@ -17,11 +18,16 @@ export interface CallIngestOptions {
   readonly newId?: () => string
   /** Said beside the shape. */
   readonly label?: string
+  /**
+   * Each connection has organizations of its own, as transactions of the worker have: batches of all organizations wait for
+   * each other's rows.
+   */
+  readonly areApart?: boolean
 }
 
 /** `ingest_usage` called directly, with the rights of the usage worker; the text that it would send is made beforehand. */
 export async function createCallIngest(
-  { databaseUrl, members, audit, readCpu, newId, label = '' }: CallIngestOptions,
+  { databaseUrl, members, audit, readCpu, newId, label = '', areApart = false }: CallIngestOptions,
   { batchSize, connections }: InsertShape,
 ): Promise<Contender> {
   const { clients, close } = await openClients(databaseUrl, connections, 'tollgate_usage_worker')
@@ -29,10 +35,18 @@ export async function createCallIngest(
     name: `ingest_usage${label}, ${connections} × ${batchSize}`,
     firstCount: batchSize * connections,
     run: async (count) => {
-      const batches = inBatches(makeEvents(members, count, newId).map(toRow), batchSize)
-      for (const batch of batches) audit.note(batch)
-      const texts = batches.map((events) => joinEvents([writeEvents(events)]).json)
-      const { seconds, cpuUs } = await time(() => workOff(clients, texts, ingest), readCpu)
+      const rows = makeEvents(members, count, newId).map(toRow)
+      audit.note(rows)
+      const toTexts = (part: typeof rows) =>
+        inBatches(part, batchSize).map((events) => joinEvents([writeEvents(events)]).json)
+      const isOf = (place: number) => (row: (typeof rows)[number]) =>
+        shardOf(row.organization_id, connections) === place
+      const parts = areApart ? clients.map((_, place) => toTexts(rows.filter(isOf(place)))) : [toTexts(rows)]
+      const workParts = () =>
+        Promise.all(
+          parts.map((texts, part) => workOff(areApart ? clients.slice(part, part + 1) : clients, texts, ingest)),
+        )
+      const { seconds, cpuUs } = await time(workParts, readCpu)
       await audit.requireExact()
       return { count, seconds, answerTimesMs: [], cpuUs }
     },
