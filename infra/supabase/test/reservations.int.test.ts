@@ -95,14 +95,10 @@ test('requests that fit are held in the order in which they came, others are ref
   const rows = await reserve(request(600), request(500), request(400))
   expect(rows.map(({ outcome }) => outcome)).toEqual(['held', 'refused', 'held'])
   expect(rows.map((row) => row.remaining_tokens)).toEqual(['400', '400', '0'])
-  expect(rows[1]).toMatchObject({
-    refusal: { scope: 'organization', limit_tokens: '1000', used_tokens: '0', reserved_tokens: '1000' },
-  })
-  expect(rows.map((row) => [row.limit_tokens, row.reserved_tokens])).toEqual([
-    ['1000', '1000'],
-    [null, null],
-    [null, null],
-  ])
+  const refusal = { scope: 'organization', limit_tokens: '1000', used_tokens: '0', reserved_tokens: '1000' }
+  expect(rows[1]).toMatchObject({ refusal })
+  const told = rows.map((row) => `${row.limit_tokens} ${row.reserved_tokens}`)
+  expect(told).toEqual(['1000 1000', 'null null', 'null null'])
   expect(await position()).toEqual(['0', '1000'])
 })
 
