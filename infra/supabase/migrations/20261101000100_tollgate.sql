@@ -4302,11 +4302,12 @@ $$;
 grant execute on function tollgate.grant_holds to tollgate_token_api, service_role;
 
 -- schemas/40-functions/hold_budgets.sql
--- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations,
---   whose holds the caller has locked; asked, of each; observe (true: nobody is to be refused). Returns: a row for each one known, unlimited
---   ones too (so is one that is observed, exempt or paused). Reads only; without `set`, so that it is inlined.
+-- Purpose: the budgets of whole organizations that requests for holds have to respect. Parameters: organizations, whose holds
+--   the caller has locked; asked (LLM tokens, of each); observe (true: nobody is to be refused). Returns: a row for each one
+--   known, unlimited ones too (so is one that is observed, exempt or paused). Reads only; without `set`, so that it is inlined.
 -- Invariant: where access was restored by hand after the limit was passed, the next step that revokes is the limit. A hold whose
---   lease has run out does not count, whether or not somebody has marked it yet.
+--   lease has run out does not count, whether or not somebody has marked it yet: a thousand of an organization at a time, as many
+--   as are marked in a call.
 create function tollgate.organization_budgets(organizations uuid[], asked bigint[], observe boolean)
 returns setof tollgate.hold_budget
 language sql stable security invoker
