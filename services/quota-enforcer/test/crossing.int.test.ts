@@ -115,7 +115,9 @@ test('the end of a period restores access by the sweep', async () => {
   const after = await untilState(id, 'active')
   expect(Number(after.version)).toBeGreaterThan(Number(before.version))
   expect((await world.readDecisions(id)).at(-1)?.inputs).toMatchObject({ trigger: 'period', used_tokens: '0' })
-  expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'period' })).toBeGreaterThan(0)
+  await until(async () =>
+    expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'period' })).toBeGreaterThan(0),
+  )
 })
 
 test('the end of a period that changes nothing still tells the gates the new end', async () => {

@@ -23,7 +23,7 @@ test('a lost wake-up is healed by the sweep', async () => {
     expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
   })
   expect((await world.readDecisions(id))[0]?.inputs).toMatchObject({ trigger: 'sweep' })
-  expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'sweep' })).toBe(1)
+  await until(async () => expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'sweep' })).toBe(1))
   await enforcer.stop()
 })
 
@@ -65,7 +65,9 @@ test('a wiped Redis is rebuilt from Postgres, and the gates are told', async () 
     expect(await world.readCopy(id)).toMatchObject({ state: 'revoked' })
     expect(told.some((message) => message.includes(id))).toBe(true)
   })
-  expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'redis' })).toBeGreaterThan(0)
+  await until(async () =>
+    expect(await enforcer.readMetric('tollgate_sweep_healed_total', { reason: 'redis' })).toBeGreaterThan(0),
+  )
   listener.disconnect()
   await enforcer.stop()
 })
@@ -113,7 +115,7 @@ describe('a Postgres restored to an earlier point', () => {
       },
       { timeout: 20_000, interval: 50 },
     )
-    expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1)
+    await until(async () => expect(await enforcer.readMetric('tollgate_enforcement_epochs_total')).toBe(1))
     await enforcer.stop()
     const [control] = await world.rpcOf.api('load_enforcement_control', {})
     expect(control?.epoch).toBe('2')

@@ -184,7 +184,10 @@ test('a wrong total of open holds is set right, and the room comes back', async 
   const enforcer = await world.start({ auditIntervalMs: 200 })
   try {
     await until(async () => expect((await reserve(id, 600))[0]?.outcome).toBe('held'))
-    expect(await enforcer.readMetric('tollgate_quota_drift_repairs_total', { what: 'holds' })).toBe(1)
+    // The room is back with the commit, the count a moment later.
+    await until(async () =>
+      expect(await enforcer.readMetric('tollgate_quota_drift_repairs_total', { what: 'holds' })).toBe(1),
+    )
   } finally {
     await enforcer.stop()
   }
@@ -199,8 +202,10 @@ test('holds that run out are given back and published, by two enforcers once', a
     await until(async () => expect(await figuresOf(id)).toEqual(['1000', '0', '400']))
     await world.admin.query('update tollgate.reservations set expires_at = now() where organization_id = $1', [id])
     await until(async () => expect(await figuresOf(id)).toEqual(['1000', '0', '0']))
-    const counts = await Promise.all(enforcers.map((one) => one.readMetric('tollgate_reservations_expired_total')))
-    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1)
+    await until(async () => {
+      const counts = await Promise.all(enforcers.map((one) => one.readMetric('tollgate_reservations_expired_total')))
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1)
+    })
   } finally {
     await Promise.all(enforcers.map((enforcer) => enforcer.stop()))
   }

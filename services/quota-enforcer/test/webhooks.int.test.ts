@@ -243,7 +243,9 @@ describe('faults', () => {
       expect(await deliveries(endpoint)).toMatchObject([{ state: 'dead', attempts: 10, last_error: 'answered 302' }])
     })
     expect(receiver.received).toHaveLength(10)
-    expect(await enforcer.readMetric('tollgate_webhook_deliveries_total', { outcome: 'dead' })).toBe(1)
+    await until(async () =>
+      expect(await enforcer.readMetric('tollgate_webhook_deliveries_total', { outcome: 'dead' })).toBe(1),
+    )
   })
 
   test('a sender that dies between sending and writing it down: sent again with the same id', async () => {

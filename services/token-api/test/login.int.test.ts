@@ -136,8 +136,10 @@ describe('a user signed in to Supabase', () => {
     expect(
       (await bench.db.query(`select from tollgate.session_event_outbox where event ->> 'id' = 'odd'`)).rowCount,
     ).toBe(0)
-    const metrics = await (await fetch(`${bench.api.url}/metrics`)).text()
-    expect(metrics).toMatch(/^tollgate_session_events_buried_total(?:\{.*\})? 1$/m)
+    await vi.waitFor(async () => {
+      const metrics = await (await fetch(`${bench.api.url}/metrics`)).text()
+      expect(metrics).toMatch(/^tollgate_session_events_buried_total(?:\{.*\})? 1$/m)
+    }, 15_000)
   })
 
   test('gets the address of the chat with a handoff that opens nothing else', async () => {
