@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Check } from '@tollgate/shared/lifecycle'
-import { requireNoEviction } from '@tollgate/shared/queues'
+import { EvictionError, requireNoEviction } from '@tollgate/shared/queues'
 import type { Redis } from 'ioredis'
 import type { FailMode } from './gate/gate.ts'
 
@@ -24,10 +24,17 @@ export function createChecks(
   }
 }
 
-/** Refuses to start on a Redis that may drop jobs; one that is away at this moment is not waited for. */
+/**
+ * Refuses to start on a Redis that may drop jobs; one that is away at this moment, or goes while it is asked, is not waited for.
+ * @throws EvictionError
+ */
 export async function refuseEviction(redis: Redis): Promise<'noeviction' | 'unknown'> {
   if (redis.status !== 'ready') {
     await once(redis, 'ready', { signal: AbortSignal.timeout(FIRST_CONNECT_MS) }).catch(() => undefined)
   }
-  return redis.status === 'ready' ? requireNoEviction(redis) : 'unknown'
+  if (redis.status !== 'ready') return 'unknown'
+  return requireNoEviction(redis).catch((error: unknown) => {
+    if (error instanceof EvictionError) throw error
+    return 'unknown'
+  })
 }

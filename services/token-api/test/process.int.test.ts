@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { startProxy } from '@tollgate/local-stack'
 import { createTestDatabase, createTestRedis, type TestDatabase } from '@tollgate/local-stack/testing'
+import { createProducerConnection } from '@tollgate/shared/queues'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { refuseEviction } from '../src/readiness.ts'
 import { call } from './support/http.ts'
 import { addKey, addOrganization, addUser, usageEvent } from './support/seed.ts'
 import { newSecret } from './support/start-api.ts'
@@ -88,6 +91,22 @@ test('a weak key ends the start, and names the variable but not its value', asyn
   expect(await exitOf(child)).toBe(1)
   expect(output()).toContain('LIBRECHAT_JWT_SECRET: must be at least 32 bytes long')
   expect(output()).not.toContain('hunter2')
+})
+
+test('a Redis that breaks off while it is asked for its settings does not end the start', async () => {
+  const target = new URL(env.REDIS_URL ?? '')
+  const proxy = await startProxy(Number(target.port))
+  const connection = createProducerConnection(Object.assign(target, { port: String(proxy.port) }).href, {
+    onError: () => undefined,
+  })
+  try {
+    await once(connection, 'ready')
+    proxy.mode = 'cut'
+    expect(await refuseEviction(connection)).toBe('unknown')
+  } finally {
+    connection.disconnect()
+    await proxy.close()
+  }
 })
 
 test('URL_TOKEN=access is warned of', async () => {

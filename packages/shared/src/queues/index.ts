@@ -25,7 +25,7 @@ export {
 export { BackpressureError, createGroupCommit, type GroupCommit, type GroupCommitOptions } from './group-commit.ts'
 export { createPositionMarks, type MarkOptions, type PositionMarks } from './mark-positions.ts'
 export { type AddOptions, createProducer, type Producer, type ProducerOptions } from './producer.ts'
-export { DeadLetterError, QueueError, type QueueErrorCode } from './queue-error.ts'
+export { DeadLetterError, EvictionError, QueueError, type QueueErrorCode } from './queue-error.ts'
 export { type Backlog, readBacklog, sizedJobId } from './read-backlog.ts'
 export { readAppendFsync, requireNoEviction } from './redis-settings.ts'
 export { shardOf } from './shard-of.ts'

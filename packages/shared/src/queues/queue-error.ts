@@ -15,6 +15,11 @@ export class QueueError extends Error {
   }
 }
 
+/** Redis may drop what it has acknowledged. */
+export class EvictionError extends Error {
+  override readonly name = 'EvictionError'
+}
+
 /** Thrown by a handler when no repetition can help: the job becomes a dead letter at once. */
 export class DeadLetterError extends Error {
   override readonly name = 'DeadLetterError'

@@ -1,15 +1,16 @@
 import type { Redis } from 'ioredis'
+import { EvictionError } from './queue-error.ts'
 
 /**
  * Refuses a Redis that may evict keys: it would drop jobs that were acknowledged.
  * @returns `unknown` when the server forbids CONFIG (managed services) and INFO does not tell
- * @throws Error when maxmemory-policy is not noeviction
+ * @throws EvictionError when maxmemory-policy is not noeviction; any other error when Redis does not answer
  */
 export async function requireNoEviction(redis: Redis): Promise<'noeviction' | 'unknown'> {
   const policy = (await readConfig(redis, 'maxmemory-policy')) ?? (await readInfo(redis, 'memory', 'maxmemory_policy'))
   if (policy === undefined) return 'unknown'
   if (policy === 'noeviction') return policy
-  throw new Error(`Redis has maxmemory-policy ${policy} and may drop accepted events: set it to noeviction`)
+  throw new EvictionError(`Redis has maxmemory-policy ${policy} and may drop accepted events: set it to noeviction`)
 }
 
 /** The server's durability: `appendfsync` when the append-only file is on, `off` when it is not. */
