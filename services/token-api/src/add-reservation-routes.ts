@@ -1,6 +1,7 @@
-import type { AuthenticateServiceKey } from './ingest/authenticate-service-key.ts'
+import type { AuthenticateServiceKey, ServiceKey } from './ingest/authenticate-service-key.ts'
 import type { Meters } from './meters.ts'
 import type { Positions } from './quota/open-positions.ts'
+import { authorizeHolds } from './reservations/authorize-holds.ts'
 import type { HoldOptions } from './reservations/hold.ts'
 import type { Holds } from './reservations/open-holds.ts'
 import { postReservationCommit } from './routes/post-reservation-commit.ts'
@@ -18,11 +19,18 @@ export interface ReservationDependencies {
   readonly now: () => number
 }
 
-/** Adds the three routes of holds. */
+/** Adds the three routes of holds. Their bodies are read for a key that may hold alone, which they find as `serviceKey`. */
 export function addReservationRoutes(app: App, dependencies: ReservationDependencies): void {
   const { holds, reserving, authenticateKey, positions, meters, now } = dependencies
-  postReservations(app, { ...reserving, authenticateKey })
   const onAccepted = () => meters.accepted.inc({ path: 'reservation' })
-  postReservationCommit(app, { authenticateKey, commit: holds.commit, showPosition: positions.show, onAccepted, now })
-  postReservationRelease(app, { authenticateKey, release: holds.release, positions })
+  app.register(async (scope: App) => {
+    scope.decorateRequest('serviceKey', null)
+    scope.addHook('onRequest', async (request) => {
+      const key = await authorizeHolds(request.headers.authorization, authenticateKey)
+      request.setDecorator<ServiceKey | null>('serviceKey', key)
+    })
+    postReservations(scope, reserving)
+    postReservationCommit(scope, { commit: holds.commit, showPosition: positions.show, onAccepted, now })
+    postReservationRelease(scope, { release: holds.release, positions })
+  })
 }

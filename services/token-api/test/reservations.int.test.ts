@@ -172,6 +172,9 @@ describe('holding', () => {
     expect(await status(lacking)).toBe(403)
     expect(await status(undefined)).toBe(401)
     expect(await status('tg_unknownunknownunknown')).toBe(401)
+    // What else may be wrong is not looked at for somebody who may not hold.
+    expect(await status('tg_unknownunknownunknown', { total_tokens: '5' })).toBe(401)
+    expect(await status(lacking, { total_tokens: '5' })).toBe(403)
     expect(await status(key, { user_id: randomUUID() })).toBe(403)
     expect(await status(key, { organization_id: randomUUID() })).toBe(403)
   })

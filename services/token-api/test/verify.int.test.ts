@@ -58,7 +58,7 @@ describe('an enforcement message', () => {
       reason: 'organization_revoked',
       state: 'revoked',
       decision_id: '7b1f5a5e-0000-4000-8000-000000000001',
-      period_end: '2026-12-01T00:00:00+00:00',
+      period_end: '2026-12-01T00:00:00.000Z',
       detail: expect.stringContaining('used 125 %'),
     })
   })

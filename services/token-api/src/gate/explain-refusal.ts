@@ -1,4 +1,5 @@
 import { type Enforcement, ProblemError } from '@tollgate/shared/contracts'
+import { toUtc } from '../quota/to-utc.ts'
 import type { Refusal } from './check-access-token.ts'
 
 const SENTENCES = {
@@ -38,7 +39,7 @@ function explainEnforcement(
     reason,
     state: enforcement?.state,
     decision_id: enforcement?.decision_id,
-    period_end: enforcement?.period_end,
+    period_end: endOf(enforcement),
   }
   if (reason === 'superseded') {
     const detail = `What the organization may use has changed since this access token was issued: get a new one.${why}`
@@ -50,9 +51,13 @@ function explainEnforcement(
   })
 }
 
+function endOf(enforcement: ExplainedState | undefined): string | null | undefined {
+  return enforcement?.period_end ? toUtc(enforcement.period_end) : enforcement?.period_end
+}
+
 // What somebody ordered by hand ends with no period.
 function describeEnd(who: string, enforcement: ExplainedState | undefined): string {
   if (enforcement?.reason === 'manual_revoke') return ': it was revoked by hand, until that is taken back or ends'
-  const until = enforcement?.period_end ? ` until ${enforcement.period_end}` : ''
-  return `${until}, unless the ${who}'s limit is raised`
+  const end = endOf(enforcement)
+  return `${end ? ` until ${end}` : ''}, unless the ${who}'s limit is raised`
 }

@@ -1,5 +1,6 @@
 import type { QuotaReport } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
+import { toUtc } from './to-utc.ts'
 
 /** The quota position of a row as the API shows it; amounts are LLM tokens, never below zero. */
 export function reportQuota(row: RpcRow<'load_quota_position'>): QuotaReport {
@@ -20,8 +21,4 @@ export function reportQuota(row: RpcRow<'load_quota_position'>): QuotaReport {
     cost_usd: row.cost_usd,
     mode: row.mode,
   }
-}
-
-function toUtc(time: string): string {
-  return new Date(time).toISOString()
 }

@@ -1,6 +1,7 @@
 import { ProblemError } from '@tollgate/shared/contracts'
 import type { RpcRow } from '@tollgate/shared/store'
 import { explainRevocation } from '../gate/explain-refusal.ts'
+import { toUtc } from '../quota/to-utc.ts'
 import type { HoldResult } from './share-positions.ts'
 
 type Refused = Extract<HoldResult, { outcome: 'refused' }>
@@ -42,7 +43,7 @@ function explainExceeded(row: Refused, asked: number, nowMs: number): ProblemErr
       'violated-policies': ['monthly-tokens'],
       ...{ scope, limit, used, reserved, remaining, requested: asked },
       decision_id: row.decision_id,
-      period_end: new Date(row.position.period_end).toISOString(),
+      period_end: toUtc(row.position.period_end),
     },
     retryAfterSeconds: Math.max(1, Math.ceil((Date.parse(row.retry_at) - nowMs) / 1_000)),
   })

@@ -6,6 +6,7 @@ import type { CheckMembership } from '../ingest/check-membership.ts'
 import type { Positions } from '../quota/open-positions.ts'
 import { type HeaderSink, setRateLimit } from '../quota/rate-limit-headers.ts'
 import { refuseWithPosition } from '../quota/refuse-with-position.ts'
+import { toUtc } from '../quota/to-utc.ts'
 import { explainUnheld } from './explain-hold.ts'
 import type { Holds } from './open-holds.ts'
 import type { HoldResult } from './share-positions.ts'
@@ -49,7 +50,7 @@ export async function hold(
   return {
     id: row.id,
     total_tokens: Number(row.total_tokens),
-    expires_at: new Date(row.expires_at).toISOString(),
+    expires_at: toUtc(row.expires_at),
     remaining: row.remaining_tokens === null ? null : Number(row.remaining_tokens),
     state: row.state,
   }

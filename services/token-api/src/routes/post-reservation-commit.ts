@@ -1,19 +1,17 @@
 import { commitAnswer, commitBody, ProblemError, uuid } from '@tollgate/shared/contracts'
 import { z } from 'zod'
-import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
+import type { ServiceKey } from '../ingest/authenticate-service-key.ts'
 import { forbidEvent } from '../ingest/identify-submitter.ts'
 import { type ParsedEvent, parseEvents } from '../ingest/parse-events.ts'
 import { toAcceptedEvent } from '../ingest/to-accepted-event.ts'
 import { parseJsonBodies } from '../plugins/json-body.ts'
 import type { Positions } from '../quota/open-positions.ts'
-import { authorizeHolds } from '../reservations/authorize-holds.ts'
 import { explainMisfit } from '../reservations/explain-hold.ts'
 import type { Holds } from '../reservations/open-holds.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostReservationCommit {
-  readonly authenticateKey: AuthenticateServiceKey
   readonly commit: Holds['commit']
   /** Sets the RateLimit headers. */
   readonly showPosition: Positions['show']
@@ -36,7 +34,7 @@ const schema = {
 
 /** `POST /v1/reservations/:id/commit`: takes the usage event of the call; the ledger settles the hold with it. */
 export function postReservationCommit(app: App, dependencies: PostReservationCommit): void {
-  const { authenticateKey, commit, showPosition, onAccepted, now } = dependencies
+  const { commit, showPosition, onAccepted, now } = dependencies
   app.register(async (scope: App) => {
     parseJsonBodies(scope, CONTENT_TYPES, BODY_LIMIT_BYTES)
     scope.route({
@@ -46,7 +44,7 @@ export function postReservationCommit(app: App, dependencies: PostReservationCom
       // The schema is for the documentation: the event is judged as POST /v1/events judges it.
       validatorCompiler: () => (value) => ({ value }),
       handler: async (request, reply) => {
-        const key = await authorizeHolds(request.headers.authorization, authenticateKey)
+        const key = request.getDecorator<ServiceKey>('serviceKey')
         const id = readId(request.params.id)
         const parsed = readUsage(request.body, id, now())
         const reason = forbidEvent({ kind: 'server', key }, parsed.event)

@@ -1,24 +1,19 @@
 import { releaseAnswer, uuid } from '@tollgate/shared/contracts'
 import { z } from 'zod'
-import type { AuthenticateServiceKey } from '../ingest/authenticate-service-key.ts'
+import type { ServiceKey } from '../ingest/authenticate-service-key.ts'
 import type { Positions } from '../quota/open-positions.ts'
-import { authorizeHolds } from '../reservations/authorize-holds.ts'
 import { explainMisfit } from '../reservations/explain-hold.ts'
 import type { Holds } from '../reservations/open-holds.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the route needs. */
 export interface PostReservationRelease {
-  readonly authenticateKey: AuthenticateServiceKey
   readonly release: Holds['release']
   readonly positions: Pick<Positions, 'show' | 'mark'>
 }
 
 /** `POST /v1/reservations/:id/release`: gives the hold back at once; its call was not made. */
-export function postReservationRelease(
-  app: App,
-  { authenticateKey, release, positions }: PostReservationRelease,
-): void {
+export function postReservationRelease(app: App, { release, positions }: PostReservationRelease): void {
   const schema = {
     summary: 'Give back what was held for a call that was not made',
     security: bearer,
@@ -27,7 +22,7 @@ export function postReservationRelease(
   }
   app.post('/v1/reservations/:id/release', { schema }, async (request, reply) => {
     const { id } = request.params
-    const key = await authorizeHolds(request.headers.authorization, authenticateKey)
+    const key = request.getDecorator<ServiceKey>('serviceKey')
     const row = await release({ id, organization_id: key.organization_id })
     if (row.outcome !== 'released' || row.state === null) throw explainMisfit(row)
     if (row.organization_id !== null) {

@@ -9,10 +9,10 @@ test('while the gate cannot tell, nothing is held: 503, and nobody asks Postgres
   const app = fastify().withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler)
   answerProblems(app)
+  const key = { id: 'key-1', scopes: ['reservations:write'], organization_id: null, expires_at: null }
+  app.decorateRequest('serviceKey', null)
+  app.addHook('onRequest', async (request) => request.setDecorator<typeof key | null>('serviceKey', key))
   postReservations(app, {
-    authenticateKey: async () => ({
-      ...{ id: 'key-1', scopes: ['reservations:write'], organization_id: null, expires_at: null },
-    }),
     checkMembership: async () => [{ member: true }],
     judge: () => ({ accepted: false, reason: 'gate_unavailable' }),
     reserve: () => expect.fail('nothing may be held'),

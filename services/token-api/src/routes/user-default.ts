@@ -4,6 +4,7 @@ import type { RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
 import { authorizeRead, authorizeWrite, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { toUtc } from '../quota/to-utc.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
@@ -59,6 +60,6 @@ function report(row: RpcRow<'load_user_default'> | undefined): z.infer<typeof us
     policy: row.policy === null ? null : readPolicy(row.policy, () => undefined),
     version: Number(row.version),
     updated_by: row.updated_by,
-    updated_at: row.updated_at === null ? null : new Date(row.updated_at).toISOString(),
+    updated_at: row.updated_at === null ? null : toUtc(row.updated_at),
   }
 }

@@ -3,6 +3,7 @@ import type { RpcArgs, RpcRow } from '@tollgate/shared/store'
 import { z } from 'zod'
 import type { Store } from '../bind-store.ts'
 import { authorizeRead, authorizeWrite, type QuotaAccess } from '../quota/authorize-quota.ts'
+import { toUtc } from '../quota/to-utc.ts'
 import { type App, bearer, problems } from './typed-app.ts'
 
 /** What the routes need. */
@@ -76,8 +77,8 @@ function report(row: RpcRow<'load_user_quota'>): QuotaReport {
   const limit = row.limit_tokens === null ? null : Number(row.limit_tokens)
   return {
     period: {
-      start: new Date(row.period_start).toISOString(),
-      end: new Date(row.period_end).toISOString(),
+      start: toUtc(row.period_start),
+      end: toUtc(row.period_end),
       time_zone: row.time_zone,
     },
     limit,
@@ -88,7 +89,7 @@ function report(row: RpcRow<'load_user_quota'>): QuotaReport {
     version: Number(row.version),
     reason: row.reason,
     decision_id: row.decision_id,
-    as_of: new Date(row.as_of).toISOString(),
+    as_of: toUtc(row.as_of),
     cost_usd: row.cost_usd,
     limit_from: row.limit_from,
   }
