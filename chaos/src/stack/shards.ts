@@ -1,2 +1,2 @@
 /** Queue shards of the stack: the services' default. */
-export const SHARDS = 4
+export const SHARDS = 2

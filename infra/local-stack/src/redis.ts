@@ -36,6 +36,8 @@ export const redisConfiguration = (
     `databases ${options.databases}`,
     'appendonly yes',
     'appendfsync always',
+    // At full load the log grows by some megabytes a second, and a rewrite takes as much as a second of load.
+    'auto-aof-rewrite-min-size 256mb',
     'save ""',
     'maxmemory-policy noeviction',
     'daemonize no',

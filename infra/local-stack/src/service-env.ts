@@ -15,7 +15,7 @@ export const serviceEnv = (
     ...base,
     NODE_ENV: base.NODE_ENV ?? 'development',
     LOG_LEVEL: base.LOG_LEVEL ?? 'info',
-    SHARDS: base.SHARDS ?? '4',
+    SHARDS: base.SHARDS ?? '2',
     REDIS_URL: servers.redisUrl,
     DATABASE_URL: databaseUrl,
     SUPABASE_URL: servers.supabase.url,

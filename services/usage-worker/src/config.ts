@@ -15,9 +15,9 @@ export const usageWorkerEnv = serviceEnv({
    * Most events of queued jobs that one transaction records, where a backlog makes it that large; a job that alone has more
    * is recorded alone. The inbox is drained ten rows at a time, up to 1,000 events each, whatever this says.
    */
-  BATCH_MAX_EVENTS: positiveInteger().prefault('2000'),
+  BATCH_MAX_EVENTS: positiveInteger().prefault('5000'),
   /** Longest time that a job waits for company in its transaction, in ms. */
-  BATCH_MAX_DELAY_MS: positiveInteger().prefault('50'),
+  BATCH_MAX_DELAY_MS: positiveInteger().prefault('100'),
   /** Transactions under way at a time, each with a Postgres connection; those with urgent events have two more. */
   BATCHES_IN_FLIGHT: positiveInteger().prefault('2'),
   /** Postgres connections of all usage workers together, however many run. */

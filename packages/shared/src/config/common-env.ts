@@ -17,7 +17,7 @@ export const commonEnv = z.object({
   LIBRECHAT_DEBUG: boolean().prefault('false'),
   SHARDS: positiveInteger()
     .refine((shards) => shards <= 64, { error: 'must be at most 64' })
-    .prefault('4'),
+    .prefault('2'),
   // Optional: follows DATABASE_URL when it is not set.
   STORE_TRANSPORT: z.enum(['pg', 'supabase']).optional(),
 })

@@ -19,7 +19,7 @@ function faultsOf(env: Env): Record<string, string> {
 describe('parseEnv', () => {
   test('gives real numbers and booleans, and defaults', () => {
     const config = parseEnv(schema, { ...good, PORT: '8080', DEBUG: '0', LIBRECHAT_DEBUG: 'true', SHARDS: '' })
-    expect(config).toMatchObject({ PORT: 8080, DEBUG: false, LIBRECHAT_DEBUG: true, SHARDS: 4, HOST: '127.0.0.1' })
+    expect(config).toMatchObject({ PORT: 8080, DEBUG: false, LIBRECHAT_DEBUG: true, SHARDS: 2, HOST: '127.0.0.1' })
     expect(config.TOKEN_LIFETIME).toBe(86_400)
   })
 
