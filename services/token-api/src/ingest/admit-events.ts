@@ -55,7 +55,10 @@ export interface AdmissionOptions {
 }
 
 const MAX_JOB_EVENTS = 1_000
-const MAX_DELAY_MS = 10
+const MIN_DELAY_MS = 10
+// A job costs Redis and the worker the same whatever it holds: where many events come, more of them may gather.
+const MAX_DELAY_MS = 25
+const DELAY_MS_PER_EVENT = 0.2
 const MAX_IN_FLIGHT = 1
 const MAX_PARKING = 4
 const MAX_WAITING_EVENTS = 20_000
@@ -83,6 +86,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       createGroupCommit<Slice, Receipt>({
         maxItems: MAX_JOB_EVENTS,
         maxDelayMs: MAX_DELAY_MS,
+        delayMs: (lastEvents) => Math.max(MIN_DELAY_MS, lastEvents * DELAY_MS_PER_EVENT),
         maxInFlight: MAX_IN_FLIGHT,
         maxWaiting: MAX_WAITING_EVENTS,
         weigh: (slice) => slice.events.length,
@@ -92,7 +96,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
   const lanes = [...openLanes(false), ...openLanes(true)]
   const parking = createGroupCommit<Slice, Receipt>({
     maxItems: MAX_JOB_EVENTS,
-    maxDelayMs: MAX_DELAY_MS,
+    maxDelayMs: MIN_DELAY_MS,
     maxInFlight: MAX_PARKING,
     // As many as all lanes together: while Redis is away all of it comes here.
     maxWaiting: options.shards * MAX_WAITING_EVENTS,
