@@ -36,7 +36,7 @@ export const redisConfiguration = (
     `databases ${options.databases}`,
     'appendonly yes',
     'appendfsync always',
-    // At full load the log grows by some megabytes a second, and a rewrite takes as much as a second of load.
+    // At full load the log grows by some megabytes a second, and a rewrite costs as much processor time as a second of it.
     'auto-aof-rewrite-min-size 256mb',
     'save ""',
     'maxmemory-policy noeviction',

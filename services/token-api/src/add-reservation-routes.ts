@@ -19,7 +19,7 @@ export interface ReservationDependencies {
   readonly now: () => number
 }
 
-/** Adds the three routes of holds. Their bodies are read for a key that may hold alone, which they find as `serviceKey`. */
+/** Adds the three routes of holds. Bodies are read only for a key that may hold; the routes find it as `serviceKey`. */
 export function addReservationRoutes(app: App, dependencies: ReservationDependencies): void {
   const { holds, reserving, authenticateKey, positions, meters, now } = dependencies
   const onAccepted = () => meters.accepted.inc({ path: 'reservation' })

@@ -114,7 +114,7 @@ test('usage is urgent by what was accepted since a position was published, whate
   const hold = { organization_id: organization, user_id: user, session_id: 'chat-1', total_tokens: 1_000 }
   expect(remainingOf(await post('/v1/reservations', hold))).toBe('99000')
   await use()
-  const { prefix, queue } = queueAddress('usage-events', shardOf(organization, 4))
+  const { prefix, queue } = queueAddress('usage-events', shardOf(organization, 2))
   const [next] = await bench.redis.lrange(`${prefix}:${queue}:wait`, -1, -1)
   expect(await bench.redis.hget(`${prefix}:${queue}:${next}`, 'opts')).toContain('"lifo":true')
 })

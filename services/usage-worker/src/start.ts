@@ -38,6 +38,8 @@ interface UsageWorkerOptions extends StartContext {
 const SPARE_CONNECTIONS = 2
 const DRAIN_TIMEOUT_MS = 6_000
 const CONNECT_RETRY_MS = 250
+/** Shards that are read whatever SHARDS says: four were the default before, and what was accepted then is recorded too. */
+const LEAST_SHARDS_READ = 4
 /** First key of the advisory locks that bound the connections of all usage workers. */
 const SLOT_KIND = 7_410_001
 
@@ -76,7 +78,7 @@ export async function startUsageWorker(options: UsageWorkerOptions): Promise<voi
   }
   const consumer = consumeUsageEvents(commit, limits, {
     connection,
-    shards: config.SHARDS,
+    shards: Math.max(config.SHARDS, LEAST_SHARDS_READ),
     onError,
     startWhen: untilConnected(store.rpc, stopping),
     onExhausted: (letter) => keepDeadLetter(store.rpc, usage, letter),

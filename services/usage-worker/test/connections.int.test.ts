@@ -59,13 +59,14 @@ async function start(): Promise<() => Promise<void>> {
 async function addJobs(name: string): Promise<void> {
   const connection = createProducerConnection(redisUrl, { onError: () => undefined })
   await expect.poll(() => connection.status, patient).toBe('ready')
-  const producer = createProducer('usage-events', { connection, shards: 1 })
+  const producer = createProducer('usage-events', { connection, shards: 4 })
   for (let job = 0; job < JOBS; job++) {
     const at = new Date().toISOString()
     const envelope = { source: name, id: String(job), time: at, received_at: at, member: true }
     const whom = { organization_id: randomUUID(), user_id: randomUUID(), session_id: 'c', model: 'gpt-4o' }
     const event = { type: 'usage.recorded', ...envelope, ...whom, input_tokens: 1, output_tokens: 1 } as const
-    await producer.add({ v: 1, events: [event] }, { jobId: `${name}-${job}` })
+    // Those that wait in shards of an earlier setting are recorded too.
+    await producer.add({ v: 1, events: [event] }, { jobId: `${name}-${job}`, shard: job % 4 })
   }
   await producer.close()
   connection.disconnect()

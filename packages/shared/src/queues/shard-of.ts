@@ -2,8 +2,9 @@ const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
 
 /**
- * The shard of an organization: 32-bit FNV-1a of its id, modulo. Stable over processes and releases; changing the
- * number of shards moves organizations, which is harmless, since Postgres alone decides what counts.
+ * The shard of an organization: 32-bit FNV-1a of its id, modulo. Stable over processes and releases. Another number of
+ * shards moves organizations. More are harmless, since Postgres alone decides what counts; with fewer, what waits in those left
+ * out is not read.
  */
 export function shardOf(organizationId: string, shards: number): number {
   if (!Number.isInteger(shards) || shards < 1) throw new RangeError('shards must be a positive integer')

@@ -34,30 +34,36 @@ function explainEnforcement(
   reason: 'organization_revoked' | 'user_revoked' | 'superseded',
   enforcement: ExplainedState | undefined,
 ): ProblemError {
+  const end = endOf(enforcement)
   const why = enforcement?.reason ? ` Reason on record: ${enforcement.reason}.` : ''
   const extensions = {
     reason,
     state: enforcement?.state,
     decision_id: enforcement?.decision_id,
-    period_end: endOf(enforcement),
+    period_end: end,
   }
   if (reason === 'superseded') {
     const detail = `What the organization may use has changed since this access token was issued: get a new one.${why}`
     return new ProblemError('token-refused', detail, { extensions })
   }
   const who = reason === 'user_revoked' ? 'user' : 'organization'
-  return new ProblemError(`${who}-revoked`, `The ${who} has no access${describeEnd(who, enforcement)}.${why}`, {
-    extensions,
-  })
+  return new ProblemError(
+    `${who}-revoked`,
+    `The ${who} has no access${describeEnd(who, enforcement?.reason, end)}.${why}`,
+    {
+      extensions,
+    },
+  )
 }
 
+// What Redis holds may be no time: then it is shown as it is.
 function endOf(enforcement: ExplainedState | undefined): string | null | undefined {
-  return enforcement?.period_end ? toUtc(enforcement.period_end) : enforcement?.period_end
+  const end = enforcement?.period_end
+  return end && !Number.isNaN(Date.parse(end)) ? toUtc(end) : end
 }
 
 // What somebody ordered by hand ends with no period.
-function describeEnd(who: string, enforcement: ExplainedState | undefined): string {
-  if (enforcement?.reason === 'manual_revoke') return ': it was revoked by hand, until that is taken back or ends'
-  const end = endOf(enforcement)
+function describeEnd(who: string, reason: string | null | undefined, end: string | null | undefined): string {
+  if (reason === 'manual_revoke') return ': it was revoked by hand, until that is taken back or ends'
   return `${end ? ` until ${end}` : ''}, unless the ${who}'s limit is raised`
 }
