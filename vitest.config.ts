@@ -37,6 +37,8 @@ export default defineConfig({
           isolate,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // What is polled is done by others, and the default of a second is less than a machine can stall.
+          expect: { poll: { timeout: 10_000 } },
         },
       },
     ],

@@ -42,7 +42,10 @@ test('pause tells the gates at once, is a decision and in the trail, and outlive
   expect(paused).toMatchObject({ code: 0 })
   const document = paused.json()
   expect(document).toMatchObject({ paused: true, changed: true, told: true })
-  await vi.waitFor(() => expect(told.map((text) => JSON.parse(text))).toMatchObject([{ control: true, paused: true }]))
+  await vi.waitFor(
+    () => expect(told.map((text) => JSON.parse(text))).toMatchObject([{ control: true, paused: true }]),
+    10_000,
+  )
   expect(JSON.parse((await redis.hget(key, CONTROL_FIELD)) ?? '')).toMatchObject({ paused: true })
   listener.disconnect()
 

@@ -146,7 +146,7 @@ describe('corrections', () => {
       await ingest([toEvent([7, first])])
       const waiting = ingest([toEvent([7, second])], other)
       await expect
-        .poll(async () => (await admin.query(`select from pg_locks where not granted`)).rowCount)
+        .poll(async () => (await admin.query(`select from pg_locks where not granted`)).rowCount, { timeout: 20_000 })
         .toBeGreaterThan(0)
       await worker.query('commit')
       await waiting

@@ -44,7 +44,7 @@ afterAll(async () => {
   for (const close of toClose.reverse()) await close()
 })
 
-function openPg(options: { connectionString?: string; role?: string } = {}): RpcStore {
+function openPg(options: { connectionString?: string; role?: string; statementTimeoutMs?: number } = {}): RpcStore {
   const timeouts = { statementTimeoutMs: 1_000, connectTimeoutMs: 1_000 }
   const base = { connectionString: database.databaseUrl, max: 2, applicationName: 'store-test', ...timeouts }
   return createPgRpc({ ...base, onError: () => undefined, ...options })
@@ -112,15 +112,20 @@ describe.each(['pg', 'supabase'])('Rpc over %s', (transport) => {
 
 describe('pg', () => {
   test('a terminated connection is healed by a retry', async () => {
-    const rpc = anyRpc(stores.get('pg'))
-    const asleep = rpc('test_sleep', { seconds: 0.8 }).then(
+    // Asleep for longer than it takes to be found, however slow the machine is.
+    const store = openPg({ statementTimeoutMs: 60_000 })
+    toClose.push(() => store.close())
+    const rpc = anyRpc(store)
+    const asleep = rpc('test_sleep', { seconds: 30 }).then(
       () => 'survived',
       (error: unknown) => error,
     )
     const admin = new pg.Client(database.databaseUrl)
     await admin.connect()
-    const terminate = `select pg_terminate_backend(pid) from pg_stat_activity where query like '%test_sleep%' and pid <> pg_backend_pid()`
-    await expect.poll(async () => (await admin.query(terminate)).rowCount).toBeGreaterThan(0)
+    // Only this call, and not what the tests before have left behind.
+    const terminate = `select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'store-test' and state = 'active' and query like '%test_sleep%'`
+    await expect.poll(async () => (await admin.query(terminate)).rowCount, { timeout: 20_000 }).toBeGreaterThan(0)
     await admin.end()
     expect(await asleep).toMatchObject({ code: 'unavailable', retryable: true })
     expect(await withRetry(() => rpc('tollgate_ping', {}), { attempts: 5, baseMs: 20, maxMs: 100 })).toHaveLength(1)

@@ -109,7 +109,11 @@ test('an unlimited organization is active whatever it uses', async () => {
 })
 
 test('the end of a period restores access by the sweep', async () => {
-  const id = await revokedOrganization()
+  // Not by revokedOrganization: its wake-up may still be waiting, and would be the one that restores.
+  const id = await world.createOrganization()
+  await world.setLimit(id, 1_000)
+  await world.use(id, 1_200)
+  await untilState(id, 'revoked')
   const before = await world.readPosition(id)
   await world.endPeriod(id)
   const after = await untilState(id, 'active')

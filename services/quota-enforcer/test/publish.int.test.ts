@@ -54,7 +54,7 @@ test('what is written is announced once, as it stands in the copy; what is older
   })
   await listener.subscribe(enforcementKey(world.namespace))
   for (const revision of [5n, 5n, 4n, 10n]) await world.publish([stateOf(id, revision)])
-  await vi.waitFor(() => expect(told.map(({ revision }) => revision)).toEqual(['5', '10']))
+  await vi.waitFor(() => expect(told.map(({ revision }) => revision)).toEqual(['5', '10']), 10_000)
   expect(told[1]).toEqual(await world.readCopy(id))
   expect(told[1]).toEqual(stateOf(id, 10n))
   listener.disconnect()

@@ -44,5 +44,6 @@ test('a name server that answers otherwise the second time is not asked a second
   expect(await send(message(url), signal)).toMatchObject({ delivered: false })
   expect([asked, receiver.received.length]).toEqual([1, 0])
   // The proof that the answer is what decides: the same URL reaches the receiver when the first answer leads there.
-  expect(await send(message(url), signal)).toMatchObject({ delivered: true })
+  const patient = createSendWebhook({ allowPrivate: true, timeoutMs: 10_000, now: Date.now, resolve })
+  expect(await patient(message(url), signal)).toMatchObject({ delivered: true })
 })

@@ -108,7 +108,7 @@ test('usage that was not measured by the default is seen, also of a user who got
       `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     )
     expect(rows).toHaveLength(1)
-  })
+  }, 20_000)
   await world.setUserDefault(id, 100)
   const later = { ...eventOf(user, 60), session_id: 'later' }
   await world.rpcOf.worker('ingest_usage', { batch: { events: [later] } })

@@ -69,7 +69,7 @@ test('a door that too much waits behind refuses with Retry-After, stores nothing
   for (let round = 0; round < 5; round++) {
     await vi.waitFor(async () => {
       expect((await call<string>(bench.api.url, '/metrics')).body).toMatch(/tollgate_events_backlog_ratio\{[^}]*\} 1\b/)
-    })
+    }, 10_000)
     expect((await post(1)).status).toBe(503)
   }
   expect((await call<string>(bench.api.url, '/metrics')).body).toMatch(/tollgate_events_refused_total\{[^}]*\} [1-9]/)

@@ -88,7 +88,7 @@ describe('good events', () => {
         event.id,
       ])
       expect(rows).toEqual([{ total_tokens: '418' }])
-    })
+    }, 15_000)
   })
 
   test('sent again are duplicates, and a changed one is a conflict', async () => {

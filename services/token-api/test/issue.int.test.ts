@@ -111,7 +111,10 @@ describe('what was changed', () => {
     const before = refreshes()
     const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
       and query like '%continue_login%'`
-    await vi.waitFor(async () => expect((await bench.db.query(waiting)).rowCount).toBe(2), { interval: 10 })
+    await vi.waitFor(async () => expect((await bench.db.query(waiting)).rowCount).toBe(2), {
+      interval: 10,
+      timeout: 10_000,
+    })
     await count(1)
     const after = [...refreshes(), ...refreshes(), ...urls.map(logIn)]
     // Whoever was sent before these has arrived.
@@ -141,7 +144,7 @@ test('with ENFORCEMENT_MODE=observe a revoked organization signs in and refreshe
     expect(status).toBe(200)
     await vi.waitFor(async () => {
       expect((await call(observing.url, '/api/auth/verify', { token: body.token })).status).toBe(200)
-    })
+    }, 10_000)
     expect((await login(bench.api.url)).status).toBe(403)
     expect((await refresh(bench.api.url, body.refresh_token)).status).toBe(403)
     expect((await refresh(observing.url, body.refresh_token)).status).toBe(200)

@@ -197,7 +197,7 @@ test('a project that is reached over HTTP only works the same', async () => {
     const { body } = await call<Login>(overHttp.url, '/api/librechat/auth', { method: 'POST', token })
     await vi.waitFor(async () => {
       expect((await call(overHttp.url, '/api/auth/verify', { token: body.token })).status).toBe(200)
-    })
+    }, 10_000)
     const events = [usageEvent(organization, user), usageEvent(organization, bench.secrets.supabase)]
     const posted = await call(overHttp.url, '/v1/events', {
       method: 'POST',

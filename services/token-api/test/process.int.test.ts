@@ -69,7 +69,7 @@ test('SIGTERM answers what is under way, stops cleanly and soon, and logs no sec
   await vi.waitFor(async () => {
     const { body } = await call<string>(url, '/metrics')
     expect(body).toMatch(/tollgate_events_accepted_total\{path="redis",service="token-api"\} 1/)
-  })
+  }, 15_000)
   const begin = performance.now()
   child.kill('SIGTERM')
   expect(await waiting).toMatchObject({ status: 202, body: { accepted: 1 } })

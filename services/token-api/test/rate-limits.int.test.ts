@@ -143,7 +143,7 @@ test('verify and operations routes are not limited, and carry no RateLimit field
 
 test('without Redis each instance counts for itself, and hands its sums over when Redis is back', async () => {
   const redis = new Redis(bench.env.REDIS_URL ?? '', { enableOfflineQueue: false, maxRetriesPerRequest: 0 })
-  await vi.waitFor(() => expect(redis.status).toBe('ready'))
+  await vi.waitFor(() => expect(redis.status).toBe('ready'), 10_000)
   const errors: unknown[] = []
   const onError = (error: unknown) => errors.push(error)
   // Only this test says when sums are exchanged.
@@ -153,7 +153,7 @@ test('without Redis each instance counts for itself, and hands its sums over whe
     one.count('a')
     await one.exchange()
     redis.disconnect()
-    await vi.waitFor(() => expect(redis.status).toBe('end'))
+    await vi.waitFor(() => expect(redis.status).toBe('end'), 10_000)
     expect([one.count('a'), one.count('a')].map(({ current }) => current)).toEqual([2, 3])
     expect(other.count('a')).toEqual({ current: 1, ttlMs: 30_000 })
     await one.exchange()

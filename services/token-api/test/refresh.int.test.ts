@@ -250,5 +250,5 @@ test('start, refresh, logout and expiry reach the queue and stand in the row', a
   expect(await session(lapsed.sid)).toMatchObject({ end_reason: 'expired' })
   await vi.waitFor(async () => {
     expect((await bench.db.query('select from tollgate.session_event_outbox')).rowCount).toBe(0)
-  })
+  }, 15_000)
 })

@@ -290,6 +290,6 @@ test('fifty aborted sockets leave nothing behind once their leases have run out'
     return (await bench.db.query(query, [organization])).rows[0].held
   }
   await vi.waitFor(async () => expect(await countHeld()).toBeGreaterThan(0), 10_000)
-  await vi.waitFor(async () => expect((await reserve(LIMIT, { ttl_seconds: 5 })).status).toBe(201), 20_000)
+  await vi.waitFor(async () => expect((await reserve(LIMIT, { ttl_seconds: 60 })).status).toBe(201), 20_000)
   expect(await quota()).toEqual([0, LIMIT, 0])
 })

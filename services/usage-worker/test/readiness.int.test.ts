@@ -43,6 +43,7 @@ let consumer: Consumer
 let hold: PromiseWithResolvers<void>
 let readBacklog: ReadUsageBacklog
 let drainedAt: number
+let stuckAfterMs: number
 
 beforeAll(async () => {
   database = await createTestDatabase()
@@ -55,6 +56,7 @@ beforeEach(async () => {
   redis = await createTestRedis()
   hold = Promise.withResolvers()
   drainedAt = Date.now()
+  stuckAfterMs = STUCK_AFTER_MS
   const adding = createProducerConnection(redis.redisUrl, { onError })
   const working = createWorkerConnection(redis.redisUrl, { onError })
   connections = [adding, working]
@@ -87,7 +89,7 @@ const isReady = () =>
       lastJobAt: consumer.lastProgressAt,
       lastDrainAt: () => drainedAt,
       now: Date.now,
-      stuckAfterMs: STUCK_AFTER_MS,
+      stuckAfterMs,
     })(AbortSignal.timeout(5_000)),
   ).then(
     () => 'ready',
@@ -98,10 +100,13 @@ const add = (id: string, events: number) =>
 const patient = { timeout: 10_000, interval: 50 }
 
 test('a worker that takes jobs and finishes none is not ready, and is again as soon as it finishes', async () => {
+  // Long, until it is to be stuck: a machine that stalls looks the same.
+  stuckAfterMs = 60_000
   expect(await isReady()).toBe('ready')
   await add('one', 3)
   await add('two', 4)
   expect(await isReady()).toBe('ready')
+  stuckAfterMs = STUCK_AFTER_MS
   await expect.poll(isReady, patient).toMatch(/^queue: the oldest event is/)
   hold.resolve()
   await expect.poll(isReady, patient).toBe('ready')
@@ -115,8 +120,11 @@ test('idle is not stuck: nothing waits', async () => {
 test('an inbox that nobody empties is noticed as well', async () => {
   await admin.query(`insert into tollgate.event_inbox (events) values ('[{}]')`)
   await expect.poll(isReady, patient).toMatch(/^inbox: the oldest event is/)
-  drainedAt = Date.now()
-  expect(await isReady()).toBe('ready')
+  const isReadyOnceDrained = () => {
+    drainedAt = Date.now()
+    return isReady()
+  }
+  await expect.poll(isReadyOnceDrained, patient).toBe('ready')
 })
 
 test('backlog and lag count Redis and inbox together, jobs under way included', async () => {
