@@ -16,8 +16,6 @@ import {
 import { prepareRedis, type RedisServer } from './redis-server.ts'
 
 const TIMEOUT_MS = 500
-// What hangs takes longer, and a machine that stalls does not.
-const SOON_MS = TIMEOUT_MS + 2_000
 let redis: RedisServer
 let toClose: (() => unknown)[]
 
@@ -73,7 +71,7 @@ describe('producer', () => {
     for (let i = 0; i < 3; i++) {
       const { ms, value } = await timed(codeOf(add()))
       expect(value).toBe('unavailable')
-      expect(ms).toBeLessThan(SOON_MS)
+      expect(ms).toBeLessThan(TIMEOUT_MS + 100)
     }
     await redis.start()
     await expect.poll(() => codeOf(add('first')), recovered).toMatch(/^not refused: undefined/)
@@ -81,7 +79,7 @@ describe('producer', () => {
       await redis.kill()
       const { ms, value } = await timed(codeOf(add()))
       expect(['unavailable', 'ambiguous']).toContain(value)
-      expect(ms).toBeLessThan(SOON_MS)
+      expect(ms).toBeLessThan(TIMEOUT_MS + 100)
       await redis.start()
       await expect.poll(() => codeOf(add(`round-${round}`)), recovered).toMatch(/^not refused: undefined/)
     }
@@ -97,7 +95,7 @@ describe('producer', () => {
     await expect.poll(() => connection.status, recovered).toBe('ready')
     proxy.mode = 'swallow'
     const { ms, value } = await timed(codeOf(add()))
-    expect([value, ms < SOON_MS]).toEqual(['unavailable', true])
+    expect([value, ms < TIMEOUT_MS + 100]).toEqual(['unavailable', true])
     proxy.mode = 'cut'
     expect(await codeOf(add())).toBe('unavailable')
     proxy.mode = 'pass'

@@ -257,15 +257,10 @@ test('a Redis that hangs delays a batch once a second at most, and every batch i
       expect(answer.status).toBe(202)
       expect(ms).toBeLessThan(2_000)
     }
-    // Again when the machine stalled just then; none of them may fail.
-    const statuses: number[] = []
-    await vi.waitFor(async () => {
-      const [{ status }, ms] = await timed(() => post())
-      statuses.push(status)
-      expect(ms).toBeLessThan(500)
-    }, 15_000)
-    expect(new Set(statuses)).toEqual(new Set([202]))
-    expect(await inboxEvents()).toBe(before + 20 + statuses.length)
+    const [quick, quickMs] = await timed(() => post())
+    expect(quick.status).toBe(202)
+    expect(quickMs).toBeLessThan(500)
+    expect(await inboxEvents()).toBe(before + 21)
   } finally {
     process.kill(pid, 'SIGCONT')
   }

@@ -134,7 +134,7 @@ test('a subscription that was cut is resumed with all that was decided in betwee
     [organization],
   )
   for (const id of ours) await bench.redis.client('KILL', 'ID', id)
-  await vi.waitFor(async () => expect((await verify()).status).toBe(403), { timeout: 4_000, interval: 20 })
+  await vi.waitFor(async () => expect((await verify()).status).toBe(403), { timeout: 2_000, interval: 20 })
 })
 
 test.each([
