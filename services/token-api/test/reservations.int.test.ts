@@ -132,6 +132,7 @@ describe('holding', () => {
     )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1)
+    expect(answers.filter((answer) => answer.headers.get('idempotency-replayed') !== 'true')).toHaveLength(1)
     expect(await reserve(501, {}, headers)).toMatchObject({
       status: 422,
       body: { type: 'https://tollgate.dev/problems/idempotency-key-reused' },

@@ -31,7 +31,8 @@ export interface HoldPost {
 }
 
 /**
- * Holds LLM tokens for a call. The answer's RateLimit headers are set, whether it is a yes or a no.
+ * Holds LLM tokens for a call. The answer's RateLimit headers are set, whether it is a yes or a no, and Idempotency-Replayed
+ * where the hold is that of an earlier request.
  * @throws ProblemError `forbidden`, `unavailable`, `organization-revoked`, `user-revoked`, `quota-exceeded`,
  *   `idempotency-key-reused`
  */
@@ -43,10 +44,12 @@ export async function hold(
   await requireMember(asked, key.organization_id, options.checkMembership)
   const refusal = findGateRefusal(asked, options.judge)
   if (refusal !== undefined) throw refuseWithPosition(refusal, reply, options.showPosition)
-  const row = await options.reserve({ ...asked, id: options.newId(), idempotency_key: idempotencyKey })
+  const id = options.newId()
+  const row = await options.reserve({ ...asked, id, idempotency_key: idempotencyKey })
   options.onOutcome(row.outcome)
   if ('position' in row) setRateLimit(reply, row.position, options.now())
   if (row.outcome !== 'held') throw explainUnheld(row, asked.total_tokens, options.now())
+  if (row.id !== id) reply.header('idempotency-replayed', 'true')
   return {
     id: row.id,
     total_tokens: Number(row.total_tokens),
