@@ -54,19 +54,21 @@ function openAdmission({
   })
   return {
     secure: named.secure,
-    admit: async (events, options) => {
+    admit: async (events, how) => {
       const settle = enter(events.length)
       const stop = meters.admission.startTimer()
-      try {
-        const receipts = await named.admit(events, options)
-        settle(true)
-        return receipts
-      } catch (error) {
-        settle(false)
-        throw error
-      } finally {
-        stop()
-      }
+      return settleAfter(named.admit(events, how), settle).finally(stop)
     },
+  }
+}
+
+async function settleAfter<Result>(storing: Promise<Result>, settle: (isStored: boolean) => void): Promise<Result> {
+  try {
+    const result = await storing
+    settle(true)
+    return result
+  } catch (error) {
+    settle(false)
+    throw error
   }
 }

@@ -8,6 +8,7 @@ import {
   dealOutcomes,
   isEventsText,
   joinEvents,
+  joinTexts,
   listEvents,
   readUsageJob,
   type UsageEventsText,
@@ -145,6 +146,19 @@ test('parts are joined to a batch, rows first, and each part is dealt the outcom
     expect(dealOutcomes(parts, all)).toEqual(groups)
     expect(rows === undefined).toBe(parts.every(({ form }) => form === 'objects'))
     expect(events === undefined).toBe(parts.every(({ form }) => form === 'rows'))
+  })
+  fc.assert(run, { numRuns: 200 })
+})
+
+test('texts of one form are joined to one, which holds the same as if all had been written at once', () => {
+  const run = fc.property(fc.array(some, { minLength: 1, maxLength: 6 }), (groups) => {
+    const byForm = Map.groupBy(groups, (events) => writeEvents(events).form)
+    for (const [form, alike] of byForm) {
+      const joined = joinTexts(alike.map(writeEvents))
+      expect(joined).toEqual({ ...writeEvents(alike.flat()), form })
+      expect(listEvents(joined)).toEqual(alike.flat())
+    }
+    if (byForm.size > 1) expect(() => joinTexts(groups.map(writeEvents))).toThrow(TypeError)
   })
   fc.assert(run, { numRuns: 200 })
 })

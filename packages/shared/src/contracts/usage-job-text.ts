@@ -41,6 +41,13 @@ export function listEvents({ form, text }: Pick<UsageEventsText, 'form' | 'text'
   return form === 'rows' ? listRows(text) : JSON.parse(`[${text}]`)
 }
 
+/** Puts events of one form together; not none. */
+export function joinTexts(parts: readonly UsageEventsText[]): UsageEventsText {
+  const form = parts[0]?.form ?? 'rows'
+  if (parts.some((part) => part.form !== form)) throw new TypeError('rows and objects do not stand in one text')
+  return { count: countOf(parts), receivedAt: earliestOf(parts), form, text: joinForm(parts, form) }
+}
+
 /** A batch for `ingest_usage`. */
 export interface UsageBatch {
   readonly count: number
@@ -51,20 +58,23 @@ export interface UsageBatch {
 
 /** Joins events to one batch; not none. */
 export function joinEvents(parts: readonly UsageEventsText[]): UsageBatch {
-  const count = parts.reduce((sum, part) => sum + part.count, 0)
-  const receivedAt = earliest(parts.map((part) => part.receivedAt))
-  const rows = textsOf(parts, 'rows')
-  const objects = textsOf(parts, 'objects')
-  const fields = [
-    ...(rows.length === 0 ? [] : [`"rows":"${rows.join('\\n')}"`]),
-    ...(objects.length === 0 ? [] : [`"events":[${objects.join(',')}]`]),
-  ]
-  return { count, receivedAt, json: `{${fields.join(',')}}` }
+  const rows = joinForm(parts, 'rows')
+  const objects = joinForm(parts, 'objects')
+  const fields = [...(rows === '' ? [] : [`"rows":"${rows}"`]), ...(objects === '' ? [] : [`"events":[${objects}]`])]
+  return { count: countOf(parts), receivedAt: earliestOf(parts), json: `{${fields.join(',')}}` }
 }
 
-function textsOf(parts: readonly UsageEventsText[], form: UsageEventsText['form']): string[] {
-  return parts.filter((part) => part.form === form).map(({ text }) => text)
+const BETWEEN = { rows: '\\n', objects: ',' } as const
+
+/** The texts of one form as one; empty where there are none. */
+function joinForm(parts: readonly UsageEventsText[], form: UsageEventsText['form']): string {
+  const texts = parts.filter((part) => part.form === form).map(({ text }) => text)
+  return texts.join(BETWEEN[form])
 }
+
+const countOf = (parts: readonly UsageEventsText[]): number => parts.reduce((sum, { count }) => sum + count, 0)
+
+const earliestOf = (parts: readonly UsageEventsText[]): string => earliest(parts.map(({ receivedAt }) => receivedAt))
 
 /** Gives each part of a joined batch what became of its own events. */
 export function dealOutcomes<Outcome>(parts: readonly UsageEventsText[], outcomes: readonly Outcome[]): Outcome[][] {

@@ -1,4 +1,11 @@
-import { type AcceptedEvent, ProblemError, writeEvents } from '@tollgate/shared/contracts'
+import {
+  type AcceptedEvent,
+  joinTexts,
+  listEvents,
+  ProblemError,
+  type UsageEventsText,
+  writeEvents,
+} from '@tollgate/shared/contracts'
 import {
   createGroupCommit,
   type GroupCommit,
@@ -24,8 +31,9 @@ export type Receipt =
 /** Takes events in. */
 export interface Admission {
   /**
-   * Resolves when all events are on disk. With `waits` they go to Redis unless it is known to be away, since only there
-   * somebody tells what became of them. @throws ProblemError `unavailable` when that cannot be said
+   * Resolves when all events are on disk; they are written at once, and of them nothing else is kept meanwhile. With `waits`
+   * they go to Redis unless it is known to be away, since only there somebody tells what became of them.
+   * @throws ProblemError `unavailable` when that cannot be said
    */
   admit(events: readonly AcceptedEvent[], how?: { readonly waits: boolean }): Promise<Receipt[]>
   /**
@@ -65,8 +73,10 @@ const MAX_WAITING_EVENTS = 20_000
 const ADD_TIMEOUT_MS = 800
 const SHORT_CIRCUIT_MS = 1_000
 
+// What waits is text: a request's events are some forty objects each, which would be copied from one generation of the heap
+// to the next while they wait.
 interface Slice {
-  readonly events: readonly AcceptedEvent[]
+  readonly written: UsageEventsText
   readonly positions: readonly number[]
 }
 
@@ -89,45 +99,56 @@ export function createAdmission(options: AdmissionOptions): Admission {
         delayMs: (lastEvents) => Math.max(MIN_DELAY_MS, lastEvents * DELAY_MS_PER_EVENT),
         maxInFlight: MAX_IN_FLIGHT,
         maxWaiting: MAX_WAITING_EVENTS,
-        weigh: (slice) => slice.events.length,
+        weigh,
         flush: (slices) => store(slices, { shard, isUrgent }, circuit, options),
       }),
     )
-  const lanes = [...openLanes(false), ...openLanes(true)]
+  // A job is of one form.
+  const lanes = {
+    rows: [...openLanes(false), ...openLanes(true)],
+    objects: [...openLanes(false), ...openLanes(true)],
+  }
   const parking = createGroupCommit<Slice, Receipt>({
     maxItems: MAX_JOB_EVENTS,
     maxDelayMs: MIN_DELAY_MS,
     maxInFlight: MAX_PARKING,
     // As many as all lanes together: while Redis is away all of it comes here.
     maxWaiting: options.shards * MAX_WAITING_EVENTS,
-    weigh: (slice) => slice.events.length,
+    weigh,
     flush: (slices) => parkSlices(slices, options),
   })
   return {
     admit: async (events, how) => {
       // While Redis is known to be away the lanes would park slice by slice.
       if ((options.acceptOn === 'postgres' && how?.waits !== true) || options.now() < circuit.awayUntilMs) {
-        return [await submit(parking, { events, positions: events.map((_, position) => position) })]
+        return Promise.all([submit(parking, toSlice(events))])
       }
-      const slices = sliceByLane(events, options)
-      return Promise.all([...slices].map(([lane, slice]) => submit(lanes[lane], slice)))
+      return Promise.all(
+        sliceByLane(events, options).map(([lane, slice]) => submit(lanes[slice.written.form][lane], slice)),
+      )
     },
     secure: async (events, receipts) => {
       const inRedis = receipts.flatMap((receipt) => (receipt.path === 'redis' ? receipt.positions : []))
       if (options.acceptOn === 'redis' || inRedis.length === 0) return
       const positions = new Set(inRedis)
-      const slice = { events: events.filter((_, position) => positions.has(position)), positions: inRedis }
-      await submit(parking, slice)
+      await submit(parking, toSlice(events.filter((_, position) => positions.has(position))))
     },
     drain: async () => {
-      await Promise.all([...lanes, parking].map((commit) => commit.drain()))
+      await Promise.all([...lanes.rows, ...lanes.objects, parking].map((commit) => commit.drain()))
     },
   }
 }
 
+const weigh = ({ written }: Slice): number => written.count
+
+const toSlice = (events: readonly AcceptedEvent[]): Slice => ({
+  written: writeEvents(events),
+  positions: events.map((_, position) => position),
+})
+
 async function parkSlices(slices: readonly Slice[], options: AdmissionOptions): Promise<Receipt[]> {
   await park(
-    slices.flatMap((slice) => slice.events),
+    slices.flatMap(({ written }) => listEvents(written)),
     options,
   )
   return slices.map(({ positions }) => ({ path: 'inbox', positions }))
@@ -137,7 +158,7 @@ async function parkSlices(slices: readonly Slice[], options: AdmissionOptions): 
 function sliceByLane(
   events: readonly AcceptedEvent[],
   { shards, isUrgent }: Pick<AdmissionOptions, 'shards' | 'isUrgent'>,
-): Map<number, Slice> {
+): [lane: number, slice: Slice][] {
   const slices = new Map<number, { events: AcceptedEvent[]; positions: number[] }>()
   for (const [position, event] of events.entries()) {
     const lane = shardOf(event.organization_id, shards) + (isUrgent(event) ? shards : 0)
@@ -146,7 +167,7 @@ function sliceByLane(
     slice.positions.push(position)
     slices.set(lane, slice)
   }
-  return slices
+  return [...slices].map(([lane, { events, positions }]) => [lane, { written: writeEvents(events), positions }])
 }
 
 async function submit(commit: GroupCommit<Slice, Receipt> | undefined, slice: Slice): Promise<Receipt> {
@@ -171,8 +192,7 @@ async function store(
   circuit: Circuit,
   options: AdmissionOptions,
 ): Promise<Receipt[]> {
-  const events = slices.flatMap((slice) => slice.events)
-  const jobId = await enqueue(events, place, circuit, options)
+  const jobId = await enqueue(joinTexts(slices.map(({ written }) => written)), place, circuit, options)
   if (jobId === undefined) return parkSlices(slices, options)
   let next = 0
   return slices.map(({ positions }) => {
@@ -184,7 +204,7 @@ async function store(
 
 /** The id of the stored job; undefined when Redis did not take it, or has just been found to be away. */
 async function enqueue(
-  events: AcceptedEvent[],
+  events: UsageEventsText,
   { shard, isUrgent }: Place,
   circuit: Circuit,
   { producer, now, newId, onAccepted, onError }: AdmissionOptions,
@@ -193,11 +213,11 @@ async function enqueue(
   if (startedAtMs < circuit.awayUntilMs) return undefined
   // While Redis is away one batch a second finds out whether it still is; the others need not wait for that.
   if (circuit.awayUntilMs > 0) circuit.awayUntilMs = startedAtMs + SHORT_CIRCUIT_MS
-  const jobId = sizedJobId(newId(), events.length)
+  const jobId = sizedJobId(newId(), events.count)
   try {
-    await producer.add(writeEvents(events), { jobId, shard, isUrgent, timeoutMs: ADD_TIMEOUT_MS })
+    await producer.add(events, { jobId, shard, isUrgent, timeoutMs: ADD_TIMEOUT_MS })
     circuit.awayUntilMs = Number.NEGATIVE_INFINITY
-    onAccepted('redis', events.length)
+    onAccepted('redis', events.count)
     return jobId
   } catch (error) {
     // Our own mistake: the inbox would only carry it further.

@@ -2,19 +2,23 @@ import { type EventOutcome, ProblemError } from '@tollgate/shared/contracts'
 import type { z } from 'zod'
 import type { eventsAccepted, eventsRecorded } from './event-schemas.ts'
 import type { Rejection } from './parse-events.ts'
-import type { Taken } from './take-events.ts'
+import type { Awaited, Taken } from './take-events.ts'
 
 /** What 202 says. @throws ProblemError `no-usable-event` */
-export function answerAccepted({ events, rejected }: Taken): z.output<typeof eventsAccepted> {
-  refuseUnusable(events.length, rejected)
-  return { accepted: events.length, rejected: [...rejected] }
+export function answerAccepted({ count, rejected }: Taken): z.output<typeof eventsAccepted> {
+  refuseUnusable(count, rejected)
+  return { accepted: count, rejected: [...rejected] }
 }
 
 /** What 200 says, after the worker's verdict on each event. @throws ProblemError `no-usable-event` */
-export function answerRecorded(taken: Taken, outcomes: readonly EventOutcome[]): z.output<typeof eventsRecorded> {
-  const rejected = [...taken.rejected]
+export function answerRecorded(
+  { events }: Awaited,
+  refused: readonly Rejection[],
+  outcomes: readonly EventOutcome[],
+): z.output<typeof eventsRecorded> {
+  const rejected = [...refused]
   const results: z.output<typeof eventsRecorded>['results'] = []
-  for (const [position, { index, event }] of taken.events.entries()) {
+  for (const [position, { index, event }] of events.entries()) {
     const outcome = outcomes[position]
     if (outcome === undefined) throw new RangeError(`no outcome of event ${position}`)
     results.push({ index, id: event.id, ...outcome })

@@ -74,9 +74,9 @@ function toList(body: unknown, contentType: string): unknown[] {
 }
 
 function parseEvent(item: unknown, index: number, nowMs: number): ParsedEvent | Rejection {
-  const rejection = (reason: RejectionReason, detail: string) => reject(item, index, reason, detail)
   const canonical = readCanonicalUsage(item)
   if (canonical !== undefined) return judgeTime(canonical, index, nowMs)
+  const rejection = (reason: RejectionReason, detail: string) => reject(item, index, reason, detail)
   const type = property(item, 'type')
   if (typeof type === 'string' && !KNOWN_TYPES.has(type)) {
     return rejection('unsupported_type', `the supported types are ${[...KNOWN_TYPES].join(', ')}`)

@@ -23,19 +23,9 @@ type Place = readonly [position: number, event: AcceptedEvent]
  */
 export function createNamedAdmission(options: NamedAdmissionOptions): Pick<Admission, 'admit' | 'secure'> {
   return {
-    admit: async (events, how) => {
-      const places = [...events.entries()]
-      const named = places.filter(([, event]) => reservationOf(event) !== undefined)
-      if (named.length === 0 || how?.waits === true) return options.admit(events, how)
-      const [plain, parked] = await Promise.all([
-        admitSome(
-          places.filter(([, event]) => reservationOf(event) === undefined),
-          options,
-          how,
-        ),
-        parkNamed(named, options, how),
-      ])
-      return [...plain, ...parked]
+    admit: (events, how) => {
+      const isUsual = how?.waits === true || events.every((event) => reservationOf(event) === undefined)
+      return isUsual ? options.admit(events, how) : admitApart(events, options, how)
     },
     secure: async (events, receipts) => {
       await options.secure(events, receipts)
@@ -45,6 +35,18 @@ export function createNamedAdmission(options: NamedAdmissionOptions): Pick<Admis
       })
     },
   }
+}
+
+async function admitApart(
+  events: readonly AcceptedEvent[],
+  options: NamedAdmissionOptions,
+  how: How,
+): Promise<Receipt[]> {
+  const isNamed = ([, event]: Place): boolean => reservationOf(event) !== undefined
+  const places = [...events.entries()]
+  const plain = places.filter((place) => !isNamed(place))
+  const stored = [admitSome(plain, options, how), parkNamed(places.filter(isNamed), options, how)]
+  return (await Promise.all(stored)).flat()
 }
 
 const commitOne = (event: AcceptedEvent, { commit }: NamedAdmissionOptions) =>

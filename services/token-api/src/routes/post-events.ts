@@ -44,6 +44,13 @@ const schema = {
   response: { 200: eventsRecorded, 202: eventsAccepted, ...problems(400, 401, 403, 413, 415, 503) },
 }
 
+/** Takes a body out of its request, which lives until it has been answered. */
+function takeBody(request: { body: unknown }): unknown {
+  const { body } = request
+  request.body = undefined
+  return body
+}
+
 /** `POST /v1/events`: CloudEvents from servers, and chat-session events from users for themselves. */
 export function postEvents(app: App, dependencies: PostEvents): void {
   app.register(async (scope: App) => {
@@ -64,18 +71,20 @@ export function postEvents(app: App, dependencies: PostEvents): void {
         request.setDecorator<Submitter | null>('submitter', submitter)
       },
       handler: async (request, reply) => {
-        const { body, headers } = request
+        const { headers } = request
         const waitSeconds = readWaitSeconds(headers.prefer)
         if (waitSeconds > 0) await dependencies.requireStore()
         const submitter = request.getDecorator<Submitter>('submitter')
-        const post = { body, contentType: headers['content-type'], submitter, waits: waitSeconds > 0 }
-        const taken = await takePost(post, reply, dependencies)
-        if (waitSeconds > 0 && taken.events.length > 0) {
-          const outcomes = await awaitOutcomes(taken.receipts, dependencies.waitForResult, waitSeconds * 1_000)
+        const how = { contentType: headers['content-type'], submitter, waits: waitSeconds > 0 }
+        const taken = await takePost({ body: takeBody(request), ...how }, reply, dependencies)
+        const { awaited, rejected } = taken
+        if (awaited !== undefined) {
+          const outcomes = await awaitOutcomes(awaited.receipts, dependencies.waitForResult, waitSeconds * 1_000)
           if (outcomes !== undefined) {
-            return reply.code(200).header('preference-applied', 'wait').send(answerRecorded(taken, outcomes))
+            const answer = answerRecorded(awaited, rejected, outcomes)
+            return reply.code(200).header('preference-applied', 'wait').send(answer)
           }
-          await dependencies.secure(taken.accepted, taken.receipts)
+          await dependencies.secure(awaited.accepted, awaited.receipts)
         }
         return reply.code(202).send(answerAccepted(taken))
       },

@@ -69,9 +69,9 @@ function shortPosts({ events, holds }: Metering): Readonly<Record<string, ShortP
       status: 202,
       prepare:
         (body) =>
-        async ({ key, contentType, reply }) => {
+        ({ key, contentType, reply }) => {
           const post = { body, contentType, submitter: { kind: 'server', key }, waits: false } as const
-          return answerAccepted(await takePost(post, reply, events))
+          return takePost(post, reply, events).then(answerAccepted)
         },
     },
     '/v1/reservations': {
