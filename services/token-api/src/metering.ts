@@ -57,12 +57,17 @@ function openAdmission({
     admit: async (events, how) => {
       const settle = enter(events.length)
       const stop = meters.admission.startTimer()
-      return settleAfter(named.admit(events, how), settle).finally(stop)
+      return settleAfter(named.admit(events, how), settle, stop)
     },
   }
 }
 
-async function settleAfter<Result>(storing: Promise<Result>, settle: (isStored: boolean) => void): Promise<Result> {
+// Apart from the above, so that the events are not kept until they are on disk.
+async function settleAfter<Result>(
+  storing: Promise<Result>,
+  settle: (isStored: boolean) => void,
+  stop: () => unknown,
+): Promise<Result> {
   try {
     const result = await storing
     settle(true)
@@ -70,5 +75,7 @@ async function settleAfter<Result>(storing: Promise<Result>, settle: (isStored: 
   } catch (error) {
     settle(false)
     throw error
+  } finally {
+    stop()
   }
 }

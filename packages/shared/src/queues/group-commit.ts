@@ -141,14 +141,15 @@ async function drain<Item, Result>(
 
 /** Starts the batches that are full or due, as far as there is room, and sets the timer for the rest. */
 function pump<Item, Result>(state: State<Item, Result>, options: GroupCommitOptions<Item, Result>): void {
-  while (state.underWay.size < options.maxInFlight) {
-    const free = freeLanes(state)
+  let free = freeLanes(state)
+  while (free.length > 0 && state.underWay.size < options.maxInFlight) {
     const fullAt = fullWeight(state, options)
-    if (free.length === 0 || (!state.isDue && weightOf(free) < fullAt)) break
+    if (!state.isDue && weightOf(free) < fullAt) break
     const lanes = free.slice(0, Math.ceil(state.lanes.size / options.maxInFlight))
     start(state, options, takeBatch(lanes, fullAt))
+    free = freeLanes(state)
   }
-  if (freeLanes(state).length === 0) {
+  if (free.length === 0) {
     clearTimeout(state.timer)
     state.timer = undefined
     state.isDue = false

@@ -2,7 +2,7 @@ import { type EventOutcome, ProblemError } from '@tollgate/shared/contracts'
 import type { z } from 'zod'
 import type { eventsAccepted, eventsRecorded } from './event-schemas.ts'
 import type { Rejection } from './parse-events.ts'
-import type { Awaited, Taken } from './take-events.ts'
+import type { Awaited, Taken } from './take-post.ts'
 
 /** What 202 says. @throws ProblemError `no-usable-event` */
 export function answerAccepted({ count, rejected }: Taken): z.output<typeof eventsAccepted> {
