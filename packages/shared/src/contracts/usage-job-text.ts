@@ -66,10 +66,14 @@ export function joinEvents(parts: readonly UsageEventsText[]): UsageBatch {
 
 const BETWEEN = { rows: '\\n', objects: ',' } as const
 
-/** The texts of one form as one; empty where there are none. */
+/**
+ * The texts of one form as one; empty where there are none. Put together by `+`, which copies nothing: V8 takes longer to find
+ * room for a text of a thousand events than all else that is done with them here, so it is copied once, where it is sent.
+ */
 function joinForm(parts: readonly UsageEventsText[], form: UsageEventsText['form']): string {
-  const texts = parts.filter((part) => part.form === form).map(({ text }) => text)
-  return texts.join(BETWEEN[form])
+  let joined = ''
+  for (const part of parts) if (part.form === form) joined += joined === '' ? part.text : BETWEEN[form] + part.text
+  return joined
 }
 
 const countOf = (parts: readonly UsageEventsText[]): number => parts.reduce((sum, { count }) => sum + count, 0)

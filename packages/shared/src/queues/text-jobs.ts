@@ -22,7 +22,10 @@ class TextJob<Data, Result, Name extends string, Progress extends JobProgress> e
 > {
   override asJSON(): JobJson {
     const json = super.asJSON()
-    return this.data instanceof WrittenJson ? { ...json, data: this.data.text } : json
+    if (!(this.data instanceof WrittenJson)) return json
+    // Bytes go to Redis as they are; a text, which is what BullMQ's type speaks of, ioredis would copy once more in V8's heap.
+    const bytes: unknown = Buffer.from(this.data.text)
+    return { ...json, data: bytes as string }
   }
 }
 
