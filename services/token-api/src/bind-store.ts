@@ -1,3 +1,4 @@
+import type { UsageBatch } from '@tollgate/shared/contracts'
 import { type Rpc, type RpcArgs, StoreError } from '@tollgate/shared/store'
 
 /** The SQL functions of the token API, each as the question that it answers. All throw StoreError. */
@@ -66,8 +67,8 @@ export function bindStore(rpc: Rpc) {
       (await rpc('set_user_default', { change }))[0],
     loadUserDefault: async (organizationId: string) =>
       (await rpc('load_user_default', { for_organization: organizationId }))[0],
-    park: async (events: readonly unknown[]) => {
-      await rpc('park_events', { batch: { events: [...events] } })
+    park: async ({ json }: UsageBatch) => {
+      await rpc('park_events', { batch: json })
     },
     ping: async () => {
       await rpc('tollgate_ping', {})

@@ -29,11 +29,16 @@ const TAIL = '"}'
 
 /** Writes events; not none. */
 export function writeEvents(events: readonly AcceptedEvent[]): UsageEventsText {
-  const receivedAt = earliest(events.map(({ received_at }) => received_at))
   const rows = writeRows(events)
-  return rows === undefined
-    ? { count: events.length, receivedAt, form: 'objects', text: JSON.stringify(events).slice(1, -1) }
-    : { count: events.length, receivedAt, form: 'rows', text: rows }
+  if (rows === undefined) return writeObjects(events)
+  const receivedAt = earliest(events.map(({ received_at }) => received_at))
+  return { count: events.length, receivedAt, form: 'rows', text: rows }
+}
+
+/** Writes events as objects, whatever they are; not none. */
+export function writeObjects(events: readonly AcceptedEvent[]): UsageEventsText {
+  const receivedAt = earliest(events.map(({ received_at }) => received_at))
+  return { count: events.length, receivedAt, form: 'objects', text: JSON.stringify(events).slice(1, -1) }
 }
 
 /** The events themselves. @throws SyntaxError for a text that is no JSON */

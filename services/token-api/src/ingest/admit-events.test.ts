@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   type AcceptedEvent,
   type EventOutcome,
@@ -47,9 +48,9 @@ const open = (acceptOn: 'redis' | 'postgres' = 'redis') =>
         if (isUrgent) urgent.push(...events.map(({ id }) => id))
       },
     },
-    park: async (events) => {
+    park: async ({ json }) => {
       if (isPostgresAway) throw new Error('away')
-      parked.push(...events)
+      parked.push(...JSON.parse(json).events)
     },
     shards: SHARDS,
     isUrgent: ({ id }) => id.startsWith('urgent'),
@@ -70,6 +71,25 @@ const event = (id: string, organization = 0): AcceptedEvent => ({
   user_id: 'user-1',
   session_id: 'session-1',
   reason: 'closed',
+})
+
+const usage = (id: string): Extract<AcceptedEvent, { type: 'usage.recorded' }> => ({
+  type: 'usage.recorded',
+  source: 'test',
+  id,
+  time: '2026-11-23T10:00:00.000Z',
+  received_at: '2026-11-23T10:00:00.000Z',
+  member: true,
+  organization_id: randomUUID(),
+  user_id: randomUUID(),
+  session_id: 'session-1',
+  model: 'gpt-4o',
+  input_tokens: 3,
+  output_tokens: 2,
+  cache_read_input_tokens: 1,
+  cache_creation_input_tokens: 0,
+  reasoning_output_tokens: 0,
+  message_count: 1,
 })
 
 /** Tells each event's own id as its outcome. */
@@ -153,7 +173,32 @@ describe('when Redis does not take a batch', () => {
     expect(await awaitOutcomes(receipts, tellIds, 1_000)).toBeUndefined()
   })
 
-  test('as much may wait for Postgres as for all lanes together', async () => {
+  test('events of both forms are parked as they are, field by field', async () => {
+    const bare = usage('chat, "quoted" \\ \\" (7)')
+    const full = {
+      ...usage('urgent-2'),
+      message_id: '""',
+      provider: 'o\\',
+      reservation_id: randomUUID(),
+      member: false,
+    }
+    const all: AcceptedEvent[] = [bare, event('3'), full, event('urgent-4'), { ...usage('5'), model: 'of\ntwo lines' }]
+    redis = 'unavailable'
+    const fallen = open()
+    const receipts = await fallen.admit(all)
+    const byId = ({ id }: AcceptedEvent, other: AcceptedEvent) => id.localeCompare(other.id)
+    expect(parked.toSorted(byId)).toEqual(all.toSorted(byId))
+    expect(receipts.flatMap(({ positions }) => positions).toSorted()).toEqual([0, 1, 2, 3, 4])
+    parked = []
+    await fallen.admit(all)
+    expect(parked).toEqual(all)
+    parked = []
+    redis = 'up'
+    await open('postgres').admit(all)
+    expect([parked, jobs.size]).toEqual([all, 0])
+  })
+
+  test('as much may wait for Postgres as for all shards together', async () => {
     redis = 'unavailable'
     const admission = open()
     await admission.admit([event('1')])

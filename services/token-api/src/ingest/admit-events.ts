@@ -1,10 +1,13 @@
 import {
   type AcceptedEvent,
+  joinEvents,
   joinTexts,
   listEvents,
   ProblemError,
+  type UsageBatch,
   type UsageEventsText,
   writeEvents,
+  writeObjects,
 } from '@tollgate/shared/contracts'
 import {
   createGroupCommit,
@@ -48,8 +51,8 @@ export interface Admission {
 /** What admission stands on. */
 export interface AdmissionOptions {
   readonly producer: Pick<Producer<'usage-events'>, 'add'>
-  /** Stores events in the inbox. @throws StoreError */
-  readonly park: (events: readonly AcceptedEvent[]) => Promise<void>
+  /** Stores events, all of them objects, in the inbox. @throws StoreError */
+  readonly park: (batch: UsageBatch) => Promise<void>
   readonly shards: number
   /** Whether an event is to be recorded before those that wait already. */
   readonly isUrgent: IsUrgent
@@ -112,7 +115,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
     maxItems: MAX_JOB_EVENTS,
     maxDelayMs: MIN_DELAY_MS,
     maxInFlight: MAX_PARKING,
-    // As many as all lanes together: while Redis is away all of it comes here.
+    // As many as all shards together: while Redis is away all of it comes here.
     maxWaiting: options.shards * MAX_WAITING_EVENTS,
     weigh,
     flush: (slices) => parkSlices(slices, options),
@@ -121,7 +124,8 @@ export function createAdmission(options: AdmissionOptions): Admission {
     admit: async (events, how) => {
       // While Redis is known to be away the lanes would park slice by slice.
       if ((options.acceptOn === 'postgres' && how?.waits !== true) || options.now() < circuit.awayUntilMs) {
-        return Promise.all([submit(parking, toSlice(events))])
+        // As below, so that nothing is awaited here, where the events would be kept meanwhile.
+        return Promise.all([submit(parking, toParked(events))])
       }
       return Promise.all(
         sliceByLane(events, options).map(([lane, slice]) => submit(lanes[slice.written.form][lane], slice)),
@@ -131,7 +135,7 @@ export function createAdmission(options: AdmissionOptions): Admission {
       const inRedis = receipts.flatMap((receipt) => (receipt.path === 'redis' ? receipt.positions : []))
       if (options.acceptOn === 'redis' || inRedis.length === 0) return
       const positions = new Set(inRedis)
-      await submit(parking, toSlice(events.filter((_, position) => positions.has(position))))
+      await submit(parking, toParked(events.filter((_, position) => positions.has(position))))
     },
     drain: async () => {
       await Promise.all([...lanes.rows, ...lanes.objects, parking].map((commit) => commit.drain()))
@@ -141,16 +145,17 @@ export function createAdmission(options: AdmissionOptions): Admission {
 
 const weigh = ({ written }: Slice): number => written.count
 
-const toSlice = (events: readonly AcceptedEvent[]): Slice => ({
-  written: writeEvents(events),
+/** The inbox holds objects: what goes there at once is written as such. */
+const toParked = (events: readonly AcceptedEvent[]): Slice => ({
+  written: writeObjects(events),
   positions: events.map((_, position) => position),
 })
 
 async function parkSlices(slices: readonly Slice[], options: AdmissionOptions): Promise<Receipt[]> {
-  await park(
-    slices.flatMap(({ written }) => listEvents(written)),
-    options,
+  const objects = slices.map(({ written }) =>
+    written.form === 'objects' ? written : writeObjects(listEvents(written)),
   )
+  await park(joinEvents(objects), options)
   return slices.map(({ positions }) => ({ path: 'inbox', positions }))
 }
 
@@ -228,10 +233,10 @@ async function enqueue(
   }
 }
 
-async function park(events: readonly AcceptedEvent[], { park, onAccepted }: AdmissionOptions): Promise<void> {
+async function park(batch: UsageBatch, { park, onAccepted }: AdmissionOptions): Promise<void> {
   try {
-    await park(events)
-    onAccepted('inbox', events.length)
+    await park(batch)
+    onAccepted('inbox', batch.count)
   } catch (error) {
     throw unavailable(error)
   }

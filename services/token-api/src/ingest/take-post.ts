@@ -46,7 +46,7 @@ export interface Awaited {
 
 /**
  * Takes what is good of a post, and sets the RateLimit headers of the answer. Neither the body nor its events are kept while they
- * are put on disk, unless the client waits for their outcomes; the caller must not keep them either.
+ * are put on disk, unless the client waits for their outcomes or one of them names a hold; the caller must not keep them either.
  * @throws ProblemError `bad-request`, `payload-too-large`, `unavailable`; nothing was counted then
  */
 export async function takePost(post: EventsPost, reply: HeaderSink, options: TakePostOptions): Promise<Taken> {

@@ -23,7 +23,7 @@ type Place = readonly [position: number, event: AcceptedEvent]
  */
 export function createNamedAdmission(options: NamedAdmissionOptions): Pick<Admission, 'admit' | 'secure'> {
   return {
-    admit: (events, how) => {
+    admit: async (events, how) => {
       const isUsual = how?.waits === true || events.every((event) => reservationOf(event) === undefined)
       return isUsual ? options.admit(events, how) : admitApart(events, options, how)
     },
