@@ -97,7 +97,9 @@ describe.each<Transport>(['pg', 'supabase-js'])('SQL functions over %s', (transp
   })
 
   it('park events and drain them', async () => {
-    expect(await as('token-api')('park_events', { batch: { events: [usage(1), usage(2)] } })).toEqual([{ parked: 2 }])
+    // As the token API sends them: objects, in JSON that has been written already.
+    const batch = batchOf([usage(1), usage(2)], 'objects')
+    expect(await as('token-api')('park_events', { batch })).toEqual([{ parked: 2 }])
     const [drained] = await as('usage-worker')('drain_inbox', { max_rows: 10 })
     expect(drained).toMatchObject({ drained: 1, recorded: 2, unpriced: 0, rejected: [] })
   })

@@ -65,7 +65,7 @@ export type UsageFunctions = {
       buried: number
     }
   }
-  park_events: { args: { batch: EventBatch | string }; row: { parked: number } }
+  park_events: { args: { batch: string }; row: { parked: number } }
   record_dead_letters: { args: { batch: { letters: DeadLetter[] } }; row: { kept: number } }
   close_sessions: { args: { idle_seconds: number; max_rows: number }; row: { reason: string; sessions: number } }
   count_open_sessions: {
